@@ -1,0 +1,206 @@
+// parley_client: the C++ client library. Keeps connections to several nodes, learns the ring from
+// them, sends each key to one of its replicas, fails over, and puts a deadline on every call.
+//
+// Thread-safe: every method may be called from any thread. The blocking methods wait for their
+// answer; the *_async methods return at once and call back on the client's own thread (the callback
+// must not block and must not destroy the Client). Each call ends at the latest shortly after its
+// deadline.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/units.h"
+
+namespace parley::client {
+
+struct ClientOptions {
+  std::vector<std::string> endpoints = {"127.0.0.1:7400"};  // HOST:PORT of client ports
+  Duration timeout = 2s;           // default deadline of a call
+  bool learn_ring = true;          // false: only ever talk to `endpoints`
+  std::size_t in_flight_most = 4096;  // calls at once; past it: overloaded
+};
+
+// A level as text: "all", "quorum", "one", "any" or a number; empty: the keyspace's default.
+struct WriteOptions {
+  std::string level;
+  std::optional<Bytes> context;  // as a read gave it; nullopt: concurrent with everything
+  bool memory_durability = false;
+  OpId op;                           // nil: the library mints one and keeps it over its retries
+  std::string keyspace = "default";
+  std::optional<Duration> timeout;
+};
+struct ReadOptions {
+  std::string level;
+  std::string keyspace = "default";
+  std::optional<Duration> timeout;
+};
+
+enum class Outcome : std::uint8_t { Ok, NotWritten, Unknown };
+
+struct ReplicaReceipt {
+  std::string node, address;
+  std::string state;        // durable | memory | hinted | failed | no_answer | pending
+  std::string hint_holder;  // address, with "hinted"
+};
+
+struct WriteResult {
+  Outcome outcome = Outcome::NotWritten;
+  std::optional<Error> error;  // unless Ok. `connected` tells "no node answered" from the rest
+  bool connected = true;       // false: no endpoint could be reached at all
+  std::string version;
+  Bytes context;
+  std::string level;
+  std::uint32_t required = 0;
+  std::vector<ReplicaReceipt> replicas;
+  std::vector<std::string> hint_holders;
+};
+
+struct Value {
+  Bytes value;
+  std::string version;
+};
+
+struct ReadResult {
+  Outcome outcome = Outcome::NotWritten;  // Ok, or NotWritten: unavailable
+  std::optional<Error> error;
+  bool connected = true;
+  bool found = false;
+  std::vector<Value> values;
+  Bytes context;
+  std::string level;
+  std::uint32_t required = 0, asked = 0, answered = 0, agreed = 0, repaired = 0;
+  bool from_hint = false;
+};
+
+struct PutItem {
+  Bytes key;
+  std::optional<Bytes> value;  // nullopt: delete
+  std::optional<Bytes> context;
+};
+
+// --- what the admin interface says ---
+struct StatusRow {
+  std::string address;
+  std::string status;  // UN DN UJ UL
+  std::string node, rack, dc;
+  std::uint64_t load_bytes = 0;
+  double owns = 0;  // share of the keys of which it is a replica, 0..1
+  std::uint64_t hints_for = 0;
+  std::uint32_t tokens = 0;
+};
+struct ClusterStatus {
+  std::vector<StatusRow> nodes;
+  std::string ring_digest;
+  bool views_agree = false;
+  std::string cluster_name, cluster_id;
+};
+struct RingRow {
+  std::uint32_t slot = 0;  // the vnode's slot; its token is slot * 2^48
+  std::string node, address;
+};
+struct RingInfo {
+  std::string digest;
+  std::vector<RingRow> vnodes;
+};
+struct ReplicaAddress {
+  std::string address, node;
+};
+struct InspectRow {
+  std::string address, node, version, context, digest;
+  bool tombstone = false, reachable = false, damaged = false;
+  std::uint64_t hints_pending = 0;
+};
+struct InspectResult {
+  std::vector<InspectRow> replicas;
+  bool diverged = true;
+  bool exists = false;  // some replica has a record
+};
+struct NodeInfo {
+  std::string node, address, version, cluster_name, cluster_id, storage_id, data_dir;
+  std::uint16_t client_port = 0, peer_port = 0, http_port = 0;
+  std::uint64_t generation = 0, uptime_ms = 0, load_bytes = 0, hints = 0;
+  std::string rack, dc, ready;  // "ready", or why not
+  std::vector<std::pair<std::string, std::string>> options;  // name, value
+};
+struct GossipRow {
+  std::string node, address, liveness;
+  std::uint64_t generation = 0;
+  std::uint32_t incarnation = 0;
+  std::int64_t last_heard_ms = -1;
+  double rtt_ms = -1;
+  std::string view_digest, ring_digest;
+};
+struct HintRow {
+  std::string holder, target;  // addresses
+  std::string target_node;
+  std::uint64_t hints = 0, sole_hints = 0, bytes = 0;
+  std::int64_t oldest_ms = 0;
+};
+struct RepairRow {
+  std::string holder, peer;  // addresses
+  std::int64_t last_sync_ms = -1;
+  std::uint64_t keys_last = 0, keys_total = 0;
+  bool running = false, equal = false;
+};
+struct KeyspaceInfo {
+  std::string name, id, conflict_rule, read_level, write_level;
+  std::uint32_t replication_factor = 0;
+  std::uint64_t version = 0;
+};
+
+class Client {
+ public:
+  // InvalidArgument for an endpoint that is no numeric HOST:PORT. Does not connect yet.
+  static Result<std::unique_ptr<Client>> make(ClientOptions options);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  WriteResult put(Bytes key, Bytes value, WriteOptions options = {});
+  WriteResult del(Bytes key, WriteOptions options = {});
+  ReadResult get(Bytes key, ReadOptions options = {});
+  // One result per item, in order; items are independent of each other. Grouped by replica and
+  // sent in as few calls as the message limits allow.
+  std::vector<WriteResult> put_batch(std::vector<PutItem> items, WriteOptions options = {});
+  std::vector<ReadResult> get_batch(std::vector<Bytes> keys, ReadOptions options = {});
+
+  void put_async(Bytes key, Bytes value, WriteOptions options,
+                 std::function<void(WriteResult)> done);
+  void del_async(Bytes key, WriteOptions options, std::function<void(WriteResult)> done);
+  void get_async(Bytes key, ReadOptions options, std::function<void(ReadResult)> done);
+
+  // Admin: answered by the first endpoint given that answers. Error Unreachable: none did.
+  Result<ClusterStatus> status();
+  Result<RingInfo> ring();
+  Result<NodeInfo> info();
+  Result<std::vector<GossipRow>> gossip();
+  Result<std::vector<ReplicaAddress>> endpoints(Bytes key, std::string keyspace = "default");
+  Result<InspectResult> inspect(Bytes key, std::string keyspace = "default");
+  // Of every node that is up, asked through the one connected to; `unreachable` names the rest.
+  Result<std::vector<HintRow>> hints();
+  // How many were dropped, over all nodes that are up. `target`: an address or a node id; empty:
+  // all targets. Hints that may be the only copy of an acknowledged write stay.
+  Result<std::uint64_t> drop_hints(std::string target);
+  // Starts a round on every node that is up; with `wait`, until all have ended: the keys moved.
+  Result<std::uint64_t> repair(bool wait);
+  Result<std::vector<RepairRow>> repair_status();
+  Result<KeyspaceInfo> keyspace(std::string name);
+  // Empty level: unchanged.
+  Result<KeyspaceInfo> set_consistency(std::string name, std::string read_level,
+                                       std::string write_level);
+
+ private:
+  explicit Client(ClientOptions options);
+  class Core;
+  std::unique_ptr<Core> core_;
+};
+
+}  // namespace parley::client

@@ -1,0 +1,71 @@
+// Hand-made fixed encodings for what must have exactly one form: record bytes, contexts, digests.
+// Little-endian; lengths as u32. Between nodes the envelope is Cap'n Proto; these bytes ride in it.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "base/bytes.h"
+
+namespace parley {
+
+class ByteWriter {
+ public:
+  template <typename T>
+    requires std::is_unsigned_v<T>
+  void number(T value) {
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      out_ += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
+    }
+  }
+  void raw(ByteView bytes) { out_.append(bytes); }
+  void sized(ByteView bytes) {
+    number(static_cast<std::uint32_t>(bytes.size()));
+    raw(bytes);
+  }
+  Bytes take() { return std::move(out_); }
+  const Bytes& bytes() const { return out_; }
+
+ private:
+  Bytes out_;
+};
+
+// Reads what ByteWriter wrote. After a read past the end ok() is false for good and every read
+// gives zero or empty: check once, at the end.
+class ByteReader {
+ public:
+  explicit ByteReader(ByteView in) : in_(in) {}
+
+  template <typename T>
+    requires std::is_unsigned_v<T>
+  T number() {
+    const ByteView bytes = raw(sizeof(T));
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << (8 * i);
+    }
+    return static_cast<T>(value);
+  }
+  ByteView raw(std::size_t count) {
+    if (!ok_ || count > in_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const ByteView out = in_.substr(0, count);
+    in_.remove_prefix(count);
+    return out;
+  }
+  ByteView sized() { return raw(number<std::uint32_t>()); }
+
+  bool ok() const { return ok_; }
+  // True when everything was read and nothing was missing.
+  bool complete() const { return ok_ && in_.empty(); }
+  std::size_t left() const { return in_.size(); }
+
+ private:
+  ByteView in_;
+  bool ok_ = true;
+};
+
+}  // namespace parley

@@ -1,0 +1,85 @@
+// Gossiper: the driver around SWIM, joining and the exchange of records. It owns the datagram
+// socket and timers, and feeds the deciders (swim.h, join.h) with bytes and time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/random.h"
+#include "membership/options.h"
+#include "membership/view.h"
+#include "runtime/loop.h"
+#include "runtime/network.h"
+#include "runtime/rpc.h"
+
+namespace parley::membership {
+
+// Where membership keeps what must survive a restart. Implemented by whoever owns the disk.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  // Durable before `done`. The newest save wins. A failed save ends the process (fail-stop), so
+  // `done` means success.
+  virtual void save(Bytes state, std::function<void()> done) = 0;
+};
+
+struct GossiperStart {
+  NodeRecord self;              // id, generation (already durable), addresses, rack, dc; no slots
+  std::optional<Bytes> state;   // what Journal::save last kept; nullopt on the first start
+  std::string cluster_name;     // --cluster
+  std::vector<Endpoint> seeds;  // --seed
+  bool found = false;           // --found
+  std::size_t vnodes = 0;       // --vnodes
+  std::function<bool()> has_records;  // does this node hold data?
+};
+
+// One row of `parley gossip`.
+struct GossipRow {
+  Member member;
+  std::int64_t last_heard_ms = -1;  // since the last proof of life; -1: never
+  double rtt_ms = -1;
+  std::uint64_t view_digest = 0, ring_digest = 0;  // as last said by it
+};
+
+class Gossiper {
+ public:
+  virtual ~Gossiper() = default;
+
+  // Begins to probe, found or join. `refused` comes at most once, with one clear line, when this
+  // node can never become a member as it is (another cluster or name, the cluster holds data, its
+  // id was removed, an old copy of its disk came back): the process should say so and end.
+  virtual void start(std::function<void(const Error&)> refused) = 0;
+  // nullptr until this node is on the ring of a cluster.
+  virtual ViewPtr view() const = 0;
+  // While waiting to join: why, for the log and /readyz ("waiting for 127.0.0.2:7401 ...").
+  virtual std::string waiting_for() const = 0;
+  // False for a moment while another node's join is being agreed: writes are then refused as
+  // overloaded with a retry time.
+  virtual bool accepts_writes() const = 0;
+  virtual void observe(MembershipObserver* observer) = 0;  // any number; before start()
+  virtual std::vector<GossipRow> gossip() const = 0;
+  // True when every up member last said the same view and ring digest as ours.
+  virtual bool views_agree() const = 0;
+  // A reason to probe this member out of turn (a call to it failed, its connection broke).
+  virtual void suspect_evidence(const NodeId& node) = 0;
+  // Stores a newer keyspace record here and on a majority of the ring's members, durably.
+  // Error Unavailable (nothing sent), Unknown (fewer than a majority answered in time).
+  virtual void set_keyspace(KeyspaceRecord record, Duration timeout,
+                            std::function<void(Status)> done) = 0;
+  // Says goodbye (Left) and calls `done` when it is on its way to all, at most `patience` later.
+  virtual void leave(Duration patience, std::function<void()> done) = 0;
+};
+
+// Errors: InvalidArgument when the datagram socket cannot be bound or the saved state is unreadable.
+Result<std::unique_ptr<Gossiper>> make_gossiper(const MembershipOptions& options,
+                                                GossiperStart start, runtime::Loop& loop,
+                                                runtime::Network& network, runtime::Rpc& rpc,
+                                                Journal& journal, Random random, Logger log,
+                                                MetricRegistry& metrics);
+
+}  // namespace parley::membership

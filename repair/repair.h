@@ -1,0 +1,61 @@
+// Repair: making copies equal again. Read repair of what reads found stale, hint delivery when a
+// target is back, anti-entropy always. This is the floor's face to the API floor.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/random.h"
+#include "membership/view.h"
+#include "repair/options.h"
+#include "replication/coordinator.h"
+#include "runtime/loop.h"
+#include "runtime/rpc.h"
+#include "storage/store.h"
+
+namespace parley::repair {
+
+// One row of `parley repair status`: what this node and one peer last found of each other.
+struct SyncRow {
+  NodeId peer;
+  std::string address;
+  std::int64_t last_sync_ms = -1;  // since the last finished comparison; -1: never
+  std::uint64_t keys_last = 0;     // keys sent or received in it
+  std::uint64_t keys_total = 0;
+  bool running = false;
+  bool equal = false;  // the last comparison found no difference at all
+};
+
+struct RepairWorld {
+  const RepairOptions& options;
+  runtime::Loop& loop;
+  runtime::Rpc& rpc;
+  storage::Store& store;
+  replication::Replica& replica;
+  replication::HintLog& hints;
+  std::function<membership::ViewPtr()> view;
+  Logger log;
+  MetricRegistry& metrics;
+};
+
+// Listens to the store (slot digests), to membership (targets that are back) and to replication
+// (stale replicas).
+class Repair : public storage::RecordObserver,
+               public membership::MembershipObserver,
+               public replication::DivergenceObserver {
+ public:
+  virtual void start() = 0;
+  // One comparison with every co-owner that is up, now; `done` when all have ended (or `timeout`).
+  // The value is the number of keys sent or received. Error Unknown when some did not end.
+  virtual void run_round(Duration timeout, std::function<void(Result<std::uint64_t>)> done) = 0;
+  virtual std::vector<SyncRow> status() const = 0;
+};
+
+std::unique_ptr<Repair> make_repair(RepairWorld world, Random random);
+
+}  // namespace parley::repair

@@ -1,0 +1,23 @@
+// Context tokens: a causal context as clients carry it, bound to keyspace and key and
+// authenticated with the cluster key, so that a forged, damaged or foreign one is refused before
+// anything happens.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/units.h"
+#include "replication/version.h"
+
+namespace parley::replication {
+
+inline constexpr std::size_t kContextTokenBytesMost = 64_KiB;
+
+// Raw bytes; the command line shows them as base64url.
+Bytes seal_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
+                   const VersionVector& context);
+// BadContext with one clear line for anything that seal_context did not make for this very key.
+Result<VersionVector> open_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
+                                   ByteView token);
+
+}  // namespace parley::replication

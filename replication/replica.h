@@ -1,0 +1,53 @@
+// Replica: what one node does for its own copy of a key: read, merge, mint. A driver over the
+// Store; every change is one read-merge-write inside the store's transaction.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "replication/options.h"
+#include "replication/version.h"
+#include "storage/store.h"
+
+namespace parley::replication {
+
+struct LocalCopy {
+  VersionSet set;            // empty when there is no record
+  std::uint64_t digest = 0;  // storage::record_digest of its bytes; 0 when there is no record
+};
+
+struct Minted {
+  Dot dot;
+  Bytes set;          // encoded; what every other replica and hint gets
+  bool again = false;  // the op-id was live already: nothing new was minted
+};
+
+struct MintRequest {
+  storage::RecordKey key;
+  std::optional<Bytes> value;  // nullopt: a delete
+  VersionVector seen;          // from the client's context; empty: concurrent with everything
+  OpId op;
+  storage::Durability durability = storage::Durability::Fsync;
+};
+
+class Replica {
+ public:
+  virtual ~Replica() = default;
+  virtual StorageId storage_id() const = 0;
+
+  // Errors: Damaged (no answer: there was a record, it is unreadable), Overloaded.
+  virtual void read(const storage::RecordKey& key,
+                    std::function<void(Result<LocalCopy>)> done) = 0;
+  // Merges a version set received from elsewhere. A damaged local record is replaced by it.
+  // `done` has the digest after the merge. Errors: Overloaded, DiskFull, InvalidArgument (the
+  // bytes are no version set; nothing done).
+  virtual void merge(const storage::RecordKey& key, Bytes encoded_set,
+                     storage::Durability durability,
+                     std::function<void(Result<storage::Updated>)> done) = 0;
+  // Errors: SiblingCap, TooLarge, Overloaded, DiskFull: nothing was written in each case.
+  virtual void mint(MintRequest request, std::function<void(Result<Minted>)> done) = 0;
+};
+
+}  // namespace parley::replication

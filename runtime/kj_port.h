@@ -1,0 +1,47 @@
+// KJ on our loop: Cap'n Proto RPC and kj-http run on the node's one loop thread, over any
+// runtime::Loop and runtime::Connection (so also over a simulator's). Loop thread only.
+#pragma once
+
+#include <kj/async-io.h>
+#include <kj/timer.h>
+
+#include <memory>
+
+#include "runtime/loop.h"
+#include "runtime/network.h"
+
+namespace parley::runtime {
+
+// One per loop thread. Owns the kj::EventLoop of that thread; a turn is posted to the Loop whenever
+// KJ has something to run. promise.wait() must never be called on this thread.
+// Must outlive every KJ object made on it, and be destroyed on its thread.
+class KjPort {
+ public:
+  explicit KjPort(Loop& loop);
+  ~KjPort();
+  KjPort(const KjPort&) = delete;
+  KjPort& operator=(const KjPort&) = delete;
+
+  kj::Timer& timer();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+struct KjStreamLimits {
+  // Cap'n Proto streams: check each message's segment table before capnp sees a byte of it. Off
+  // for HTTP.
+  bool capnp_frames = true;
+  std::uint32_t segments_most = 16;
+  std::size_t message_bytes_most = 8_MiB;
+  // Reading pauses while more than this is buffered unread; writes wait while more is unsent.
+  std::size_t buffered_bytes_most = 1_MiB;
+};
+
+// Takes over a connection. A message over a limit fails the stream with a clear exception.
+// Writes of one turn leave together (the Connection does that).
+kj::Own<kj::AsyncIoStream> kj_stream(std::unique_ptr<Connection> connection,
+                                     const KjStreamLimits& limits);
+
+}  // namespace parley::runtime
