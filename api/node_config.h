@@ -1,0 +1,62 @@
+// NodeConfig: everything that an operator can say to one node, with its defaults and checks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/option.h"
+#include "membership/options.h"
+#include "repair/options.h"
+#include "replication/options.h"
+#include "runtime/rpc.h"
+#include "storage/sqlite_store.h"
+
+namespace parley::api {
+
+// What clients of one node may take.
+struct ServeOptions : OptionGroup {
+  ServeOptions() : OptionGroup("serve") {}
+  CountOption connections_most{*this, "connections_most", 1024, {1, 65536},
+                               "Client connections at once; further ones are closed."};
+  CountOption calls_most{*this, "calls_most", 1024, {1, 65536},
+                         "Calls under way on one client connection; past it: overloaded."};
+  DurationOption timeout_most{*this, "timeout_most", 60s, {100ms, 3600s},
+                              "Longest deadline that a client may ask for."};
+  DurationOption drain{*this, "drain", 3s, {0s, 60s},
+                       "How long a node that was told to stop waits for calls under way."};
+};
+
+// Resource, not a value (options point into their group).
+struct NodeConfig {
+  std::string data_dir = "parley-data";
+  std::string listen = "127.0.0.1";
+  std::uint16_t client_port = 7400, peer_port = 7401, http_port = 7402;
+  std::vector<Endpoint> seeds;  // peer addresses
+  bool found = false;
+  std::string cluster = "parley";
+  std::string rack = "default", dc = "default";
+  std::uint64_t vnodes = 64;
+  bool allow_faults = false, insecure = false;
+
+  ServeOptions serve;
+  runtime::RpcOptions rpc;
+  membership::MembershipOptions membership;
+  replication::ReplicationOptions replication;
+  repair::RepairOptions repair;
+  storage::StoreOptions storage;
+
+  NodeConfig() = default;
+  NodeConfig(const NodeConfig&) = delete;
+  NodeConfig& operator=(const NodeConfig&) = delete;
+
+  std::vector<OptionGroup*> groups();
+  // "membership.probe_interval" = "200ms". InvalidArgument, unchanged, when there is no such option
+  // or the text is no value for it.
+  Status set_option(std::string_view dotted_name, std::string_view value);
+  // One clear line about the first thing that cannot work.
+  Status check() const;
+};
+
+}  // namespace parley::api

@@ -1,0 +1,206 @@
+// Scenario h, the daemon's half: what parleyd refuses to start with, and what it says while it runs.
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/process/firewall.h"
+#include "tests/process/harness.h"
+#include "tests/process/sockets.h"
+
+using namespace parley;
+using namespace parley::process_test;
+namespace fs = std::filesystem;
+
+namespace {
+
+RunResult parleyd(std::vector<std::string> words) {
+  words.insert(words.begin(), local::program_folder() + "/parleyd");
+  return local::run(words, {}, 15s);
+}
+
+// One clear line from parleyd itself, besides its log.
+void check_refusal(const RunResult& result, const std::string& says) {
+  INFO("exit " << result.exit_code << "\nstdout: " << result.out << "\nstderr: " << result.err);
+  CHECK(result.exit_code != 0);
+  CHECK(result.exit_code != -1);
+  CHECK(result.err.find("parleyd: ") != std::string::npos);
+  CHECK(result.err.find(says) != std::string::npos);
+}
+
+LocalClusterOptions single() {
+  LocalClusterOptions options;
+  options.nodes = 1;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("daemon: bad options are refused with one line", "[daemon]") {
+  local::ScratchDirectory scratch;
+  const std::string dir = scratch.path() + "/d";
+  check_refusal(parleyd({"--no-such-flag"}), "--no-such-flag");
+  check_refusal(parleyd({"--data-dir", dir, "--listen", "192.0.2.1"}), "--insecure");
+  check_refusal(parleyd({"--data-dir", dir, "--listen", "nonsense"}), "nonsense");
+  check_refusal(parleyd({"--data-dir", dir, "--client-port", "70000"}), "70000");
+  check_refusal(parleyd({"--data-dir", dir, "--seed", "nowhere"}), "nowhere");
+  check_refusal(parleyd({"--data-dir", dir, "--set", "membership.probe_interval=fast"}), "fast");
+  check_refusal(parleyd({"--data-dir", dir, "--set", "no.such=1"}), "no.such");
+  check_refusal(parleyd({"--config", dir + "/missing.toml"}), "missing.toml");
+  check_refusal(parleyd({"--data-dir", dir, "--vnodes", "0"}), "--vnodes");
+  std::ofstream(scratch.path() + "/bad.toml") << "listen = \n";
+  check_refusal(parleyd({"--config", scratch.path() + "/bad.toml"}), "bad.toml");
+  std::ofstream(scratch.path() + "/good.toml")
+      << "listen = \"127.0.0.1\"\nseeds = [\"127.0.0.1:7401\"]\n[membership]\nprobe_interval = "
+         "\"2s\"\n";
+  const auto good = parleyd({"--config", scratch.path() + "/good.toml", "--check-config"});
+  INFO(good.err);
+  CHECK(good.exit_code == 0);
+  CHECK_FALSE(fs::exists(dir));
+}
+
+TEST_CASE("daemon: unusable data directories are refused with one line", "[daemon]") {
+  local::ScratchDirectory scratch;
+  LocalCluster cluster(single());
+  REQUIRE(cluster.start());
+  REQUIRE(cluster.cli(0, {"put", "k", "v"}).exit_code == 0);
+  // In use by the running node; a port in use.
+  check_refusal(parleyd({"--data-dir", cluster.data_dir(0), "--listen", "127.9.9.9"}), "in use");
+  check_refusal(parleyd({"--data-dir", scratch.path() + "/p", "--listen", cluster.address(0)}),
+                "in use");
+  // A file where the directory should be.
+  std::ofstream(scratch.path() + "/file") << "x";
+  check_refusal(parleyd({"--data-dir", scratch.path() + "/file", "--listen", "127.9.9.9"}), "file");
+  check_refusal(parleyd({"--data-dir", "/proc/parley", "--listen", "127.9.9.9"}), "/proc/parley");
+  // Not a database; another cluster's name; a damaged database.
+  fs::create_directory(scratch.path() + "/garbage");
+  std::ofstream(scratch.path() + "/garbage/parley.db") << std::string(100000, 'x');
+  check_refusal(parleyd({"--data-dir", scratch.path() + "/garbage", "--listen", "127.9.9.9"}),
+                "parley.db");
+  REQUIRE(cluster.terminate(0) == 0);
+  check_refusal(parleyd({"--data-dir", cluster.data_dir(0), "--listen", cluster.address(0),
+                         "--cluster", "another"}),
+                "another");
+  cluster.launch(0);
+  REQUIRE(cluster.wait_ready(0));
+  CHECK(cluster.cli(0, {"get", "k", "-o", "raw"}).out == "v");
+  REQUIRE(cluster.terminate(0) == 0);
+  std::fstream db(cluster.data_dir(0) + "/parley.db", std::ios::in | std::ios::out | std::ios::binary);
+  db.seekp(0);
+  db << std::string(200, '\x5a');
+  db.close();
+  check_refusal(parleyd({"--data-dir", cluster.data_dir(0), "--listen", cluster.address(0)}),
+                "parley.db");
+}
+
+TEST_CASE("daemon: a full disk refuses writes, serves reads and recovers", "[daemon]") {
+  if (!Firewall::available()) {
+    WARN("skipped: needs root to mount a small file system");
+    return;
+  }
+  local::ScratchDirectory scratch;
+  const std::string disk = scratch.path() + "/disk";
+  fs::create_directory(disk);
+  REQUIRE(local::run({"mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk}).exit_code == 0);
+  struct Unmount {
+    std::string at;
+    ~Unmount() { local::run({"umount", "-l", at}); }
+  } unmount{disk};
+  LocalClusterOptions options = single();
+  options.node_flags = {{"--data-dir", disk + "/node", "--set", "storage.free_bytes_least=0"}};
+  options.replace_data_dir = true;
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  const std::string value(500000, 'v');
+  int refused = 0, last_ok = -1;
+  for (int i = 0; i < 100 && refused == 0; ++i) {
+    const auto put = cluster.cli(0, {"put", "k" + std::to_string(i), "-"}, value);
+    if (put.exit_code == 0) last_ok = i;
+    else refused = put.exit_code;
+  }
+  REQUIRE(last_ok >= 0);
+  CHECK(refused == 4);  // nothing was written
+  INFO(cluster.log(0));
+  REQUIRE(cluster.running(0));
+  CHECK(cluster.cli(0, {"get", "k" + std::to_string(last_ok), "-o", "raw"}).out == value);
+  REQUIRE(local::run({"mount", "-o", "remount,size=200m", disk}).exit_code == 0);
+  CHECK(eventually(10s, [&] { return cluster.cli(0, {"put", "again", "v"}).exit_code == 0; }));
+}
+
+TEST_CASE("daemon: a foreign cluster's node is not let in", "[daemon]") {
+  LocalCluster cluster(single());
+  REQUIRE(cluster.start());
+  local::ScratchDirectory scratch;
+  const std::string other = cluster.address(0).substr(0, cluster.address(0).rfind('.')) + ".77";
+  const auto refused =
+      parleyd({"--data-dir", scratch.path() + "/d", "--listen", other, "--cluster", "elsewhere",
+               "--seed", cluster.peer_endpoint(0)});
+  check_refusal(refused, "elsewhere");
+  REQUIRE(cluster.cli(0, {"put", "k", "v"}).exit_code == 0);
+  // The right name, but the cluster holds data by now.
+  const auto late = parleyd({"--data-dir", scratch.path() + "/e", "--listen", other, "--cluster",
+                             "local", "--seed", cluster.peer_endpoint(0)});
+  check_refusal(late, "data");
+  CHECK(cluster.client({0})->status()->nodes.size() == 1);
+}
+
+TEST_CASE("daemon: metrics, health and readiness; a clean stop", "[daemon]") {
+  LocalClusterOptions options;
+  options.nodes = 3;
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  REQUIRE(cluster.cli(0, {"put", "k", "v"}).exit_code == 0);
+  REQUIRE(cluster.cli(0, {"get", "k"}).exit_code == 0);
+  CHECK(http_get(cluster.address(0), 7402, "/healthz").status == 200);
+  CHECK(http_get(cluster.address(0), 7402, "/readyz").status == 200);
+  CHECK(http_get(cluster.address(0), 7402, "/nowhere").status == 404);
+  const auto metrics = http_get(cluster.address(0), 7402, "/metrics");
+  CHECK(metrics.status == 200);
+  for (const char* name :
+       {"parley_requests_total{op=", "parley_request_seconds_bucket", "parley_fsync_seconds_count",
+        "parley_hints_pending", "parley_read_repairs_total", "parley_anti_entropy_keys_total",
+        "parley_anti_entropy_oldest_sync_seconds", "parley_members{state=\"alive\"} 3",
+        "parley_loop_lag_seconds", "parley_store_write_queue"}) {
+    INFO(name << "\n" << metrics.body);
+    CHECK(metrics.body.find(name) != std::string::npos);
+  }
+  // A clean stop: exit 0, said to the peers, who do not have to find out.
+  const auto begun = std::chrono::steady_clock::now();
+  CHECK(cluster.terminate(2) == 0);
+  CHECK(cluster.wait_sees_up(0, {0, 1}, 3s));
+  CHECK(std::chrono::steady_clock::now() - begun < 8s);
+  cluster.launch(2);
+  REQUIRE(cluster.wait_ready(2));
+  CHECK(cluster.wait_settled());
+}
+
+TEST_CASE("daemon: a kill -9 is known to all of five nodes within 8 s", "[daemon]") {
+  LocalCluster cluster;
+  REQUIRE(cluster.start());
+  cluster.kill9(2);
+  const auto begun = std::chrono::steady_clock::now();
+  for (const std::size_t i : {0, 1, 3, 4}) CHECK(cluster.wait_sees_up(i, {0, 1, 3, 4}, 8s));
+  CHECK(std::chrono::steady_clock::now() - begun < 8s);
+}
+
+TEST_CASE("daemon: a clock set an hour wrong on one node harms nothing", "[daemon]") {
+  const std::string library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+  if (!fs::exists(library)) {
+    WARN("skipped: libfaketime is not installed");
+    return;
+  }
+  LocalClusterOptions options;
+  options.nodes = 3;
+  options.node_environment = {{"LD_PRELOAD=" + library, "FAKETIME=+1h", "DONT_FAKE_MONOTONIC=1"}};
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::string key = "clock-" + std::to_string(i);
+    CHECK(cluster.cli(i, {"put", key, "first", "-c", "all"}).exit_code == 0);
+    CHECK(cluster.cli((i + 1) % 3, {"put", key, "second", "-c", "all"}).exit_code == 0);
+    for (std::size_t j = 0; j < 3; ++j) {
+      CHECK(cluster.cli(j, {"get", key, "-o", "raw", "-c", "all"}).out == "second");
+    }
+    CHECK(cluster.cli(i, {"inspect", key}).exit_code == 0);
+  }
+  CHECK(cluster.wait_settled());
+}

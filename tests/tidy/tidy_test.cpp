@@ -1,0 +1,208 @@
+// Lints the tree: who may include whom (read out of ARCHITECTURE.md), sizes, words that do not
+// belong. After TigerBeetle's src/tidy.zig.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/catch.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+const fs::path kRoot = PARLEY_SOURCE_DIR;
+const std::vector<std::string> kFloors = {"base",       "runtime",     "ring",   "storage",
+                                          "membership", "replication", "repair", "api"};
+
+struct SourceFile {
+  std::string path;  // from the root
+  std::vector<std::string> lines;
+};
+
+std::vector<SourceFile> sources_under(const std::vector<std::string>& folders) {
+  std::vector<SourceFile> out;
+  for (const auto& folder : folders) {
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const auto extension = entry.path().extension();
+      if (extension != ".h" && extension != ".cpp") continue;
+      SourceFile file{fs::relative(entry.path(), kRoot).string(), {}};
+      std::ifstream in(entry.path());
+      for (std::string line; std::getline(in, line);) file.lines.push_back(line);
+      out.push_back(std::move(file));
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> all_folders() {
+  std::vector<std::string> out = kFloors;
+  out.insert(out.end(), {"tools", "tests"});
+  return out;
+}
+
+// The block ```layers ... ``` of ARCHITECTURE.md: "floor: what it may include".
+std::map<std::string, std::set<std::string>> layer_table() {
+  std::map<std::string, std::set<std::string>> table;
+  std::ifstream in(kRoot / "ARCHITECTURE.md");
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("```")) {
+      inside = line == "```layers";
+      continue;
+    }
+    const auto colon = line.find(':');
+    if (!inside || colon == std::string::npos) continue;
+    std::istringstream words(line.substr(colon + 1));
+    auto& allowed = table[line.substr(0, colon)];
+    for (std::string word; words >> word;) allowed.insert(word);
+  }
+  return table;
+}
+
+std::string code_of(const std::string& line) { return line.substr(0, line.find("//")); }
+
+}  // namespace
+
+TEST_CASE("tree: no floor includes what the layer table does not allow") {
+  const auto table = layer_table();
+  REQUIRE(table.size() >= kFloors.size());
+  const std::regex include(R"re(^\s*#include "([a-z]+)/)re");
+  for (const auto& file : sources_under(kFloors)) {
+    const std::string floor = file.path.substr(0, file.path.find('/'));
+    const auto& allowed = table.at(floor);
+    for (const auto& line : file.lines) {
+      std::smatch found;
+      if (!std::regex_search(line, found, include) || found[1] == floor) continue;
+      INFO(file.path << ": " << line);
+      CHECK(allowed.contains(found[1]));
+    }
+  }
+}
+
+TEST_CASE("tree: third-party names stay in their room") {
+  struct Room {
+    std::regex name;
+    std::regex allowed;
+  };
+  const std::vector<Room> rooms = {
+      {std::regex(R"(#include <asio)"), std::regex(R"(^runtime/asio_)")},
+      {std::regex(R"(#include <(kj|capnp)/)"),
+       std::regex(R"(^(runtime/kj_|api/|[a-z]+/[a-z_]*codec))")},
+      {std::regex(R"(#include <sqlite3)"), std::regex(R"(^storage/sqlite_)")},
+      {std::regex(R"(#include <spdlog)"), std::regex(R"(^base/log\.cpp$)")},
+      {std::regex(R"(#include <catch2)"), std::regex(R"(^$)")},
+      {std::regex(R"(#include <openssl)"), std::regex(R"(^base/)")},
+      {std::regex(R"(#include <xxhash)"), std::regex(R"(^base/)")},
+  };
+  for (const auto& file : sources_under(kFloors)) {
+    for (const auto& line : file.lines) {
+      for (const auto& room : rooms) {
+        if (!std::regex_search(line, room.name)) continue;
+        INFO(file.path << ": " << line);
+        CHECK(std::regex_search(file.path, room.allowed));
+      }
+    }
+  }
+}
+
+TEST_CASE("tree: time, chance and threads come in through constructors") {
+  const std::regex banned(
+      R"(system_clock|steady_clock|random_device|sleep_for|sleep_until|std::thread|std::jthread)"
+      R"(|co_await|co_return|co_yield|\.detach\(\)|\[=\])");
+  const std::regex rooms(R"(^(runtime/asio_|runtime/os_|storage/sqlite_|api/client))");
+  for (const auto& file : sources_under(kFloors)) {
+    if (std::regex_search(file.path, rooms)) continue;
+    for (const auto& line : file.lines) {
+      if (!std::regex_search(code_of(line), banned)) continue;
+      // kj promises are detached with an error handler; that is not a thread.
+      if (line.find(".detach([") != std::string::npos) continue;
+      FAIL_CHECK(file.path << ": " << line);
+    }
+  }
+}
+
+TEST_CASE("tree: files stay under 500 lines, lines under 101 columns") {
+  for (const auto& file : sources_under(all_folders())) {
+    INFO(file.path);
+    CHECK(file.lines.size() <= 500);
+    for (const auto& line : file.lines) {
+      INFO(line);
+      CHECK(line.size() <= 100);
+    }
+  }
+}
+
+TEST_CASE("tree: functions stay under 71 lines") {
+  // A definition begins at a line in column 0 (or 2 inside a class) that ends with '{' and ends at
+  // the '}' of the same indentation: what clang-format makes of this tree.
+  const std::regex opens(R"(^( ?)( ?)[A-Za-z~].*\) ?(const|override|noexcept|final| )*\{$)");
+  for (const auto& file : sources_under(all_folders())) {
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string& line = file.lines[i];
+      if (!std::regex_match(line, opens) || line.find("TEST_CASE") != std::string::npos) continue;
+      const std::string indent = line.substr(0, line.find_first_not_of(' '));
+      const auto end = std::find_if(file.lines.begin() + static_cast<std::ptrdiff_t>(i),
+                                    file.lines.end(),
+                                    [&](const std::string& l) { return l == indent + "}"; });
+      const auto length = end - (file.lines.begin() + static_cast<std::ptrdiff_t>(i)) + 1;
+      INFO(file.path << ":" << i + 1 << " " << line);
+      CHECK(length <= 70);
+    }
+  }
+}
+
+TEST_CASE("tree: no word for a class that has no idea of its own, nothing left open") {
+  const std::regex vague(R"(\b(class|struct) \w*(Manager|Helper|Util|Impl)\b)");
+  // Spelled apart so that this file does not find itself.
+  const std::regex open(std::string("TO") + "DO|FIX" + "ME|X" + "XX|HA" + "CK");
+  for (const auto& file : sources_under(all_folders())) {
+    for (const auto& line : file.lines) {
+      INFO(file.path << ": " << line);
+      CHECK_FALSE(std::regex_search(line, vague));
+      CHECK_FALSE(std::regex_search(line, open));
+    }
+  }
+}
+
+TEST_CASE("tree: every schema has a test with golden bytes") {
+  std::string tests;
+  for (const auto& file : sources_under({"tests"})) {
+    for (const auto& line : file.lines) tests += line + "\n";
+  }
+  for (const auto& floor : kFloors) {
+    for (const auto& entry : fs::directory_iterator(kRoot / floor)) {
+      if (entry.path().extension() != ".capnp") continue;
+      const std::string stem = entry.path().stem().string();
+      INFO(floor << "/" << stem << ".capnp");
+      CHECK(fs::exists(kRoot / "tests/unit" / floor));
+      CHECK(tests.find("golden") != std::string::npos);
+      CHECK(tests.find(stem) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("tree: the changelog has its shape") {
+  std::ifstream in(kRoot / "CHANGELOG.md");
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  CHECK(text.starts_with("# Changelog"));
+  CHECK(text.find("## Unreleased") != std::string::npos);
+}
+
+TEST_CASE("tree: every option is documented in docs/options.md") {
+  std::ifstream in(kRoot / "docs/options.md");
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::regex option(R"re(Option \w+\{\*this, "(\w+)")re");
+  for (const auto& file : sources_under(kFloors)) {
+    for (const auto& line : file.lines) {
+      std::smatch found;
+      if (!std::regex_search(line, found, option)) continue;
+      INFO(found[1]);
+      CHECK(text.find(std::string(found[1])) != std::string::npos);
+    }
+  }
+}

@@ -1,0 +1,230 @@
+#include "tools/cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+
+#include "base/option.h"
+#include "replication/level.h"
+#include "tools/cli/exit_code.h"
+
+namespace parley::cli {
+namespace {
+
+// As typed, before any of it is understood.
+struct Typed {
+  std::string output = "table", endpoints, timeout = "2s", key, value, context;
+  std::string durability = "fsync", level;
+  bool hex = false;
+};
+
+// Standard input is read up to this; the server's own limit is smaller and says so itself.
+constexpr std::size_t kStdinBytesMost = 64_MiB;
+
+int usage_error(const Typed& typed, const std::string& message) {
+  std::fprintf(stderr, "parley: %s\n", message.c_str());
+  if (typed.output == "json") {
+    const nlohmann::json error = {{"error", {{"code", "usage"}, {"message", message}}}};
+    std::printf("%s\n", error.dump().c_str());
+  }
+  return kUsage;
+}
+
+std::vector<std::string> split_commas(const std::string& text) {
+  std::vector<std::string> out;
+  std::size_t start = 0;
+  while (start <= text.size()) {
+    const auto comma = std::min(text.find(',', start), text.size());
+    if (comma > start) out.push_back(text.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return out;
+}
+
+void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
+  app.add_option("-o,--output", typed.output, "table, json or raw [table]");
+  app.add_option("-e,--endpoints", typed.endpoints,
+                 "HOST:PORT,... of client ports [127.0.0.1:7400, or PARLEY_ENDPOINTS]");
+  app.add_option("--timeout", typed.timeout, "Deadline of the whole command, such as 500ms [2s]");
+  app.add_flag("-y,--yes", line.yes, "Do not ask before a destructive verb");
+  app.set_version_flag("--version", std::string("parley ") + PARLEY_VERSION);
+}
+
+CLI::App* declare_keyed(CLI::App& app, const char* name, const char* doc, Typed& typed,
+                        CommandLine& line) {
+  CLI::App* verb = app.add_subcommand(name, doc);
+  verb->add_option("KEY", typed.key, "The key")->required();
+  verb->add_flag("--hex", typed.hex, "KEY is hexadecimal");
+  verb->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]");
+  return verb;
+}
+
+void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
+  CLI::App* put = declare_keyed(app, "put", "Write a value", typed, line);
+  put->add_option("VALUE", typed.value, "The value; - reads standard input")->required();
+  CLI::App* del = declare_keyed(app, "del", "Delete a key", typed, line);
+  CLI::App* get = declare_keyed(app, "get", "Read a key: every live sibling", typed, line);
+  for (CLI::App* verb : {put, del, get}) {
+    verb->add_option("-c,--consistency", typed.level,
+                     "all, quorum, one, any or a number [the keyspace's default]");
+  }
+  for (CLI::App* verb : {put, del}) {
+    verb->add_option("--context", typed.context, "Replace exactly what this read's context saw");
+    verb->add_option("--durability", typed.durability, "fsync or memory [fsync]");
+    verb->add_flag("--replace", line.replace, "Replace all siblings that are there");
+    verb->add_flag("--blind", line.blind, "Do not read first: add a sibling");
+  }
+  declare_keyed(app, "inspect", "Each replica's own state of a key", typed, line);
+  declare_keyed(app, "endpoints", "The key's replicas, in preference order", typed, line);
+}
+
+void declare_cluster_verbs(CLI::App& app, CommandLine& line) {
+  app.add_subcommand("status", "Nodes, as the node asked sees them");
+  app.add_subcommand("ring", "Virtual nodes and who holds them");
+  app.add_subcommand("info", "The node asked: identity, options, counts");
+  app.add_subcommand("gossip", "What the failure detector of the node asked knows");
+  CLI::App* hints = app.add_subcommand("hints", "Hints kept, by holder and target");
+  CLI::App* drop = hints->add_subcommand("drop", "Drop hints (anti-entropy still repairs)");
+  drop->add_option("--target", line.target, "Only hints for this address or node id");
+  CLI::App* repair = app.add_subcommand("repair", "One anti-entropy round on every node, now");
+  repair->add_flag("--wait", line.wait, "Wait until it has ended");
+  repair->add_subcommand("status", "What each pair of replicas last found");
+  CLI::App* consistency = app.add_subcommand("consistency", "A keyspace's default levels");
+  consistency->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]");
+  consistency->add_subcommand("show", "Show them");
+  CLI::App* set = consistency->add_subcommand("set", "Change them, for every client");
+  set->add_option("--read", line.read_level, "Default level of reads");
+  set->add_option("--write", line.write_level, "Default level of writes");
+  for (CLI::App* group : {hints, repair, consistency}) {
+    for (CLI::App* sub : group->get_subcommands({})) sub->fallthrough();
+  }
+}
+
+int understand_globals(const Typed& typed, CommandLine& line) {
+  if (typed.output == "table") line.output = OutputForm::Table;
+  else if (typed.output == "json") line.output = OutputForm::Json;
+  else if (typed.output == "raw") line.output = OutputForm::Raw;
+  else return usage_error(typed, "-o must be table, json or raw, not '" + typed.output + "'");
+  const auto timeout = parse_duration(typed.timeout);
+  if (!timeout.ok()) return usage_error(typed, "--timeout: " + timeout.error().message);
+  if (*timeout < 1ms || *timeout > std::chrono::hours(1)) {
+    return usage_error(typed, "--timeout must be between 1ms and 1h");
+  }
+  line.timeout = *timeout;
+  std::string endpoints = typed.endpoints;
+  if (endpoints.empty()) {
+    const char* from_environment = std::getenv("PARLEY_ENDPOINTS");
+    endpoints = from_environment != nullptr ? from_environment : "";
+  }
+  if (endpoints.empty()) endpoints = "127.0.0.1:7400";
+  line.endpoints = split_commas(endpoints);
+  for (const std::string& endpoint : line.endpoints) {
+    if (!parse_endpoint(endpoint)) {
+      return usage_error(typed, "'" + endpoint + "' is not ADDRESS:PORT with a numeric address");
+    }
+  }
+  if (line.endpoints.empty()) return usage_error(typed, "no endpoint given");
+  return -1;
+}
+
+int understand_level(const Typed& typed, const char* option, const std::string& text,
+                     std::string& out) {
+  if (text.empty()) return -1;
+  const auto level = replication::parse_level(text);
+  if (!level.ok()) return usage_error(typed, std::string(option) + ": " + level.error().message);
+  out = replication::to_text(*level);
+  return -1;
+}
+
+int understand_keyed(const Typed& typed, CommandLine& line) {
+  line.key = typed.key;
+  if (typed.hex) {
+    const auto key = from_hex(typed.key);
+    if (!key) return usage_error(typed, "KEY is not hexadecimal: '" + typed.key + "'");
+    line.key = *key;
+  }
+  if (line.key.empty()) return usage_error(typed, "KEY must not be empty");
+  if (!typed.context.empty()) {
+    const auto context = from_base64url(typed.context);
+    if (!context) return usage_error(typed, "--context is malformed: it is not what a read printed");
+    line.context = *context;
+  }
+  if (typed.durability != "fsync" && typed.durability != "memory") {
+    return usage_error(typed, "--durability must be fsync or memory, not '" + typed.durability + "'");
+  }
+  line.memory_durability = typed.durability == "memory";
+  const int given = (line.replace ? 1 : 0) + (line.blind ? 1 : 0) + (line.context ? 1 : 0);
+  if (given > 1) return usage_error(typed, "--context, --replace and --blind exclude each other");
+  line.value = typed.value;
+  if (line.verb == "put" && typed.value == "-") {
+    line.value.assign(std::istreambuf_iterator<char>(std::cin), {});
+    if (line.value.size() > kStdinBytesMost) return usage_error(typed, "the value is too large");
+  }
+  return understand_level(typed, "-c", typed.level, line.level);
+}
+
+// "hints drop": the verb and what stands under it.
+std::string chosen_verb(const CLI::App& app) {
+  std::string verb;
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    verb += (verb.empty() ? "" : " ") + at->get_name();
+  }
+  return verb;
+}
+
+// -o json must hold even for a line that cannot be parsed.
+void note_output_form(int argc, char** argv, Typed& typed) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool next = (word == "-o" || word == "--output") && i + 1 < argc;
+    const bool json_next = next && std::string(argv[i + 1]) == "json";
+    if (json_next || word == "-ojson" || word == "--output=json" || word == "-o=json") {
+      typed.output = "json";
+    }
+  }
+}
+
+}  // namespace
+
+int read_command_line(int argc, char** argv, CommandLine& line) {
+  CLI::App app("parley: talk to a Parley cluster", "parley");
+  Typed typed;
+  declare_globals(app, typed, line);
+  declare_data_verbs(app, typed, line);
+  declare_cluster_verbs(app, line);
+  app.require_subcommand(1);
+  for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    note_output_form(argc, argv, typed);
+    return usage_error(typed, e.what());
+  }
+  line.verb = chosen_verb(app);
+  int done = understand_globals(typed, line);
+  if (done >= 0) return done;
+  const bool keyed = line.verb == "put" || line.verb == "get" || line.verb == "del" ||
+                     line.verb == "inspect" || line.verb == "endpoints";
+  if (keyed) return understand_keyed(typed, line);
+  if (line.verb == "consistency set") {
+    if (line.read_level.empty() && line.write_level.empty()) {
+      return usage_error(typed, "consistency set wants --read LEVEL, --write LEVEL or both");
+    }
+    done = understand_level(typed, "--read", line.read_level, line.read_level);
+    if (done < 0) done = understand_level(typed, "--write", line.write_level, line.write_level);
+  }
+  if (line.verb == "hints drop" && !line.yes) {
+    return usage_error(typed, "hints drop is destructive: repeat it with --yes");
+  }
+  return done;
+}
+
+}  // namespace parley::cli

@@ -1,0 +1,38 @@
+// `parley`'s command line as a value.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/units.h"
+
+namespace parley::cli {
+
+enum class OutputForm { Table, Json, Raw };
+
+struct CommandLine {
+  std::string verb;  // "put", "hints drop", "repair status", "consistency set", ...
+  OutputForm output = OutputForm::Table;
+  std::vector<std::string> endpoints;
+  Duration timeout = 2s;
+  bool yes = false;
+
+  Bytes key;
+  Bytes value;
+  std::string keyspace = "default";
+  std::string level;  // empty: the keyspace's default
+  std::optional<Bytes> context;
+  bool memory_durability = false;
+  bool replace = false, blind = false;
+  std::string target;       // hints drop
+  bool wait = false;        // repair
+  std::string read_level, write_level;  // consistency set
+};
+
+// Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or
+// -1: go on. Reads standard input when the value is "-".
+int read_command_line(int argc, char** argv, CommandLine& line);
+
+}  // namespace parley::cli

@@ -1,0 +1,55 @@
+// parley: the command line. Reads the line, asks the cluster, prints, exits with the right code.
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <unistd.h>
+
+#include "api/client.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/output.h"
+#include "tools/cli/verbs.h"
+
+namespace parley::cli {
+namespace {
+
+int run(const CommandLine& line) {
+  static const std::map<std::string, std::function<ExitCode(client::Client&, const CommandLine&)>>
+      kVerbs = {{"put", put_or_del},
+                {"del", put_or_del},
+                {"get", get},
+                {"inspect", inspect},
+                {"endpoints", endpoints},
+                {"status", status},
+                {"ring", ring},
+                {"info", info},
+                {"gossip", gossip},
+                {"hints", hints},
+                {"hints drop", hints_drop},
+                {"repair", repair},
+                {"repair status", repair_status},
+                {"consistency", consistency},
+                {"consistency show", consistency},
+                {"consistency set", consistency}};
+  const auto verb = kVerbs.find(line.verb);
+  if (verb == kVerbs.end()) return kInternal;
+  client::ClientOptions options;
+  options.endpoints = line.endpoints;
+  options.timeout = line.timeout;
+  // A person who names a node wants that node to coordinate.
+  options.learn_ring = false;
+  auto client = client::Client::make(std::move(options));
+  if (!client.ok()) return fail(line, client.error());
+  return verb->second(**client, line);
+}
+
+}  // namespace
+}  // namespace parley::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, [](int) { _exit(parley::cli::kInterrupted); });
+  parley::cli::CommandLine line;
+  const int ended = parley::cli::read_command_line(argc, argv, line);
+  if (ended >= 0) return ended;
+  return parley::cli::run(line);
+}

@@ -1,0 +1,25 @@
+// One function a verb: ask, print, exit code.
+#pragma once
+
+#include "api/client.h"
+#include "tools/cli/command_line.h"
+#include "tools/cli/exit_code.h"
+
+namespace parley::cli {
+
+ExitCode put_or_del(client::Client& client, const CommandLine& line);
+ExitCode get(client::Client& client, const CommandLine& line);
+ExitCode inspect(client::Client& client, const CommandLine& line);
+ExitCode endpoints(client::Client& client, const CommandLine& line);
+
+ExitCode status(client::Client& client, const CommandLine& line);
+ExitCode ring(client::Client& client, const CommandLine& line);
+ExitCode info(client::Client& client, const CommandLine& line);
+ExitCode gossip(client::Client& client, const CommandLine& line);
+ExitCode hints(client::Client& client, const CommandLine& line);
+ExitCode hints_drop(client::Client& client, const CommandLine& line);
+ExitCode repair(client::Client& client, const CommandLine& line);
+ExitCode repair_status(client::Client& client, const CommandLine& line);
+ExitCode consistency(client::Client& client, const CommandLine& line);
+
+}  // namespace parley::cli

@@ -1,0 +1,207 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "tools/cli/output.h"
+#include "tools/cli/verbs.h"
+
+namespace parley::cli {
+namespace {
+
+client::ReadOptions read_options(const CommandLine& line) {
+  client::ReadOptions options;
+  options.level = line.level;
+  options.keyspace = line.keyspace;
+  return options;
+}
+
+client::WriteResult refused(const CommandLine& line, Error error) {
+  client::WriteResult result;
+  result.error = std::move(error);
+  result.level = line.level;
+  return result;
+}
+
+void print_receipt(const client::WriteResult& result) {
+  std::string text = fmt::format("version {} level {} (needed {})\n", result.version, result.level,
+                                 result.required);
+  for (const auto& replica : result.replicas) {
+    text += fmt::format("  {:<15}  {}{}\n", replica.address, replica.state,
+                        replica.hint_holder.empty() ? "" : "  held by " + replica.hint_holder);
+  }
+  if (!result.hint_holders.empty()) {
+    text += "  hints held by";
+    for (const auto& holder : result.hint_holders) text += " " + holder;
+    text += "\n";
+  }
+  std::fputs(text.c_str(), stderr);
+}
+
+ExitCode print_write(const CommandLine& line, const client::WriteResult& result) {
+  if (result.outcome != client::Outcome::Ok) {
+    if (result.connected && !result.replicas.empty() && line.output != OutputForm::Json) {
+      print_receipt(result);
+    }
+    const ExitCode code = fail(line, *result.error, result.connected, put_json(result));
+    return result.connected && result.outcome == client::Outcome::Unknown ? kUnknown : code;
+  }
+  if (line.output == OutputForm::Json) {
+    print_json(put_json(result));
+  } else if (line.output == OutputForm::Raw) {
+    print_line(to_base64url(result.context));
+  } else {
+    print_line("ok");
+    print_receipt(result);
+  }
+  return kOk;
+}
+
+// What a put without a context replaces. Says in `code` when the command ends here instead.
+std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
+                                std::optional<ExitCode>& code) {
+  const client::ReadResult seen = client.get(line.key, read_options(line));
+  if (seen.error) {
+    const bool nothing_to_ask = line.level == "any" && seen.connected &&
+                                seen.error->code == ErrorCode::Unavailable;
+    if (nothing_to_ask) return std::nullopt;  // the write goes on blind
+    client::WriteResult result = refused(line, *seen.error);
+    result.level = seen.level.empty() ? line.level : seen.level;
+    result.required = seen.required;
+    result.connected = seen.connected;
+    result.error->message = "not written, as the read before it failed: " + result.error->message;
+    code = fail(line, *result.error, seen.connected, put_json(result));
+    // A read changes nothing, so whatever kept it from answering, nothing was written.
+    if (*code == kUnknown) code = kUnavailable;
+    return std::nullopt;
+  }
+  if (seen.values.size() > 1 && !line.replace) {
+    client::WriteResult result = refused(
+        line, {ErrorCode::SiblingCap,
+               fmt::format("not written: the key has {} concurrent values; resolve them with "
+                           "--context of a get, or say --replace or --blind",
+                           seen.values.size())});
+    result.level = seen.level;
+    result.required = seen.required;
+    Json receipt = put_json(result);
+    std::fprintf(stderr, "parley: %s\n", result.error->message.c_str());
+    if (line.output == OutputForm::Json) {
+      Json json = {{"error", {{"code", "conflict"}, {"message", result.error->message}}}};
+      for (auto& [name, value] : receipt.items()) json[name] = value;
+      print_json(json);
+    }
+    code = kConflict;
+    return std::nullopt;
+  }
+  if (seen.context.empty()) return std::nullopt;
+  return seen.context;
+}
+
+}  // namespace
+
+ExitCode put_or_del(client::Client& client, const CommandLine& line) {
+  client::WriteOptions options;
+  options.level = line.level;
+  options.keyspace = line.keyspace;
+  options.context = line.context;
+  options.memory_durability = line.memory_durability;
+  if (!line.context && !line.blind) {
+    std::optional<ExitCode> ended;
+    options.context = read_first(client, line, ended);
+    if (ended) return *ended;
+  }
+  const client::WriteResult result = line.verb == "put"
+                                         ? client.put(line.key, line.value, std::move(options))
+                                         : client.del(line.key, std::move(options));
+  return print_write(line, result);
+}
+
+ExitCode get(client::Client& client, const CommandLine& line) {
+  const client::ReadResult result = client.get(line.key, read_options(line));
+  if (result.error) {
+    const ExitCode code = fail(line, *result.error, result.connected, get_json(result));
+    return code == kUnknown ? kUnavailable : code;
+  }
+  if (line.output == OutputForm::Json) {
+    print_json(get_json(result));
+  } else {
+    for (const auto& value : result.values) {
+      if (line.output == OutputForm::Raw) {
+        std::fwrite(value.value.data(), 1, value.value.size(), stdout);
+        if (result.values.size() > 1) std::fputc('\n', stdout);
+      } else {
+        print_line(value.value);
+      }
+    }
+    if (line.output == OutputForm::Table && !result.context.empty()) {
+      std::fprintf(stderr, "context %s\nlevel %s: asked %u, answered %u, agreed %u, repaired %u%s\n",
+                   to_base64url(result.context).c_str(), result.level.c_str(), result.asked,
+                   result.answered, result.agreed, result.repaired,
+                   result.from_hint ? " (from a hint: no replica answered)" : "");
+    }
+  }
+  if (!result.found) {
+    std::fprintf(stderr, "parley: not found\n");
+    return kNegative;
+  }
+  if (result.values.size() > 1) {
+    std::fprintf(stderr, "parley: %zu siblings: write with the context to resolve them\n",
+                 result.values.size());
+    return kConflict;
+  }
+  return kOk;
+}
+
+ExitCode inspect(client::Client& client, const CommandLine& line) {
+  const auto result = client.inspect(line.key, line.keyspace);
+  if (!result.ok()) {
+    return fail(line, result.error(), result.error().code != ErrorCode::Unreachable);
+  }
+  if (line.output == OutputForm::Json) {
+    Json rows = Json::array();
+    for (const auto& row : result->replicas) {
+      rows.push_back({{"address", row.address},
+                      {"version", row.version},
+                      {"context", row.context},
+                      {"digest", row.digest},
+                      {"tombstone", row.tombstone},
+                      {"hints_pending", row.hints_pending},
+                      {"reachable", row.reachable},
+                      {"node", row.node},
+                      {"damaged", row.damaged}});
+    }
+    print_json({{"replicas", std::move(rows)}, {"diverged", result->diverged}});
+  } else {
+    std::vector<std::vector<std::string>> rows = {
+        {"REPLICA", "STATE", "DIGEST", "TOMB", "HINTS", "VERSION", "CONTEXT"}};
+    for (const auto& row : result->replicas) {
+      const char* state = !row.reachable        ? "unreachable"
+                          : row.damaged         ? "damaged"
+                          : row.context.empty() ? "missing"
+                                                : "has it";
+      rows.push_back({row.address, state, row.digest, row.tombstone ? "yes" : "no",
+                      std::to_string(row.hints_pending), row.version, row.context});
+    }
+    std::fputs(table_text(rows).c_str(), stdout);
+    std::fprintf(stderr, "%s\n", !result->exists    ? "nobody has this key"
+                                 : result->diverged ? "diverged"
+                                                    : "all replicas are equal");
+  }
+  return result->diverged || !result->exists ? kNegative : kOk;
+}
+
+ExitCode endpoints(client::Client& client, const CommandLine& line) {
+  const auto result = client.endpoints(line.key, line.keyspace);
+  if (!result.ok()) {
+    return fail(line, result.error(), result.error().code != ErrorCode::Unreachable);
+  }
+  if (line.output == OutputForm::Json) {
+    Json rows = Json::array();
+    for (const auto& row : *result) rows.push_back({{"address", row.address}, {"node", row.node}});
+    print_json({{"replicas", std::move(rows)}});
+  } else {
+    for (const auto& row : *result) print_line(row.address + "  " + row.node);
+  }
+  return kOk;
+}
+
+}  // namespace parley::cli
