@@ -18,6 +18,7 @@ struct Said {
   std::string client_port, peer_port, http_port, vnodes;
   std::vector<std::string> seeds, settings;
   bool found = false, allow_faults = false, insecure = false, check_only = false;
+  bool print_options = false;
 };
 
 Result<std::uint16_t> parse_port(const std::string& name, const std::string& text) {
@@ -113,6 +114,7 @@ void declare(CLI::App& app, Said& said) {
   app.add_flag("--allow-faults", said.allow_faults, "Let `parley fault` break this node");
   app.add_flag("--insecure", said.insecure, "Allow an address that is not loopback");
   app.add_flag("--check-config", said.check_only, "Check everything said and exit");
+  app.add_flag("--print-options", said.print_options, "Print every tuning option and exit");
   app.set_version_flag("--version", std::string("parleyd ") + PARLEY_VERSION);
 }
 
@@ -177,6 +179,17 @@ Status apply(const Said& said, DaemonConfig& config) {
   return node.check();
 }
 
+// The table of docs/options.md.
+void print_options(api::NodeConfig& node) {
+  std::printf("| option | default | bounds | what it does |\n|---|---|---|---|\n");
+  for (const OptionGroup* group : node.groups()) {
+    for (const OptionBase* option : group->options()) {
+      std::printf("| `%s.%s` | %s | %s | %s |\n", group->name().c_str(), option->name().c_str(),
+                  option->text().c_str(), option->bounds_text().c_str(), option->doc().c_str());
+    }
+  }
+}
+
 // What a flag did not say, the file may.
 void fill_from_file(Said& flags, const Said& file) {
   for (auto member : {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc,
@@ -204,6 +217,10 @@ int read_command_line(int argc, char** argv, DaemonConfig& config) {
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "parleyd: %s\n", e.what());
     return 2;
+  }
+  if (said.print_options) {
+    print_options(config.node);
+    return 0;
   }
   Status done = Done{};
   if (!said.config_file.empty()) {

@@ -14,10 +14,10 @@ namespace parley::local {
 struct LocalClusterOptions {
   std::size_t nodes = 5;
   std::string name = "local";
-  std::vector<std::string> flags;  // for every node
+  std::vector<std::string> flags = {};  // for every node
   // Per node, added to the flags; may be shorter than `nodes`.
-  std::vector<std::vector<std::string>> node_flags;
-  std::vector<std::vector<std::string>> node_environment;
+  std::vector<std::vector<std::string>> node_flags = {};
+  std::vector<std::vector<std::string>> node_environment = {};
   bool replace_data_dir = false;  // node_flags bring a --data-dir of their own
 };
 

@@ -1,0 +1,68 @@
+// README: the two commands come first, and its C++ example compiles and runs as printed.
+#include <fstream>
+
+#include "tests/process/harness.h"
+
+using namespace parley;
+using namespace parley::process_test;
+
+namespace {
+
+std::string source_file(const std::string& path) {
+  return local::read_file(std::string(PARLEY_SOURCE_DIR) + "/" + path);
+}
+
+// The text of the first ```cpp block.
+std::string example() {
+  const std::string readme = source_file("README.md");
+  const auto begin = readme.find("```cpp\n");
+  REQUIRE(begin != std::string::npos);
+  const auto start = begin + 7;
+  return readme.substr(start, readme.find("```", start) - start);
+}
+
+}  // namespace
+
+TEST_CASE("readme: shows the two commands first", "[readme]") {
+  const std::string readme = source_file("README.md");
+  const auto block = readme.find("```");
+  REQUIRE(block != std::string::npos);
+  const std::string first = readme.substr(block, readme.find("```", block + 3) - block);
+  CHECK(first.find("./dev demo") != std::string::npos);
+  CHECK(first.find("./dev test") != std::string::npos);
+}
+
+TEST_CASE("readme: the C++ example compiles and runs", "[readme]") {
+  LocalClusterOptions options;
+  options.nodes = 3;
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  std::string program = example();
+  CHECK(std::count(program.begin(), program.end(), '\n') <= 20);
+  // The printed example talks to the default endpoint; here the cluster has an address of its own.
+  const std::string endpoint = "127.0.0.1:7400";
+  const auto at = program.find(endpoint);
+  REQUIRE(at != std::string::npos);
+  program.replace(at, endpoint.size(), cluster.client_endpoint(0));
+  local::ScratchDirectory scratch;
+  std::ofstream(scratch.path() + "/example.cpp") << program;
+  const std::string build = local::program_folder() + "/..";
+  std::vector<std::string> compile = {"c++", "-std=c++20", "-I", PARLEY_SOURCE_DIR,
+                                      scratch.path() + "/example.cpp", "-o",
+                                      scratch.path() + "/example"};
+  std::istringstream flags(PARLEY_EXAMPLE_LINK);
+  for (std::string flag; flags >> flag;) compile.push_back(flag);
+  const RunResult compiled = local::run(compile, {}, 120s);
+  INFO(compiled.err);
+  REQUIRE(compiled.exit_code == 0);
+  const RunResult ran = local::run({scratch.path() + "/example"});
+  INFO(ran.out << ran.err);
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.out.find("hello") != std::string::npos);
+}
+
+TEST_CASE("readme: docs/options.md lists what parleyd declares", "[readme]") {
+  const RunResult printed = local::run({local::program_folder() + "/parleyd", "--print-options"});
+  REQUIRE(printed.exit_code == 0);
+  CHECK(source_file("docs/options.md").find(printed.out) != std::string::npos);
+}

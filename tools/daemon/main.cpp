@@ -1,0 +1,84 @@
+// parleyd: one node. Opens the disk, brings the world, builds the Node, runs until told to stop.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "api/node.h"
+#include "runtime/asio_loop.h"
+#include "storage/sqlite_store.h"
+#include "tools/daemon/daemon_config.h"
+
+namespace parley::daemon {
+namespace {
+
+constexpr int kRefused = 1;
+constexpr int kFailStop = 70;  // EX_SOFTWARE: the disk can no longer be trusted
+
+void say(const Error& error) { std::fprintf(stderr, "parleyd: %s\n", error.message.c_str()); }
+
+// Clients and peers each take a descriptor; the usual soft limit of 1024 would be our limit.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int run(const DaemonConfig& config) {
+  Logger log(stderr_log(config.log_level), "daemon");
+  MetricRegistry metrics;
+  const auto world = runtime::make_asio_world(log.on_floor("runtime"), metrics);
+  runtime::KjPort kj(world->loop());
+  Random random{ByteView(runtime::os_entropy32())};
+  auto store = storage::open_sqlite_store(
+      config.node.data_dir, config.node.storage, world->loop(), log.on_floor("storage"), metrics,
+      [&log](const Error& error) {
+        log.error("storage.failed", {{"reason", error.message}});
+        say(error);
+        // At once and without destructors: nothing that is in memory may still be acknowledged.
+        _exit(kFailStop);
+      });
+  if (!store.ok()) {
+    say(store.error());
+    return kRefused;
+  }
+  if (config.node.allow_faults) {
+    log.warn("faults.unsupported", {{"note", "this version has no fault injection"}});
+  }
+  int exit_code = 0;
+  api::NodeEvents events;
+  events.ready = [](const std::string& line) {
+    std::printf("%s\n", line.c_str());
+    std::fflush(stdout);
+  };
+  events.failed = [&](const Error& error) {
+    say(error);
+    exit_code = kRefused;
+    world->stop();
+  };
+  auto node = api::make_node(config.node, std::move(*store), world->loop(), world->network(), kj,
+                             std::move(random), log, metrics, std::move(events));
+  world->on_termination([&](int signal) {
+    log.info("daemon.stopping", {{"signal", signal}});
+    node->stop([&] { world->stop(); });
+  });
+  world->run();
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace parley::daemon
+
+int main(int argc, char** argv) {
+  parley::daemon::DaemonConfig config;
+  const int ended = parley::daemon::read_command_line(argc, argv, config);
+  if (ended >= 0) return ended;
+  if (config.check_only) {
+    std::printf("configuration ok\n");
+    return 0;
+  }
+  parley::daemon::raise_descriptor_limit();
+  return parley::daemon::run(config);
+}
