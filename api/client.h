@@ -23,9 +23,9 @@ namespace parley::client {
 
 struct ClientOptions {
   std::vector<std::string> endpoints = {"127.0.0.1:7400"};  // HOST:PORT of client ports
-  Duration timeout = 2s;           // default deadline of a call
-  bool learn_ring = true;          // false: only ever talk to `endpoints`
-  std::size_t in_flight_most = 4096;  // calls at once; past it: overloaded
+  Duration timeout = 2s;                                    // default deadline of a call
+  bool learn_ring = true;                                   // false: only ever talk to `endpoints`
+  std::size_t in_flight_most = 4096;                        // calls at once; past it: overloaded
 };
 
 // A level as text: "all", "quorum", "one", "any" or a number; empty: the keyspace's default.
@@ -33,7 +33,7 @@ struct WriteOptions {
   std::string level;
   std::optional<Bytes> context;  // as a read gave it; nullopt: concurrent with everything
   bool memory_durability = false;
-  OpId op;                           // nil: the library mints one and keeps it over its retries
+  OpId op;  // nil: the library mints one and keeps it over its retries
   std::string keyspace = "default";
   std::optional<Duration> timeout;
 };
@@ -127,7 +127,7 @@ struct NodeInfo {
   std::string node, address, version, cluster_name, cluster_id, storage_id, data_dir;
   std::uint16_t client_port = 0, peer_port = 0, http_port = 0;
   std::uint64_t generation = 0, uptime_ms = 0, load_bytes = 0, hints = 0;
-  std::string rack, dc, ready;  // "ready", or why not
+  std::string rack, dc, ready;                               // "ready", or why not
   std::vector<std::pair<std::string, std::string>> options;  // name, value
 };
 struct GossipRow {
@@ -198,8 +198,8 @@ class Client {
                                        std::string write_level);
 
  private:
-  explicit Client(ClientOptions options);
   class Core;
+  explicit Client(std::unique_ptr<Core> core);
   std::unique_ptr<Core> core_;
 };
 

@@ -22,6 +22,10 @@ std::vector<OptionGroup*> NodeConfig::groups() {
   return {&serve, &rpc, &membership, &replication, &repair, &storage};
 }
 
+std::vector<const OptionGroup*> NodeConfig::groups() const {
+  return {&serve, &rpc, &membership, &replication, &repair, &storage};
+}
+
 Status NodeConfig::set_option(std::string_view dotted_name, std::string_view value) {
   for (OptionGroup* group : groups()) {
     for (OptionBase* option : group->options()) {

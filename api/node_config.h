@@ -52,6 +52,7 @@ struct NodeConfig {
   NodeConfig& operator=(const NodeConfig&) = delete;
 
   std::vector<OptionGroup*> groups();
+  std::vector<const OptionGroup*> groups() const;
   // "membership.probe_interval" = "200ms". InvalidArgument, unchanged, when there is no such option
   // or the text is no value for it.
   Status set_option(std::string_view dotted_name, std::string_view value);

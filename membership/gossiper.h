@@ -75,7 +75,8 @@ class Gossiper {
   virtual void leave(Duration patience, std::function<void()> done) = 0;
 };
 
-// Errors: InvalidArgument when the datagram socket cannot be bound or the saved state is unreadable.
+// Errors: InvalidArgument when the datagram socket cannot be bound or the saved state is
+// unreadable.
 Result<std::unique_ptr<Gossiper>> make_gossiper(const MembershipOptions& options,
                                                 GossiperStart start, runtime::Loop& loop,
                                                 runtime::Network& network, runtime::Rpc& rpc,

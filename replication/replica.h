@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "base/ids.h"
+#include "base/log.h"
+#include "base/metric.h"
 #include "base/result.h"
 #include "replication/options.h"
 #include "replication/version.h"
@@ -20,7 +22,7 @@ struct LocalCopy {
 
 struct Minted {
   Dot dot;
-  Bytes set;          // encoded; what every other replica and hint gets
+  Bytes set;           // encoded; what every other replica and hint gets
   bool again = false;  // the op-id was live already: nothing new was minted
 };
 
@@ -38,8 +40,7 @@ class Replica {
   virtual StorageId storage_id() const = 0;
 
   // Errors: Damaged (no answer: there was a record, it is unreadable), Overloaded.
-  virtual void read(const storage::RecordKey& key,
-                    std::function<void(Result<LocalCopy>)> done) = 0;
+  virtual void read(const storage::RecordKey& key, std::function<void(Result<LocalCopy>)> done) = 0;
   // Merges a version set received from elsewhere. A damaged local record is replaced by it.
   // `done` has the digest after the merge. Errors: Overloaded, DiskFull, InvalidArgument (the
   // bytes are no version set; nothing done).
@@ -49,5 +50,12 @@ class Replica {
   // Errors: SiblingCap, TooLarge, Overloaded, DiskFull: nothing was written in each case.
   virtual void mint(MintRequest request, std::function<void(Result<Minted>)> done) = 0;
 };
+
+class EpochLease;
+// All but `options` are borrowed for the Replica's life. Mints answer Overloaded until the lease
+// has started.
+std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,
+                                      StorageId storage_id, EpochLease& epochs, Logger log,
+                                      MetricRegistry& metrics);
 
 }  // namespace parley::replication

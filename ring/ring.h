@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,7 +17,13 @@
 
 namespace parley::ring {
 
-enum class RingStatus : std::uint8_t { Joining = 1, Normal = 2, Leaving = 3, Left = 4, Removed = 5 };
+enum class RingStatus : std::uint8_t {
+  Joining = 1,
+  Normal = 2,
+  Leaving = 3,
+  Left = 4,
+  Removed = 5
+};
 
 // Written by its node alone; the higher version wins (docs/protocol.md). Only Normal owns slots.
 struct RingRecord {
@@ -60,8 +67,24 @@ class Ring {
   const std::vector<Vnode>& vnodes() const { return vnodes_; }
 
  private:
+  using NodeIndex = std::uint32_t;  // into nodes_
+  // How many distinct nodes from each vnode on are kept ready: more than any usual factor.
+  static constexpr std::size_t kReady = 8;
+
+  std::size_t vnode_at(Slot slot) const;
+  std::vector<NodeIndex> distinct_from(std::size_t vnode, std::size_t count) const;
+  std::vector<NodeId> named(std::span<const NodeIndex> indexes) const;
+  void prepare_distinct();
+  std::optional<NodeIndex> index_of(const NodeId& node) const;
+  // Calls visit(first slot, number of slots, indexes of the first `count` nodes) for each range.
+  template <typename Visit>
+  void for_each_range(std::size_t count, Visit visit) const;
+
   std::vector<Vnode> vnodes_;
   std::vector<NodeId> nodes_;
+  std::vector<NodeIndex> vnode_owner_;  // like vnodes_, as indexes
+  std::vector<NodeIndex> ready_;        // ready_count_ for each vnode
+  std::size_t ready_count_ = 0;
   std::uint64_t digest_ = 0;
 };
 

@@ -5,6 +5,8 @@
 #include <kj/async-io.h>
 #include <kj/timer.h>
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "runtime/loop.h"
@@ -25,6 +27,8 @@ class KjPort {
   kj::Timer& timer();
 
  private:
+  friend Loop& loop_of_kj_port();  // kj_internal.h
+  static Loop& loop_of_this_thread();
   struct State;
   std::unique_ptr<State> state_;
 };
@@ -37,10 +41,18 @@ struct KjStreamLimits {
   std::size_t message_bytes_most = 8_MiB;
   // Reading pauses while more than this is buffered unread; writes wait while more is unsent.
   std::size_t buffered_bytes_most = 1_MiB;
+  // A peer that takes nothing for this long while a write waits for it is given up.
+  Duration write_stall_most = 30s;
+  // Counts messages that were refused. May come while the stream is reading; must not touch it.
+  std::function<void(const Error&)> on_refused = {};
 };
 
-// Takes over a connection. A message over a limit fails the stream with a clear exception.
-// Writes of one turn leave together (the Connection does that).
+// Takes over a connection, on the thread of a KjPort. A message over a limit fails the stream with
+// a clear exception and closes the connection. Writes of one turn leave together (the Connection
+// does that), so a write may resolve before its bytes have left; the Connection still flushes them
+// after the stream is destroyed. A Connection has no half-close: shutdownWrite() flushes and closes
+// both directions (what was received stays readable), and a peer that shuts its sending side down
+// is taken as gone.
 kj::Own<kj::AsyncIoStream> kj_stream(std::unique_ptr<Connection> connection,
                                      const KjStreamLimits& limits);
 

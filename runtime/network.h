@@ -13,7 +13,8 @@
 
 namespace parley::runtime {
 
-// One byte stream. Destroying it closes it and no callback comes after.
+// One byte stream. Destroying it closes it, once what was sent has left (a few seconds at most), and
+// no callback comes after.
 class Connection {
  public:
   virtual ~Connection() = default;

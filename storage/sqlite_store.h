@@ -16,19 +16,37 @@ namespace parley::storage {
 
 struct StoreOptions : OptionGroup {
   StoreOptions() : OptionGroup("storage") {}
-  CountOption write_queue_most{*this, "write_queue_most", 8192, {16, 1048576},
+  CountOption write_queue_most{*this,
+                               "write_queue_most",
+                               8192,
+                               {16, 1048576},
                                "Updates that may wait for the writer; past it: overloaded."};
-  CountOption read_queue_most{*this, "read_queue_most", 8192, {16, 1048576},
+  CountOption read_queue_most{*this,
+                              "read_queue_most",
+                              8192,
+                              {16, 1048576},
                               "Reads that may wait for the reader; past it: overloaded."};
-  CountOption queued_bytes_most{*this, "queued_bytes_most", 128_MiB, {1_MiB, 4096_MiB},
+  CountOption queued_bytes_most{*this,
+                                "queued_bytes_most",
+                                128_MiB,
+                                {1_MiB, 4096_MiB},
                                 "Bytes that may wait for the writer; past it: overloaded."};
   CountOption group_most{*this, "group_most", 1024, {1, 65536}, "Updates in one commit."};
-  DurationOption gather{*this, "gather", 2ms, {0ms, 100ms},
+  DurationOption gather{*this,
+                        "gather",
+                        2ms,
+                        {0ms, 100ms},
                         "While more than one writer is active, how long a commit may wait for "
                         "company. A lone writer never waits."};
-  CountOption checkpoint_pages{*this, "checkpoint_pages", 4000, {100, 1000000},
+  CountOption checkpoint_pages{*this,
+                               "checkpoint_pages",
+                               4000,
+                               {100, 1000000},
                                "Pages in the write-ahead log that start a checkpoint."};
-  CountOption free_bytes_least{*this, "free_bytes_least", 64_MiB, {0, 1024ULL * 1024_MiB},
+  CountOption free_bytes_least{*this,
+                               "free_bytes_least",
+                               64_MiB,
+                               {0, 1024ULL * 1024_MiB},
                                "With less free disk than this, writes are refused."};
 };
 

@@ -1,0 +1,46 @@
+// ClusterAdmin: what an operator can ask of the cluster through one node, in the words of the
+// client library. Loop thread only. Every `done` comes exactly once, shortly after the timeout at
+// the latest, never inside the call, unless the ClusterAdmin is destroyed first.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "api/client.h"
+#include "base/result.h"
+#include "base/units.h"
+
+namespace parley::api {
+
+class ClusterAdmin {
+ public:
+  template <typename T>
+  using Done = std::function<void(Result<T>)>;
+
+  virtual ~ClusterAdmin() = default;
+
+  virtual void status(Duration timeout, Done<client::ClusterStatus> done) = 0;
+  virtual Result<client::RingInfo> ring() = 0;
+  virtual client::NodeInfo info() = 0;
+  virtual std::vector<client::GossipRow> gossip() = 0;
+  virtual Result<std::vector<client::ReplicaAddress>> endpoints(const std::string& keyspace,
+                                                                const Bytes& key) = 0;
+  virtual void inspect(const std::string& keyspace, Bytes key, Duration timeout,
+                       Done<client::InspectResult> done) = 0;
+  // Of every node that is up and answers.
+  virtual void hints(Duration timeout, Done<std::vector<client::HintRow>> done) = 0;
+  // `target`: an address or a node id; empty: all. NotFound when there is no such node.
+  virtual void drop_hints(const std::string& target, Duration timeout,
+                          Done<std::uint64_t> done) = 0;
+  // A round on every node that is up. With `wait`: the keys moved; Unknown when some did not end.
+  virtual void repair(bool wait, Duration timeout, Done<std::uint64_t> done) = 0;
+  virtual void repair_status(Duration timeout, Done<std::vector<client::RepairRow>> done) = 0;
+  virtual Result<client::KeyspaceInfo> keyspace(const std::string& name) = 0;
+  // Level texts; empty: unchanged.
+  virtual void set_consistency(const std::string& name, const std::string& read_level,
+                               const std::string& write_level, Duration timeout,
+                               Done<client::KeyspaceInfo> done) = 0;
+};
+
+}  // namespace parley::api

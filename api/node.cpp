@@ -1,0 +1,251 @@
+#include "api/node.h"
+
+#include <algorithm>
+
+#include "api/client_listener.h"
+#include "api/cluster_admin_service.h"
+#include "api/http_service.h"
+#include "api/node_identity.h"
+#include "api/store_journal.h"
+#include "base/lifetime.h"
+#include "membership/gossiper.h"
+#include "repair/repair.h"
+#include "replication/coordinator.h"
+#include "runtime/rpc.h"
+
+namespace parley::api {
+namespace {
+
+constexpr Duration kGoodbyePatience = 500ms;
+constexpr Duration kDrainPoll = 20ms;
+
+// Members are destroyed in the reverse of the order in which they are built: from the clients'
+// face down to the store.
+class WiredNode final : public Node, public membership::MembershipObserver {
+ public:
+  WiredNode(const NodeConfig& config, std::unique_ptr<storage::Store> store, runtime::Loop& loop,
+            runtime::Network& network, runtime::KjPort& kj, Random random, Logger log,
+            MetricRegistry& metrics, NodeEvents events)
+      : config_(config),
+        loop_(loop),
+        network_(network),
+        kj_(kj),
+        random_(std::move(random)),
+        log_(log.on_floor("api")),
+        metrics_(metrics),
+        events_(std::move(events)),
+        store_(std::move(store)),
+        journal_(*store_, loop, log_),
+        drain_timer_(loop) {
+    begin_life(*store_, random_, lifetime_.guard([this](Result<NodeIdentity> identity) {
+      if (!identity.ok()) return fail(identity.error());
+      identity_ = *identity;
+      const Status begun = build();
+      if (!begun.ok()) fail(begun.error());
+    }));
+  }
+
+  void stop(std::function<void()> done) override;
+
+  void view_changed(const membership::ViewPtr& view) override;
+  void member_returned(const NodeId&) override {}
+
+ private:
+  Status build();
+  Status build_floors();
+  Status build_face();
+  void fail(const Error& error) {
+    if (events_.failed) events_.failed(error);
+  }
+  membership::NodeRecord self_record() const;
+  membership::ViewPtr view() const { return gossiper_ ? gossiper_->view() : nullptr; }
+  std::optional<std::string> not_ready() const;
+  client::NodeInfo info() const;
+  void drain(Instant until, std::function<void()> done);
+
+  const NodeConfig& config_;
+  runtime::Loop& loop_;
+  runtime::Network& network_;
+  runtime::KjPort& kj_;
+  Random random_;
+  const Logger log_;
+  MetricRegistry& metrics_;
+  const NodeEvents events_;
+  NodeIdentity identity_;
+  bool announced_ = false, stopping_ = false;
+
+  std::unique_ptr<storage::Store> store_;
+  StoreJournal journal_;
+  std::unique_ptr<runtime::Rpc> rpc_;
+  std::unique_ptr<membership::Gossiper> gossiper_;
+  std::unique_ptr<replication::Replication> replication_;
+  std::unique_ptr<repair::Repair> repair_;
+  std::unique_ptr<ClusterAdminService> admin_;
+  std::unique_ptr<ClientListener> clients_;
+  std::unique_ptr<HttpService> http_;
+  runtime::Timer drain_timer_;
+  Lifetime lifetime_;
+};
+
+membership::NodeRecord WiredNode::self_record() const {
+  membership::NodeRecord self;
+  self.node = identity_.node;
+  self.generation = identity_.generation;
+  self.address = config_.listen;
+  self.client_port = config_.client_port;
+  self.peer_port = config_.peer_port;
+  self.http_port = config_.http_port;
+  self.rack = config_.rack;
+  self.dc = config_.dc;
+  return self;
+}
+
+Status WiredNode::build() {
+  const Status floors = build_floors();
+  if (!floors.ok()) return floors;
+  const Status face = build_face();
+  if (!face.ok()) return face;
+  gossiper_->start(lifetime_.guard([this](const Error& error) { fail(error); }));
+  repair_->start();
+  return Done{};
+}
+
+Status WiredNode::build_floors() {
+  const Endpoint peer{config_.listen, config_.peer_port};
+  auto rpc = runtime::make_rpc(config_.rpc,
+                               {identity_.node, identity_.generation, {}, config_.cluster}, peer,
+                               loop_, network_, log_.on_floor("runtime"), metrics_);
+  if (!rpc.ok()) return rpc.error();
+  rpc_ = std::move(*rpc);
+  membership::GossiperStart start;
+  start.self = self_record();
+  start.state = journal_.stored();
+  start.cluster_name = config_.cluster;
+  start.seeds = config_.seeds;
+  start.found = config_.found;
+  start.vnodes = config_.vnodes;
+  start.has_records = [this] { return store_->has_records(); };
+  auto gossiper = membership::make_gossiper(
+      config_.membership, std::move(start), loop_, network_, *rpc_, journal_,
+      random_.fork("membership"), log_.on_floor("membership"), metrics_);
+  if (!gossiper.ok()) return gossiper.error();
+  gossiper_ = std::move(*gossiper);
+
+  auto replication = replication::make_replication(
+      {config_.replication, loop_, *rpc_, *store_, [this] { return view(); },
+       [this] { return gossiper_->accepts_writes() && !stopping_; },
+       [this](const NodeId& node) { gossiper_->suspect_evidence(node); },
+       log_.on_floor("replication"), metrics_},
+      random_.fork("replication"));
+  if (!replication.ok()) return replication.error();
+  replication_ = std::move(*replication);
+  repair_ = repair::make_repair(
+      {config_.repair, loop_, *rpc_, *store_, replication_->replica(), replication_->hints(),
+       [this] { return view(); }, log_.on_floor("repair"), metrics_},
+      random_.fork("repair"));
+
+  store_->observe(repair_.get());
+  replication_->observe(repair_.get());
+  gossiper_->observe(repair_.get());
+  gossiper_->observe(this);
+  return Done{};
+}
+
+Status WiredNode::build_face() {
+  admin_ = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
+      loop_, *rpc_, *store_, *gossiper_, *replication_, *repair_, [this] { return info(); }});
+  auto clients = ClientListener::open(
+      {config_.listen, config_.client_port},
+      {config_.serve, loop_, replication_->coordinator(), [this] { return view(); },
+       [this] { return gossiper_->waiting_for(); }},
+      *admin_, network_, log_, metrics_);
+  if (!clients.ok()) return clients.error();
+  clients_ = std::move(*clients);
+  auto http = make_http_service(kj_, network_, {config_.listen, config_.http_port},
+                                {[this] { return metrics_.render(); },
+                                 [this] { return not_ready(); }},
+                                {}, metrics_);
+  if (!http.ok()) return http.error();
+  http_ = std::move(*http);
+  return Done{};
+}
+
+std::optional<std::string> WiredNode::not_ready() const {
+  if (stopping_) return "this node is stopping";
+  if (!view()) return gossiper_->waiting_for();
+  return std::nullopt;
+}
+
+client::NodeInfo WiredNode::info() const {
+  client::NodeInfo info;
+  info.node = to_text(identity_.node);
+  info.address = config_.listen;
+  info.version = PARLEY_VERSION;
+  info.cluster_name = config_.cluster;
+  if (const auto current = view()) info.cluster_id = to_text(current->cluster);
+  info.storage_id = to_text(replication_->replica().storage_id());
+  info.data_dir = config_.data_dir;
+  info.client_port = config_.client_port;
+  info.peer_port = config_.peer_port;
+  info.http_port = config_.http_port;
+  info.generation = identity_.generation;
+  info.load_bytes = store_->bytes_on_disk();
+  for (const auto& [target, totals] : replication_->hints().totals()) info.hints += totals.hints;
+  info.rack = config_.rack;
+  info.dc = config_.dc;
+  info.ready = not_ready().value_or("ready");
+  for (const OptionGroup* group : config_.groups()) {
+    for (const OptionBase* option : group->options()) {
+      info.options.emplace_back(group->name() + "." + option->name(), option->text());
+    }
+  }
+  return info;
+}
+
+void WiredNode::view_changed(const membership::ViewPtr& view) {
+  if (announced_ || !view) return;
+  announced_ = true;
+  log_.info("node.ready", {{"node", identity_.node},
+                           {"generation", identity_.generation},
+                           {"cluster", view->cluster}});
+  if (events_.ready) {
+    events_.ready("parleyd ready: node " + to_text(identity_.node) + " of cluster " +
+                  config_.cluster + ", clients at " +
+                  to_text(Endpoint{config_.listen, config_.client_port}));
+  }
+}
+
+void WiredNode::stop(std::function<void()> done) {
+  if (stopping_) return;
+  stopping_ = true;
+  if (!clients_) {  // told to stop before there was anything to serve
+    loop_.post(std::move(done));
+    return;
+  }
+  clients_->drain();
+  drain(loop_.now() + config_.serve.drain(), std::move(done));
+}
+
+// The goodbye comes after the last answer: peers that hear it stop asking this node.
+void WiredNode::drain(Instant until, std::function<void()> done) {
+  const bool idle = clients_->calls_under_way() == 0 && replication_->coordinator().in_flight() == 0;
+  if (!idle && loop_.now() < until) {
+    drain_timer_.after(kDrainPoll, [this, until, done = std::move(done)]() mutable {
+      drain(until, std::move(done));
+    });
+    return;
+  }
+  gossiper_->leave(kGoodbyePatience, std::move(done));
+}
+
+}  // namespace
+
+std::unique_ptr<Node> make_node(const NodeConfig& config, std::unique_ptr<storage::Store> store,
+                                runtime::Loop& loop, runtime::Network& network,
+                                runtime::KjPort& kj, Random random, Logger log,
+                                MetricRegistry& metrics, NodeEvents events) {
+  return std::make_unique<WiredNode>(config, std::move(store), loop, network, kj,
+                                     std::move(random), log, metrics, std::move(events));
+}
+
+}  // namespace parley::api

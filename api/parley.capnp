@@ -1,0 +1,350 @@
+# Parley's client protocol: Cap'n Proto RPC (two-party, level 1) over TCP, by default on port 7400.
+# These comments are its reference. Never renumber a field, method or enumerant; only add.
+#
+# Ask for the bootstrap capability as a `Parley`, call keyValue() and pipeline the first request on
+# its result: one round trip. Every node serves every key; sending to a replica of the key (see
+# topology()) saves a hop.
+#
+# Limits (a node's options may lower or raise the ones marked *):
+#   key 1 B to 4 KiB*; value 0 B to 1 MiB*; context 64 KiB; siblings of a key 64* or 4 MiB*;
+#   message 8 MiB in at most 16 segments; nesting 32; batch 1024 items and 4 MiB of keys, values
+#   and contexts; calls under way on one connection 1024* (each item of a batch counts as one);
+#   deadline 60 s*.
+# A message over the message limits ends the connection. Everything else that goes wrong is a value
+# in the results (`Failure`), never an exception: an exception means that the connection broke, that
+# the message was malformed, or a bug, and then a write may have happened.
+#
+# All ids are 16 bytes (or, as Text, 8-4-4-4-12 lower-case hexadecimal). All times are milliseconds.
+@0x9e12f5d06f48344e;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("parley::api::schema");
+
+interface Parley {
+  keyValue @0 () -> (service :KeyValue);
+  admin @1 () -> (service :Admin);
+}
+
+# ---------------------------------------------------------------------------------------------
+# Words shared by all calls
+
+# How many replicas must answer. N is the smaller of the keyspace's replication factor and the
+# number of nodes on the ring.
+struct Level {
+  union {
+    default @0 :Void;    # the keyspace's default for reads or for writes
+    all @1 :Void;        # N
+    quorum @2 :Void;     # floor(N / 2) + 1
+    one @3 :Void;        # 1
+    any @4 :Void;        # writes: 1 replica, or a durable hint on a reachable node; reads: as `one`,
+                         # and if no replica answers, hints are asked for and the answer is marked
+    number @5 :UInt32;   # that many. Above the replication factor: invalidArgument; above N:
+                         # unavailable
+  }
+}
+
+enum Durability {
+  fsync @0;              # a replica counts once the write is on its disk
+  memory @1;             # it counts before; such a write is outside every promise about crashes
+}
+
+enum Outcome {
+  unknown @0;            # sent, and fewer than required answered in time: it may appear later
+  ok @1;                 # the level was met
+  notWritten @2;         # provably no replica has it nor ever will; for reads: unavailable
+}
+
+# What went wrong. `none`: nothing. Each line says whether the state may have changed.
+enum ErrorCode {
+  none @0;
+  internal @1;           # a bug or an impossible answer; may have changed
+  invalidArgument @2;    # the request is malformed; unchanged
+  tooLarge @3;           # key, value, context, batch or version set over its limit; unchanged
+  badContext @4;         # malformed, forged or foreign causal context; unchanged
+  unavailable @5;        # too few live replicas, nothing was sent; unchanged
+  unknown @6;            # sent, too few answered in time; may have changed
+  unreachable @7;        # (client libraries) no connection could be made; unchanged
+  noAnswer @8;           # (client libraries) sent, no answer in time; may have changed
+  overloaded @9;         # a queue or cap is full; unchanged; retry after retryAfterMs
+  wrongRing @10;         # the node's idea of the owners is behind; unchanged
+  wrongCluster @11;      # another cluster; unchanged
+  siblingCap @12;        # the key has too many siblings to take one more; unchanged
+  expired @13;           # the deadline passed before the work was begun; unchanged
+  damaged @14;           # the record failed its checksum, so there is no answer; unchanged
+  diskFull @15;          # writes are refused until there is room; unchanged
+  refused @16;           # not permitted, for the reason in the message; unchanged
+  notReady @17;          # the node is not (yet, or any more) serving; unchanged; try another
+  unsupported @18;       # this node's version does not know it; unchanged
+  notFound @19;          # a named thing (node, keyspace) does not exist; unchanged
+}
+
+struct Failure {
+  code @0 :ErrorCode;
+  message @1 :Text;          # one clear line for a person; no contract
+  retryAfterMs @2 :UInt32;   # > 0 only with overloaded and notReady
+}
+
+# ---------------------------------------------------------------------------------------------
+# Keys and values
+
+interface KeyValue {
+  put @0 (write :Write, options :WriteOptions) -> (result :WriteResult);
+  # A delete is a version like any other: a tombstone. `write.value` is ignored.
+  delete @1 (write :Write, options :WriteOptions) -> (result :WriteResult);
+  get @2 (key :Data, options :ReadOptions) -> (result :ReadResult);
+
+  # One result for each item, in order; items are independent of each other and may end in
+  # different outcomes. A failure of the whole batch (too many items, too large) is said in
+  # `failure`: then nothing was written and `results` is empty.
+  putMany @3 (writes :List(Write), options :WriteOptions)
+      -> (results :List(WriteResult), failure :Failure);
+  # Where the values of all keys together would not fit one message, the keys for which there was
+  # no more room answer `overloaded`: ask for these again.
+  getMany @4 (keys :List(Data), options :ReadOptions)
+      -> (results :List(ReadResult), failure :Failure);
+
+  topology @5 (keyspace :Text) -> (topology :Topology, failure :Failure);
+}
+
+struct Write {
+  key @0 :Data;
+  value @1 :Data;
+  isDelete @2 :Bool;     # putMany only
+  # As a read or a write of this very key gave it: the write replaces exactly what that one saw.
+  # Absent or empty: concurrent with everything that is there.
+  context @3 :Data;
+  # 16 bytes that name this operation; a retry must carry the same. Absent: the node mints one.
+  # A retry of an operation that was overwritten in between may bring its value back.
+  opId @4 :Data;
+  # Later: time to live.
+}
+
+struct WriteOptions {
+  keyspace @0 :Text;     # absent or empty: "default"
+  level @1 :Level;
+  durability @2 :Durability;
+  timeoutMs @3 :UInt32;  # from receipt; 0: the node's usual (2 s); more than its most: its most
+}
+
+struct ReadOptions {
+  keyspace @0 :Text;
+  level @1 :Level;
+  timeoutMs @2 :UInt32;
+}
+
+# The receipt: what is known of every replica at the moment of the answer, whatever the outcome.
+struct WriteResult {
+  outcome @0 :Outcome;
+  failure @1 :Failure;         # set unless ok
+  version @2 :Text;            # names this write for ever; empty when none was minted
+  context @3 :Data;            # covers this write (and what its own context covered)
+  level @4 :Level;             # as executed: never `default` once planned
+  required @5 :UInt32;         # replicas that the level required
+  replicas @6 :List(ReplicaReceipt);  # in preference order; empty if refused before planning
+  hintHolders @7 :List(Text);  # addresses of nodes that keep this write for an absent replica
+}
+
+struct ReplicaReceipt {
+  node @0 :Text;
+  address @1 :Text;            # listen address, without a port
+  state @2 :State;
+  hintHolder @3 :Text;         # address; with `hinted`
+
+  enum State {
+    pending @0;                # not yet answered when this reply left
+    durable @1;                # fsynced there
+    memory @2;                 # there, not yet fsynced (asked for by Durability.memory)
+    hinted @3;                 # not there; a hint is kept for it. Counts for `any` only
+    failed @4;                 # said no: it does not have the write
+    noAnswer @5;               # asked, and silent: it may have the write
+  }
+}
+
+struct ReadResult {
+  outcome @0 :Outcome;         # ok or notWritten (unavailable)
+  failure @1 :Failure;
+  found @2 :Bool;              # at least one value
+  values @3 :List(Value);      # more than one: concurrent siblings. Deletes are left out
+  context @4 :Data;            # covers all that was read, deletes too. Empty: nothing was ever seen
+  level @5 :Level;
+  required @6 :UInt32;
+  asked @7 :UInt32;            # replicas asked
+  answered @8 :UInt32;
+  agreed @9 :UInt32;           # of the answers, those equal to the merged version before any repair
+  repaired @10 :UInt32;        # replicas made equal before this answer
+  fromHint @11 :Bool;          # `any`: no replica answered, this comes from hints
+
+  struct Value {
+    value @0 :Data;
+    version @1 :Text;
+  }
+}
+
+# Enough to compute every key's replicas: token = XXH3-64 of the key; its slot = the top 16 bits; the
+# replicas are the first N distinct nodes clockwise from the first vnode at or after that slot.
+struct Topology {
+  ringDigest @0 :UInt64;       # equal digests mean equal rings
+  replicationFactor @1 :UInt32;
+  nodes @2 :List(Node);
+
+  struct Node {
+    node @0 :Data;             # 16 bytes
+    address @1 :Text;
+    clientPort @2 :UInt16;
+    up @3 :Bool;               # as the node asked believes
+    slots @4 :List(UInt16);    # of its vnodes; empty: not on the ring
+    rack @5 :Text;             # reserved for placement; not used yet
+  }
+}
+
+# ---------------------------------------------------------------------------------------------
+# Administration. timeoutMs as in WriteOptions.
+
+interface Admin {
+  # As seen by the node asked; load and hints are asked of the others, those that do not answer
+  # shortly are left out of the sums.
+  status @0 (timeoutMs :UInt32) -> (status :ClusterStatus, failure :Failure);
+  ring @1 () -> (ring :RingInfo, failure :Failure);
+  info @2 () -> (info :NodeInfo, failure :Failure);
+  gossip @3 () -> (rows :List(GossipRow), failure :Failure);
+  # The replicas of a key, in preference order.
+  endpoints @4 (keyspace :Text, key :Data) -> (replicas :List(ReplicaAddress), failure :Failure);
+  # What each replica of a key holds.
+  inspect @5 (keyspace :Text, key :Data, timeoutMs :UInt32)
+      -> (result :InspectResult, failure :Failure);
+  # Hints kept, by holder and target, over all nodes that are up and answer.
+  hints @6 (timeoutMs :UInt32) -> (rows :List(HintRow), failure :Failure);
+  # On all nodes that are up. `target`: an address or a node id; empty: all targets. Hints that may
+  # be the only copy of an acknowledged write stay.
+  dropHints @7 (target :Text, timeoutMs :UInt32) -> (dropped :UInt64, failure :Failure);
+  # Starts an anti-entropy round on every node that is up. With `wait`: answers when all have
+  # ended, with the number of keys moved (failure `unknown` when some did not end in time).
+  repair @8 (wait :Bool, timeoutMs :UInt32) -> (keys :UInt64, failure :Failure);
+  repairStatus @9 (timeoutMs :UInt32) -> (rows :List(RepairRow), failure :Failure);
+  keyspace @10 (name :Text) -> (keyspace :KeyspaceInfo, failure :Failure);
+  # Sets a keyspace's default levels on a majority of the nodes, durably. `default`: unchanged.
+  setConsistency @11 (name :Text, readLevel :Level, writeLevel :Level, timeoutMs :UInt32)
+      -> (keyspace :KeyspaceInfo, failure :Failure);
+}
+
+struct ClusterStatus {
+  nodes @0 :List(Row);
+  ringDigest @1 :Text;         # 16 hexadecimal digits
+  viewsAgree @2 :Bool;         # every node that is up last said the same view and ring
+  clusterName @3 :Text;
+  clusterId @4 :Text;
+
+  struct Row {
+    address @0 :Text;
+    status @1 :Text;           # UN up, DN down, UJ joining, UL leaving; U or D, then N, J or L
+    node @2 :Text;
+    rack @3 :Text;
+    dc @4 :Text;
+    loadBytes @5 :UInt64;      # on its disk; 0 when it was not reached
+    owns @6 :Float64;          # share of the keys of which it is a replica, 0 to 1
+    hintsFor @7 :UInt64;       # hints that others keep for it
+    tokens @8 :UInt32;
+  }
+}
+
+struct RingInfo {
+  digest @0 :Text;
+  vnodes @1 :List(Row);        # by slot
+
+  struct Row {
+    slot @0 :UInt16;           # the vnode's token is slot * 2^48 and it owns the slots before it
+    node @1 :Text;
+    address @2 :Text;
+  }
+}
+
+struct ReplicaAddress {
+  address @0 :Text;
+  node @1 :Text;
+}
+
+struct InspectResult {
+  replicas @0 :List(Row);      # in preference order
+  diverged @1 :Bool;           # false: all reachable, sound and equal
+  exists @2 :Bool;             # some replica has a record (a tombstone is one)
+
+  struct Row {
+    address @0 :Text;
+    node @1 :Text;
+    version @2 :Text;          # of the live siblings, comma-separated
+    context @3 :Text;
+    digest @4 :Text;           # 16 hexadecimal digits; empty: no sound record
+    tombstone @5 :Bool;        # every live sibling is a delete
+    reachable @6 :Bool;
+    damaged @7 :Bool;
+    hintsPending @8 :UInt64;   # hints for this replica and key on live nodes
+  }
+}
+
+struct NodeInfo {
+  node @0 :Text;
+  address @1 :Text;
+  version @2 :Text;            # of the program
+  clusterName @3 :Text;
+  clusterId @4 :Text;
+  storageId @5 :Text;
+  dataDir @6 :Text;
+  clientPort @7 :UInt16;
+  peerPort @8 :UInt16;
+  httpPort @9 :UInt16;
+  generation @10 :UInt64;
+  uptimeMs @11 :UInt64;
+  loadBytes @12 :UInt64;
+  hints @13 :UInt64;           # kept here
+  rack @14 :Text;
+  dc @15 :Text;
+  ready @16 :Text;             # "ready", or why not
+  options @17 :List(Option);
+
+  struct Option {
+    name @0 :Text;
+    value @1 :Text;
+  }
+}
+
+struct GossipRow {
+  node @0 :Text;
+  address @1 :Text;
+  liveness @2 :Text;           # alive, suspect, dead, left
+  generation @3 :UInt64;
+  incarnation @4 :UInt32;
+  lastHeardMs @5 :Int64;       # since the last proof of life; -1: never
+  rttMs @6 :Float64;           # -1: not known
+  viewDigest @7 :Text;
+  ringDigest @8 :Text;
+}
+
+struct HintRow {
+  holder @0 :Text;             # address
+  target @1 :Text;             # address
+  targetNode @2 :Text;
+  hints @3 :UInt64;
+  soleHints @4 :UInt64;        # may be the only copy of an acknowledged write
+  bytes @5 :UInt64;
+  oldestMs @6 :Int64;          # age
+}
+
+struct RepairRow {
+  holder @0 :Text;             # address of the node that says so
+  peer @1 :Text;               # address
+  lastSyncMs @2 :Int64;        # since the last finished comparison; -1: never
+  keysLast @3 :UInt64;         # sent or received in it
+  keysTotal @4 :UInt64;
+  running @5 :Bool;
+  equal @6 :Bool;              # the last comparison found no difference
+}
+
+struct KeyspaceInfo {
+  name @0 :Text;
+  id @1 :Text;
+  conflictRule @2 :Text;       # siblings; later lww
+  readLevel @3 :Level;
+  writeLevel @4 :Level;
+  replicationFactor @5 :UInt32;
+  version @6 :UInt64;          # raised by every change
+}

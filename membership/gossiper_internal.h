@@ -1,0 +1,131 @@
+// The driver behind Gossiper. It only moves bytes and time between the deciders (Swim, Join,
+// GrantDesk, Records) and the runtime. Split over gossiper*.cpp by what drives it.
+#pragma once
+
+#include <array>
+#include <map>
+#include <set>
+
+#include "base/lifetime.h"
+#include "membership/gossip_codec.h"
+#include "membership/gossiper.h"
+#include "membership/join.h"
+#include "membership/record_codec.h"
+#include "membership/records.h"
+#include "membership/swim.h"
+
+namespace parley::membership {
+
+struct GossiperMetrics {
+  explicit GossiperMetrics(MetricRegistry& registry);
+  Counter sent, received, foreign, damaged, malformed;
+  Counter probe_failures, send_failures, syncs;
+};
+
+class GossiperDriver final : public Gossiper {
+ public:
+  GossiperDriver(const MembershipOptions& options, GossiperStart start,
+                 std::optional<SavedState> saved, runtime::Loop& loop, runtime::Rpc& rpc,
+                 Journal& journal, Random random, Logger log, MetricRegistry& metrics);
+  ~GossiperDriver() override;
+  Status bind(runtime::Network& network);
+
+  void start(std::function<void(const Error&)> refused) override;
+  ViewPtr view() const override { return view_; }
+  std::string waiting_for() const override;
+  bool accepts_writes() const override { return !desk_.leased(loop_.now()); }
+  void observe(MembershipObserver* observer) override { observers_.push_back(observer); }
+  std::vector<GossipRow> gossip() const override;
+  bool views_agree() const override;
+  void suspect_evidence(const NodeId& node) override;
+  void set_keyspace(KeyspaceRecord record, Duration timeout,
+                    std::function<void(Status)> done) override;
+  void leave(Duration patience, std::function<void()> done) override;
+
+ private:
+  using Answer = std::function<void(Result<Bytes>)>;
+
+  // gossiper.cpp
+  void refuse(const Error& error);
+  void call(const Endpoint& to, runtime::Verb verb, Bytes body, Duration timeout, Answer done);
+  void save(std::function<void()> done);
+  SavedState state() const;
+  void arm();
+  void on_timer();
+  void received(const Endpoint& from, ByteView bytes);
+  // Carries out what a decider wants, publishes what changed, sets the next wake-up.
+  void carry_out(SwimOutbox out);
+  void publish(const std::vector<NodeId>& returned);
+
+  // gossiper_join.cpp
+  void begin_joining();
+  void carry_out(JoinOutbox out);
+  void ask_seed(const Endpoint& seed);
+  void ask_grant(const JoinOutbox::Grant& granter);
+  void tell_done(const JoinOutbox::Grant& granter, bool gave_up);
+  void found_cluster();
+  void take_slots();
+  void become_member();
+  void log_waiting();
+
+  // gossiper_serve.cpp
+  void serve_all();
+  void serve_join_ask(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void serve_join_grant(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void serve_join_done(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void serve_sync(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void serve_stream_probe(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void serve_keyspace(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  Error other_cluster(const std::string& theirs) const;
+
+  // gossiper_sync.cpp
+  void sync_with(const NodeId& node, const Endpoint& at);
+  void announce();
+  MemberSync summary() const;
+  MemberSync answer_to(const MemberSync& message) const;
+  void take(const MemberSync& message, const Endpoint& from, SwimOutbox& out);
+  bool take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
+                   SwimOutbox& out);
+  void probe_over_stream(const SwimOutbox::StreamProbe& probe);
+
+  // Constant after construction.
+  const MembershipOptions& options_;
+  runtime::Loop& loop_;
+  runtime::Rpc& rpc_;
+  Journal& journal_;
+  Logger log_;
+  GossiperMetrics metrics_;
+  const GossiperStart start_;
+  const std::uint64_t nonce_;
+
+  Random random_;
+  std::function<void(const Error&)> refused_;
+  std::vector<MembershipObserver*> observers_;
+
+  // The cluster; nil until founded or joined.
+  GossipCluster cluster_;
+  Bytes cluster_key_;
+  bool member_ = false;  // probes, gossips and publishes
+  bool leaving_ = false;
+  NodeRecord self_;
+  Records records_;
+  Swim swim_;
+  std::optional<Join> join_;
+  GrantDesk desk_;
+  ViewPtr view_;
+  std::string logged_waiting_;
+  std::optional<Instant> logged_at_;
+
+  std::map<NodeId, Instant> synced_at_;
+  std::set<NodeId> syncing_;
+  std::array<std::size_t, 4> members_by_state_{};
+  std::vector<std::unique_ptr<Gauge>> gauges_;
+
+  std::uint64_t next_call_ = 0;
+  std::map<std::uint64_t, runtime::CallHandle> calls_;
+  std::unique_ptr<runtime::DatagramSocket> socket_;
+  runtime::Timer timer_, goodbye_timer_;
+  Lifetime lifetime_;  // last: dies first
+};
+
+}  // namespace parley::membership

@@ -1,0 +1,180 @@
+// GossiperDriver: from a lone process to a member.
+#include "base/hash.h"
+#include "membership/gossiper_internal.h"
+#include "membership/membership_codec.h"
+
+namespace parley::membership {
+
+namespace {
+
+constexpr Duration kJoinCallTimeout = 1s;
+constexpr Duration kWaitingLogInterval = 10s;
+
+template <typename T>
+Result<T> decoded(const Result<Bytes>& answer, Result<T> (*decode)(ByteView)) {
+  if (!answer.ok()) return answer.error();
+  return decode(*answer);
+}
+
+// Every member derives the same id, so the keyspace is one even if two founders' clusters differ.
+KeyspaceRecord default_keyspace(const ClusterId& cluster) {
+  KeyspaceRecord record;
+  record.id = *KeyspaceId::from_bytes(mac128(cluster.view(), "keyspace default"));
+  record.name = "default";
+  record.version = 1;
+  return record;
+}
+
+}  // namespace
+
+void GossiperDriver::begin_joining() {
+  JoinOptions options;
+  options.self = self_.node;
+  options.self_at = self_.peer();
+  options.cluster_name = start_.cluster_name;
+  options.seeds = start_.seeds;
+  options.found = start_.found;
+  options.retry = options_.join_retry();
+  options.lease = options_.join_lease();
+  if (!cluster_.id.is_nil()) {
+    // A join was begun in an earlier life; whoever was a member then is as good as a seed.
+    options.known = cluster_.id;
+    for (const auto& [node, record] : records_.nodes()) options.seeds.push_back(record.peer());
+  }
+  join_.emplace(std::move(options));
+  JoinOutbox out;
+  join_->on_tick(loop_.now(), out);
+  carry_out(std::move(out));
+}
+
+void GossiperDriver::carry_out(JoinOutbox out) {
+  for (const Endpoint& seed : out.asks) ask_seed(seed);
+  for (const auto& granter : out.grants) ask_grant(granter);
+  for (const auto& granter : out.releases) tell_done(granter, true);
+  for (const auto& granter : out.dones) tell_done(granter, false);
+  if (out.found) found_cluster();
+  if (out.allocate) take_slots();
+  if (out.member) {
+    member_ = true;
+    save([] {});
+    become_member();
+  }
+  if (out.refused) return refuse(*out.refused);
+  log_waiting();
+  arm();
+}
+
+void GossiperDriver::log_waiting() {
+  if (!join_ || member_ || join_->waiting_for().empty()) return;
+  const Instant now = loop_.now();
+  const bool same = join_->waiting_for() == logged_waiting_;
+  if (same && logged_at_ && now - *logged_at_ < kWaitingLogInterval) return;
+  logged_waiting_ = join_->waiting_for();
+  logged_at_ = now;
+  log_.info("join.waiting", {{"for", logged_waiting_}});
+}
+
+void GossiperDriver::ask_seed(const Endpoint& seed) {
+  const JoinAsk ask{self_.node, start_.cluster_name, join_->would_found()};
+  call(seed, runtime::Verb::JoinAsk, encode_join_ask(ask), kJoinCallTimeout,
+       [this, seed](const Result<Bytes>& answer) {
+         JoinOutbox out;
+         join_->on_ask_answer(loop_.now(), seed, decoded(answer, decode_join_ask_reply), out);
+         carry_out(std::move(out));
+       });
+}
+
+void GossiperDriver::ask_grant(const JoinOutbox::Grant& granter) {
+  std::vector<ring::RingRecord> rings;
+  for (const NodeRecord& record : join_->shown().nodes) rings.push_back(record.ring);
+  const JoinGrant grant{self_.node, join_->shown().cluster, ring::Ring::build(rings)->digest()};
+  call(granter.at, runtime::Verb::JoinGrant, encode_join_grant(grant), kJoinCallTimeout,
+       [this, node = granter.node](const Result<Bytes>& answer) {
+         JoinOutbox out;
+         join_->on_grant_answer(loop_.now(), node, decoded(answer, decode_join_grant_reply), out);
+         carry_out(std::move(out));
+       });
+}
+
+void GossiperDriver::tell_done(const JoinOutbox::Grant& granter, bool gave_up) {
+  JoinDone done{self_.node, join_->shown().cluster, {}};
+  if (!gave_up) done.record.push_back(self_);
+  call(granter.at, runtime::Verb::JoinDone, encode_join_done(done), kJoinCallTimeout,
+       [this, gave_up, node = granter.node](const Result<Bytes>& answer) {
+         if (gave_up) return;
+         const Status status = answer.ok() ? Status(Done{}) : Status(answer.error());
+         JoinOutbox out;
+         join_->on_done_answer(loop_.now(), node, status, out);
+         carry_out(std::move(out));
+       });
+}
+
+void GossiperDriver::found_cluster() {
+  cluster_.id = random_.id<ClusterId>();
+  cluster_key_ = random_.secret("cluster key");
+  self_.ring.status = ring::RingStatus::Normal;
+  self_.ring.version = 1;
+  self_.ring.slots = ring::allocate_slots(*ring::Ring::build({}), self_.node, start_.vnodes);
+  records_.merge(self_);
+  records_.merge(default_keyspace(cluster_.id));
+  SavedState founded = state();
+  founded.joined = true;
+  // Nobody hears of the cluster before it would survive a crash.
+  journal_.save(encode_state(founded), lifetime_.guard([this] {
+    member_ = true;
+    log_.info("cluster.founded", {{"cluster", cluster_.id}, {"name", start_.cluster_name}});
+    rpc_.set_identity({self_.node, self_.generation, cluster_.id, start_.cluster_name});
+    become_member();
+  }));
+}
+
+void GossiperDriver::take_slots() {
+  const JoinAskReply& shown = join_->shown();
+  cluster_.id = shown.cluster;
+  cluster_key_ = shown.cluster_key;
+  std::vector<ring::RingRecord> rings;
+  bool known = false;
+  for (const NodeRecord& record : shown.nodes) {
+    rings.push_back(record.ring);
+    if (record.node == self_.node) {
+      known = record.ring.status == ring::RingStatus::Normal;
+      self_.ring = record.ring;
+    } else {
+      records_.merge(record);
+    }
+  }
+  for (const KeyspaceRecord& record : shown.keyspaces) records_.merge(record);
+  if (!known) {
+    const auto ring = ring::Ring::build(rings);
+    self_.ring.status = ring::RingStatus::Normal;
+    ++self_.ring.version;
+    ++self_.version;
+    self_.ring.slots = ring::allocate_slots(*ring, self_.node, start_.vnodes);
+  }
+  records_.merge(self_);
+  // Saved as not joined yet: after a crash here the members are asked again.
+  save([this] {
+    rpc_.set_identity({self_.node, self_.generation, cluster_.id, start_.cluster_name});
+    JoinOutbox out;
+    join_->on_saved(loop_.now(), out);
+    carry_out(std::move(out));
+  });
+}
+
+void GossiperDriver::become_member() {
+  const Instant now = loop_.now();
+  SwimOutbox out;
+  swim_.set_digests(now, records_.view_digest(), records_.ring()->digest());
+  for (const auto& [node, record] : records_.nodes()) {
+    if (node == self_.node) continue;
+    swim_.learn(now, record.peer(), {node, record.generation, 0, Liveness::Alive, {}, 0}, out);
+  }
+  log_.info("membership.member", {{"cluster", cluster_.id},
+                                  {"members", records_.nodes().size()},
+                                  {"generation", self_.generation}});
+  publish({});
+  announce();
+  carry_out(std::move(out));
+}
+
+}  // namespace parley::membership

@@ -1,0 +1,136 @@
+// GossiperDriver: what other nodes ask of this one.
+#include "membership/gossiper_internal.h"
+#include "membership/membership_codec.h"
+
+namespace parley::membership {
+
+void GossiperDriver::serve_all() {
+  using runtime::Admission;
+  using runtime::Verb;
+  const auto serve = [this](Verb verb, Admission admission,
+                            void (GossiperDriver::*handler)(const runtime::RpcRequest&,
+                                                            const runtime::Responder&)) {
+    rpc_.serve(verb, admission,
+               lifetime_.guard([this, handler](const runtime::RpcRequest& request,
+                                               const runtime::Responder& respond) {
+                 if (leaving_)
+                   return respond(Error{ErrorCode::NotReady, "the node is stopping", 100});
+                 (this->*handler)(request, respond);
+               }));
+  };
+  serve(Verb::JoinAsk, Admission::Strangers, &GossiperDriver::serve_join_ask);
+  serve(Verb::JoinGrant, Admission::Strangers, &GossiperDriver::serve_join_grant);
+  serve(Verb::JoinDone, Admission::Strangers, &GossiperDriver::serve_join_done);
+  serve(Verb::MemberSync, Admission::Members, &GossiperDriver::serve_sync);
+  serve(Verb::TcpProbe, Admission::Members, &GossiperDriver::serve_stream_probe);
+  serve(Verb::KeyspaceSet, Admission::Members, &GossiperDriver::serve_keyspace);
+}
+
+Error GossiperDriver::other_cluster(const std::string& theirs) const {
+  return {ErrorCode::WrongCluster, to_text(self_.peer()) + " is a node of cluster '" +
+                                       start_.cluster_name + "', --cluster says '" + theirs + "'"};
+}
+
+void GossiperDriver::serve_join_ask(const runtime::RpcRequest& request,
+                                    const runtime::Responder& respond) {
+  const auto ask = decode_join_ask(request.body);
+  if (!ask.ok()) return respond(ask.error());
+  if (ask->cluster_name != start_.cluster_name) return respond(other_cluster(ask->cluster_name));
+  JoinAskReply reply;
+  reply.node = self_.node;
+  reply.would_found = join_ && join_->would_found();
+  reply.has_cluster = member_;
+  if (member_) {
+    reply.cluster = cluster_.id;
+    reply.cluster_name = start_.cluster_name;
+    reply.cluster_key = cluster_key_;
+    reply.nodes = records_.all_nodes();
+    reply.keyspaces = records_.all_keyspaces();
+  }
+  respond(encode_join_ask_reply(reply));
+}
+
+void GossiperDriver::serve_join_grant(const runtime::RpcRequest& request,
+                                      const runtime::Responder& respond) {
+  const auto grant = decode_join_grant(request.body);
+  if (!grant.ok()) return respond(grant.error());
+  if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  if (grant->cluster != cluster_.id) {
+    return respond(Error{ErrorCode::WrongCluster, "another cluster of the same name"});
+  }
+  const NodeRecord* known = records_.find(grant->node);
+  if (known != nullptr && known->ring.status == ring::RingStatus::Normal) {
+    return respond(encode_join_grant_reply({GrantVerdict::Already, {}}));
+  }
+  if (start_.has_records && start_.has_records()) {
+    return respond(Error{ErrorCode::Refused,
+                         "cluster '" + start_.cluster_name +
+                             "' holds data; joining a cluster with data is not supported yet"});
+  }
+  const auto reply =
+      desk_.ask(loop_.now(), grant->node, grant->ring_digest, records_.ring()->digest());
+  respond(encode_join_grant_reply(reply));
+}
+
+void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,
+                                     const runtime::Responder& respond) {
+  const auto done = decode_join_done(request.body);
+  if (!done.ok()) return respond(done.error());
+  if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  if (done->cluster != cluster_.id) {
+    return respond(Error{ErrorCode::WrongCluster, "another cluster of the same name"});
+  }
+  const bool consented = desk_.leased_to(loop_.now(), done->node);
+  if (done->record.empty()) {
+    desk_.release(done->node);
+    return respond(Bytes());
+  }
+  const bool known = records_.find(done->node) != nullptr;
+  if (!consented && !known && start_.has_records && start_.has_records()) {
+    return respond(Error{ErrorCode::Refused, "the consent to join ran out, and cluster '" +
+                                                 start_.cluster_name + "' now holds data"});
+  }
+  SwimOutbox out;
+  if (take_record(done->record.front(), {}, out)) out.changed = true;
+  desk_.release(done->node);
+  save([respond] { respond(Bytes()); });
+  carry_out(std::move(out));
+}
+
+void GossiperDriver::serve_sync(const runtime::RpcRequest& request,
+                                const runtime::Responder& respond) {
+  const auto message = decode_member_sync(request.body);
+  if (!message.ok()) return respond(message.error());
+  if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  SwimOutbox out;
+  take(*message, request.remote, out);
+  respond(encode_member_sync(answer_to(*message)));
+  carry_out(std::move(out));
+}
+
+void GossiperDriver::serve_stream_probe(const runtime::RpcRequest& request,
+                                        const runtime::Responder& respond) {
+  const auto claim = decode_stream_probe(request.body);
+  if (!claim.ok()) return respond(claim.error());
+  if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  if (claim->node != self_.node) {
+    return respond(Error{ErrorCode::NotFound, "another node has this address now"});
+  }
+  SwimOutbox out;
+  swim_.on_claims(loop_.now(), request.from, {*claim}, out);
+  respond(encode_stream_probe(swim_.self_claim()));
+  carry_out(std::move(out));
+}
+
+void GossiperDriver::serve_keyspace(const runtime::RpcRequest& request,
+                                    const runtime::Responder& respond) {
+  const auto record = decode_keyspace_set(request.body);
+  if (!record.ok()) return respond(record.error());
+  if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  SwimOutbox out;
+  out.changed = records_.merge(*record);
+  save([respond] { respond(Bytes()); });
+  carry_out(std::move(out));
+}
+
+}  // namespace parley::membership

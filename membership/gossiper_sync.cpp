@@ -1,0 +1,251 @@
+// GossiperDriver: the exchange of records, probes over streams, and keyspace changes.
+#include <algorithm>
+
+#include "base/hash.h"
+#include "membership/gossiper_internal.h"
+#include "membership/membership_codec.h"
+
+namespace parley::membership {
+
+namespace {
+
+constexpr Duration kSyncTimeout = 1s;
+constexpr std::size_t kSyncsAtOnce = 4;       // row 16: exchanges never storm
+constexpr std::size_t kRecordsPerSync = 256;  // the rest follows with the next exchange
+
+}  // namespace
+
+void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
+  if (!member_ || leaving_ || syncing_.count(node) != 0 || syncing_.size() >= kSyncsAtOnce) return;
+  const Instant now = loop_.now();
+  const auto last = synced_at_.find(node);
+  if (last != synced_at_.end() && now - last->second < options_.sync_interval()) return;
+  synced_at_[node] = now;
+  syncing_.insert(node);
+  metrics_.syncs.add();
+  call(at, runtime::Verb::MemberSync, encode_member_sync(summary()), kSyncTimeout,
+       [this, node, at](const Result<Bytes>& answer) {
+         syncing_.erase(node);
+         if (!answer.ok()) return;
+         const auto message = decode_member_sync(*answer);
+         if (!message.ok()) return;
+         SwimOutbox out;
+         take(*message, at, out);
+         const bool wanted = !message->nodes_wanted.empty() || !message->keyspaces_wanted.empty();
+         if (wanted && !leaving_) {
+           call(at, runtime::Verb::MemberSync, encode_member_sync(answer_to(*message)),
+                kSyncTimeout, [](const Result<Bytes>&) {});
+         }
+         carry_out(std::move(out));
+       });
+}
+
+// Tells the members that we are here (again); the digests find those that this misses.
+void GossiperDriver::announce() {
+  for (const auto& [node, record] : records_.nodes()) {
+    if (node != self_.node) sync_with(node, record.peer());
+  }
+}
+
+MemberSync GossiperDriver::summary() const {
+  MemberSync message;
+  message.sender = self_.node;
+  message.asks = true;
+  for (const auto& [node, record] : records_.nodes()) {
+    const auto peer = swim_.peers().find(node);
+    const Claim claim = peer == swim_.peers().end() ? swim_.self_claim() : peer->second.claim;
+    message.nodes.push_back(
+        {claim, record.generation, record.version, hash64(encode_record(record))});
+  }
+  for (const auto& [id, record] : records_.keyspaces()) {
+    message.keyspaces.push_back({id, record.version, hash64(encode_keyspace(record))});
+  }
+  message.node_records.push_back(self_);
+  return message;
+}
+
+// What the sender of `message` asked for, and, if it named all that it has, what it lacks and what
+// we lack.
+MemberSync GossiperDriver::answer_to(const MemberSync& message) const {
+  MemberSync answer;
+  answer.sender = self_.node;
+  for (const NodeId& node : message.nodes_wanted) {
+    const NodeRecord* record = records_.find(node);
+    if (record != nullptr && answer.node_records.size() < kRecordsPerSync) {
+      answer.node_records.push_back(*record);
+    }
+  }
+  for (const KeyspaceId& id : message.keyspaces_wanted) {
+    const auto at = records_.keyspaces().find(id);
+    if (at != records_.keyspaces().end()) answer.keyspace_records.push_back(at->second);
+  }
+  if (!message.asks) return answer;
+
+  std::map<NodeId, const MemberSync::NodeSummary*> theirs;
+  for (const auto& summary : message.nodes) {
+    theirs[summary.claim.node] = &summary;
+    const NodeRecord* ours = records_.find(summary.claim.node);
+    // A different record of the same (generation, version) is asked for too; bytes decide.
+    const bool lack = ours == nullptr || std::tie(ours->generation, ours->version) <
+                                             std::tie(summary.generation, summary.version);
+    const bool differ = ours != nullptr &&
+                        std::tie(ours->generation, ours->version) ==
+                            std::tie(summary.generation, summary.version) &&
+                        hash64(encode_record(*ours)) != summary.digest;
+    if ((lack || differ) && answer.nodes_wanted.size() < kRecordsPerSync) {
+      answer.nodes_wanted.push_back(summary.claim.node);
+    }
+  }
+  for (const auto& [node, record] : records_.nodes()) {
+    const auto at = theirs.find(node);
+    const auto peer = swim_.peers().find(node);
+    const Claim claim = peer == swim_.peers().end() ? swim_.self_claim() : peer->second.claim;
+    const std::uint64_t digest = hash64(encode_record(record));
+    const bool lacks =
+        at == theirs.end() || (std::tie(at->second->generation, at->second->version) <=
+                                   std::tie(record.generation, record.version) &&
+                               at->second->digest != digest);
+    if (lacks && answer.node_records.size() < kRecordsPerSync) {
+      answer.node_records.push_back(record);
+    }
+    // Only the sayings that are news travel back.
+    if (at == theirs.end() || supersedes(claim, at->second->claim)) {
+      answer.nodes.push_back({claim, record.generation, record.version, digest});
+    }
+  }
+  std::map<KeyspaceId, const MemberSync::KeyspaceSummary*> their_keyspaces;
+  for (const auto& summary : message.keyspaces) {
+    their_keyspaces[summary.id] = &summary;
+    const auto ours = records_.keyspaces().find(summary.id);
+    if (ours == records_.keyspaces().end() ||
+        (ours->second.version <= summary.version &&
+         hash64(encode_keyspace(ours->second)) != summary.digest)) {
+      answer.keyspaces_wanted.push_back(summary.id);
+    }
+  }
+  for (const auto& [id, record] : records_.keyspaces()) {
+    const auto at = their_keyspaces.find(id);
+    if (at == their_keyspaces.end() || (at->second->version <= record.version &&
+                                        at->second->digest != hash64(encode_keyspace(record)))) {
+      answer.keyspace_records.push_back(record);
+    }
+  }
+  return answer;
+}
+
+void GossiperDriver::take(const MemberSync& message, const Endpoint&, SwimOutbox& out) {
+  std::map<NodeId, Claim> claims;
+  std::vector<Claim> known;
+  for (const auto& summary : message.nodes) {
+    // A suspicion belongs to its accuser; by a summary it would have none.
+    if (summary.claim.liveness == Liveness::Suspect) continue;
+    claims[summary.claim.node] = summary.claim;
+    known.push_back(summary.claim);
+  }
+  bool changed = false;
+  for (const NodeRecord& record : message.node_records) {
+    changed = take_record(record, claims, out) || changed;
+  }
+  for (const KeyspaceRecord& record : message.keyspace_records) {
+    changed = records_.merge(record) || changed;
+  }
+  std::erase_if(known, [this](const Claim& claim) {
+    return claim.node != self_.node && swim_.peers().count(claim.node) == 0;
+  });
+  swim_.on_claims(loop_.now(), message.sender, known, out);
+  if (!changed) return;
+  out.changed = true;
+  swim_.set_digests(loop_.now(), records_.view_digest(), records_.ring()->digest());
+  save([] {});
+}
+
+// True when it was news. A record is believed only from its writer's hand: (generation, version)
+// are raised by nobody else.
+bool GossiperDriver::take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
+                                 SwimOutbox& out) {
+  if (record.node == self_.node) {
+    if (record.generation > self_.generation) {
+      out.refused = Error{ErrorCode::Refused,
+                          "the cluster knows a later life of this node (" + to_text(self_.node) +
+                              "): an old copy of its disk came back, or it runs twice"};
+    }
+    return false;
+  }
+  const bool unknown = records_.find(record.node) == nullptr;
+  if (!records_.merge(record)) return false;
+  Claim claim{record.node, record.generation, 0, Liveness::Alive, {}, 0};
+  const auto said = claims.find(record.node);
+  if (said != claims.end() && said->second.generation >= record.generation) claim = said->second;
+  swim_.learn(loop_.now(), record.peer(), claim, out);
+  if (unknown) {
+    log_.info("member.joined", {{"node", record.node}, {"peer", record.peer()}});
+    out.returned.push_back(record.node);
+  }
+  return true;
+}
+
+void GossiperDriver::probe_over_stream(const SwimOutbox::StreamProbe& probe) {
+  const NodeRecord* record = records_.find(probe.node);
+  const auto peer = swim_.peers().find(probe.node);
+  if (record == nullptr || peer == swim_.peers().end()) return;
+  call(record->peer(), runtime::Verb::TcpProbe, encode_stream_probe(peer->second.claim),
+       options_.probe_timeout(), [this, probe](const Result<Bytes>& answer) {
+         if (!answer.ok() || leaving_) return;
+         const auto claim = decode_stream_probe(*answer);
+         if (!claim.ok() || claim->node != probe.node) return;
+         SwimOutbox out;
+         swim_.on_stream_answer(loop_.now(), probe.probe, *claim, out);
+         carry_out(std::move(out));
+       });
+}
+
+void GossiperDriver::set_keyspace(KeyspaceRecord record, Duration timeout,
+                                  std::function<void(Status)> done) {
+  const auto finish = [this, done](const Status& status) {
+    loop_.post(lifetime_.guard([done, status] { done(status); }));
+  };
+  if (!view_ || leaving_) {
+    return finish(Error{ErrorCode::Unavailable, "this node is no member of a cluster yet"});
+  }
+  const auto& ring_nodes = records_.ring()->nodes();
+  const std::size_t needed = ring_nodes.size() / 2 + 1;
+  std::vector<Endpoint> others;
+  for (const NodeId& node : ring_nodes) {
+    if (node != self_.node && view_->is_up(node)) others.push_back(records_.find(node)->peer());
+  }
+  if (others.size() + 1 < needed) {
+    return finish(Error{ErrorCode::Unavailable, std::to_string(others.size() + 1) +
+                                                    " of the ring's members are up, " +
+                                                    std::to_string(needed) + " are needed"});
+  }
+  struct Count {
+    std::size_t durable = 0, open = 0;
+    bool said = false;
+  };
+  const auto count = std::make_shared<Count>();
+  count->open = others.size() + 1;
+  const auto judge = [count, needed, done](bool durable) {
+    count->durable += durable ? 1 : 0;
+    --count->open;
+    if (count->said) return;
+    if (count->durable >= needed) {
+      count->said = true;
+      done(Done{});
+    } else if (count->open == 0) {
+      count->said = true;
+      done(Error{ErrorCode::Unknown, std::to_string(count->durable) + " of " +
+                                         std::to_string(needed) +
+                                         " members stored the keyspace in time"});
+    }
+  };
+  SwimOutbox out;
+  out.changed = records_.merge(record);
+  save([judge] { judge(true); });
+  for (const Endpoint& other : others) {
+    call(other, runtime::Verb::KeyspaceSet, encode_keyspace_set(record), timeout,
+         [judge](const Result<Bytes>& answer) { judge(answer.ok()); });
+  }
+  carry_out(std::move(out));
+}
+
+}  // namespace parley::membership

@@ -1,0 +1,74 @@
+#include "membership/records.h"
+
+#include <tuple>
+
+#include "base/hash.h"
+#include "membership/record_codec.h"
+
+namespace parley::membership {
+
+namespace {
+
+constexpr std::uint64_t kKeyspaceSeed = 1;
+
+}  // namespace
+
+bool Records::merge(const NodeRecord& record) {
+  const Bytes fresh = encode_record(record);
+  const auto at = nodes_.find(record.node);
+  bool ring_moves = true;
+  if (at != nodes_.end()) {
+    const NodeRecord& held = at->second;
+    const Bytes old = encode_record(held);
+    if (std::tie(record.generation, record.version, fresh) <=
+        std::tie(held.generation, held.version, old)) {
+      return false;
+    }
+    digest_sum_ -= hash64(old);
+    ring_moves = record.ring != held.ring;
+  }
+  digest_sum_ += hash64(fresh);
+  nodes_[record.node] = record;
+  if (ring_moves) rebuild_ring();
+  return true;
+}
+
+bool Records::merge(const KeyspaceRecord& record) {
+  const Bytes fresh = encode_keyspace(record);
+  const auto at = keyspaces_.find(record.id);
+  if (at != keyspaces_.end()) {
+    const Bytes old = encode_keyspace(at->second);
+    if (std::tie(record.version, fresh) <= std::tie(at->second.version, old)) return false;
+    digest_sum_ -= hash64(old, kKeyspaceSeed);
+  }
+  digest_sum_ += hash64(fresh, kKeyspaceSeed);
+  keyspaces_[record.id] = record;
+  return true;
+}
+
+const NodeRecord* Records::find(const NodeId& node) const {
+  const auto at = nodes_.find(node);
+  return at == nodes_.end() ? nullptr : &at->second;
+}
+
+std::uint64_t Records::view_digest() const { return digest_sum_ == 0 ? 1 : digest_sum_; }
+
+std::vector<NodeRecord> Records::all_nodes() const {
+  std::vector<NodeRecord> out;
+  for (const auto& [id, record] : nodes_) out.push_back(record);
+  return out;
+}
+
+std::vector<KeyspaceRecord> Records::all_keyspaces() const {
+  std::vector<KeyspaceRecord> out;
+  for (const auto& [id, record] : keyspaces_) out.push_back(record);
+  return out;
+}
+
+void Records::rebuild_ring() {
+  std::vector<ring::RingRecord> rings;
+  for (const auto& [id, record] : nodes_) rings.push_back(record.ring);
+  ring_ = ring::Ring::build(rings);
+}
+
+}  // namespace parley::membership

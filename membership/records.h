@@ -1,0 +1,38 @@
+// The records that all members must come to share: a state-based CRDT of single-writer records,
+// so that equal digests mean equal contents whatever order they came in. No time, no liveness.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "membership/view.h"
+
+namespace parley::membership {
+
+class Records {
+ public:
+  // True when the record was newer than what was held. (generation, version) orders a node's
+  // records, version a keyspace's; equal ones go by their bytes, so that all agree in the end.
+  bool merge(const NodeRecord& record);
+  bool merge(const KeyspaceRecord& record);
+
+  const std::map<NodeId, NodeRecord>& nodes() const { return nodes_; }
+  const std::map<KeyspaceId, KeyspaceRecord>& keyspaces() const { return keyspaces_; }
+  const NodeRecord* find(const NodeId& node) const;
+  const std::shared_ptr<const ring::Ring>& ring() const { return ring_; }
+  // Over all records, whatever their order of arrival. Never 0.
+  std::uint64_t view_digest() const;
+  std::vector<NodeRecord> all_nodes() const;
+  std::vector<KeyspaceRecord> all_keyspaces() const;
+
+ private:
+  void rebuild_ring();
+
+  std::map<NodeId, NodeRecord> nodes_;
+  std::map<KeyspaceId, KeyspaceRecord> keyspaces_;
+  std::uint64_t digest_sum_ = 0;
+  std::shared_ptr<const ring::Ring> ring_ = ring::Ring::build({});
+};
+
+}  // namespace parley::membership

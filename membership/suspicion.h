@@ -1,0 +1,36 @@
+// One running suspicion: how long the suspect has to refute it. Lifeguard (arXiv:1707.00788,
+// section 3.2): an accusation that nobody else confirms waits long, because the accuser may be the
+// one in trouble; each independent confirmation shortens it towards the least.
+#pragma once
+
+#include <cstddef>
+#include <set>
+
+#include "base/ids.h"
+#include "base/units.h"
+
+namespace parley::membership {
+
+class Suspicion {
+ public:
+  Suspicion(Instant begun, const NodeId& accuser, Duration least, Duration most);
+
+  // True when `accuser` had not accused before.
+  bool confirm(const NodeId& accuser);
+  // When the suspect is to be declared dead, if `expected` confirmations are what full certainty
+  // takes. With 0 expected the least time holds at once.
+  Instant deadline(std::size_t expected) const;
+  // This process stood still for `gap`: the suspect gets that time back.
+  void extend(Duration gap) { begun_ += gap; }
+  std::size_t confirmations() const { return accusers_.size() - 1; }
+
+ private:
+  Instant begun_;
+  Duration least_, most_;
+  std::set<NodeId> accusers_;
+};
+
+// factor x max(1, log10 members) x interval.
+Duration suspicion_least(std::size_t factor, std::size_t members, Duration interval);
+
+}  // namespace parley::membership

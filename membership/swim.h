@@ -1,0 +1,184 @@
+// SWIM with Lifeguard, as a decider: datagrams, evidence and time in; datagrams, changes and a
+// wake-up time out. Das, Gupta, Motivala (DSN 2002); Dadgar, Phillips, Currey (arXiv:1707.00788).
+//
+// What differs from memberlist: a persisted generation orders lives of a node; nobody is ever
+// forgotten; what others say about a dead member is checked before it is believed; digests in every
+// datagram tell within a period that records are missing.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "membership/awareness.h"
+#include "membership/datagram.h"
+#include "membership/dissemination.h"
+#include "membership/member.h"
+#include "membership/suspicion.h"
+
+namespace parley::membership {
+
+// Values of MembershipOptions, see there.
+struct SwimOptions {
+  Duration probe_interval = 1s;
+  Duration probe_timeout = 500ms;
+  std::size_t indirect_probes = 3;
+  std::size_t suspicion_factor = 4;
+  std::size_t suspicion_factor_most = 6;
+  int health_most = 8;
+  Duration dead_probe_interval = 2s;
+};
+
+struct SwimOutbox {
+  struct Send {
+    Endpoint to;
+    Datagram datagram;
+  };
+  struct StreamProbe {
+    NodeId node;
+    std::uint64_t probe = 0;  // give it back to on_stream_answer
+  };
+  struct Sync {
+    NodeId node;
+    Endpoint at;  // where it was heard; its record may be missing or old
+  };
+  std::vector<Send> sends;
+  std::vector<StreamProbe> stream_probes;
+  std::vector<Sync> syncs;           // their records differ from ours
+  std::vector<NodeId> returned;      // were dead or left, or live a new life
+  bool changed = false;              // some member's generation, incarnation or liveness
+  std::optional<Error> refused;      // this node may not go on
+  std::uint64_t probe_failures = 0;  // probes of members believed up that nobody answered
+};
+
+class Swim {
+ public:
+  struct Peer {
+    Endpoint endpoint;
+    Claim claim;            // what we believe: the highest heard
+    bool verified = false;  // itself heard in this life of ours
+    std::optional<Instant> last_heard;
+    std::optional<Duration> rtt;
+    std::uint64_t view_digest = 0, ring_digest = 0;  // as last said by it
+    std::uint8_t health = 0;
+
+   private:
+    friend class Swim;
+    std::optional<Suspicion> suspicion;
+    std::optional<Instant> answered;  // last unasked-for correction sent to it
+    std::optional<Instant> out_of_turn;
+  };
+
+  // `nonce` is not 0.
+  Swim(const SwimOptions& options, const NodeId& self, Generation generation, std::uint64_t nonce,
+       Random random);
+
+  // A member record was learned (or moved to another address). `claim.node` is the member; what is
+  // already believed about it stays if it is higher. Members that are believed up are probed at
+  // once, since nobody has heard them yet.
+  void learn(Instant now, const Endpoint& endpoint, const Claim& claim, SwimOutbox& out);
+
+  void on_datagram(Instant now, const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
+  // What another member said over a stream, of any number of members.
+  void on_claims(Instant now, const NodeId& from, const std::vector<Claim>& claims,
+                 SwimOutbox& out);
+  // A probe over a stream was answered by `node` itself, in the life that `answer` names.
+  void on_stream_answer(Instant now, std::uint64_t probe, const Claim& answer, SwimOutbox& out);
+  // The kernel refused a datagram: evidence against the way to it and against our own health.
+  void on_send_failed(Instant now, const Endpoint& to, SwimOutbox& out);
+  // A call to it failed or its connection broke.
+  void on_evidence(Instant now, const NodeId& node, SwimOutbox& out);
+  // At next_wake() or later. `lag`: how late this process is known to run for other reasons.
+  void on_tick(Instant now, Duration lag, SwimOutbox& out);
+  Instant next_wake() const;
+
+  // Goodbye: tells every member once; call again to repeat it. Nothing is probed afterwards.
+  void leave(Instant now, SwimOutbox& out);
+
+  // What our own datagrams say from now on. A change is told to some members at once, so that
+  // whoever lacks the records hears of it before its turn to be probed.
+  void set_digests(Instant now, std::uint64_t view, std::uint64_t ring);
+
+  Claim self_claim() const;
+  const std::map<NodeId, Peer>& peers() const { return peers_; }
+  int health() const { return awareness_.score(); }
+
+ private:
+  struct Probe {
+    NodeId target;
+    Instant sent, indirect_at, ends_at;
+    bool asked_others = false;
+    bool counts = true;  // a failure accuses; false for members believed down
+    std::size_t helpers = 0, nacks = 0;
+  };
+  struct Relay {  // a probe on behalf of another
+    Endpoint origin;
+    NodeId origin_node, target;
+    std::uint64_t origin_sequence = 0;
+    Instant ends_at;
+  };
+
+  // swim_claims.cpp
+  bool hear(Instant now, const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
+  void hear_myself(const Datagram& datagram, SwimOutbox& out);
+  void believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out);
+  void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
+  void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);
+  void weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out);
+  void accuse(Instant now, const NodeId& node, SwimOutbox& out);
+  void correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,
+               SwimOutbox& out);
+
+  // swim.cpp
+  void note_time(Instant now);
+  void answer_ping(Instant now, const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
+  void probe_for_other(Instant now, const Endpoint& from, const Datagram& datagram,
+                       SwimOutbox& out);
+  void take_ack(Instant now, const Datagram& datagram, SwimOutbox& out);
+  void send(const Endpoint& to, const NodeId& node, Datagram datagram, SwimOutbox& out);
+  void gossip(Instant now, SwimOutbox& out);
+  void gossip_soon(Instant now);
+  std::size_t cluster_size() const { return peers_.size() + 1; }
+
+  // swim_probe.cpp
+  void probe(Instant now, const NodeId& node, SwimOutbox& out, bool urgent = false);
+  void probe_out_of_turn(Instant now, const NodeId& node, SwimOutbox& out, bool urgent = true);
+  void probe_next(Instant now, SwimOutbox& out);
+  void probe_the_dead(Instant now, SwimOutbox& out);
+  void ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOutbox& out);
+  void end_probes(Instant now, SwimOutbox& out);
+  void end_relays(Instant now, SwimOutbox& out);
+  void convict(Instant now, SwimOutbox& out);
+  Instant suspicion_deadline(const Peer& peer) const;
+  std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
+  void extend_all(Duration gap);
+
+  // Constant after construction.
+  const SwimOptions options_;
+  const NodeId self_;
+  const Generation generation_;
+  const std::uint64_t nonce_;
+
+  Random random_;
+  Incarnation incarnation_ = 0;
+  bool left_ = false;
+  Awareness awareness_;
+  Dissemination news_;
+  std::map<NodeId, Peer> peers_;
+  std::uint64_t view_digest_ = 0, ring_digest_ = 0;
+  bool digests_are_news_ = false;
+
+  std::uint64_t sequence_;
+  std::map<std::uint64_t, Probe> probes_;  // by our sequence
+  std::map<std::uint64_t, Relay> relays_;  // by our sequence
+  std::vector<NodeId> round_;              // shuffled; probed from the back
+  std::vector<NodeId> dead_round_;
+  std::optional<Instant> next_probe_, next_dead_probe_, next_gossip_;
+  std::optional<Instant> expected_wake_;  // what the driver was told last
+  Instant no_conviction_before_{};
+};
+
+}  // namespace parley::membership

@@ -1,0 +1,179 @@
+// Swim: what to believe of what is heard.
+#include <algorithm>
+
+#include "membership/swim.h"
+
+namespace parley::membership {
+
+namespace {
+
+bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
+
+constexpr Duration kCorrectionInterval = 500ms;  // row 14: corrections never flood
+
+}  // namespace
+
+// True when the sender speaks in the life of it that we believe in, so that its words count.
+bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox& out) {
+  const auto found = peers_.find(d.sender);
+  if (found == peers_.end()) {
+    // Nobody becomes a member by a datagram; its record must come first (row 5).
+    out.syncs.push_back({d.sender, from});
+    return false;
+  }
+  Peer& peer = found->second;
+  const bool older = d.generation < peer.claim.generation;
+  const bool clone =
+      d.generation == peer.claim.generation && peer.claim.nonce != 0 && d.nonce != peer.claim.nonce;
+  if (older || clone) {
+    if (d.kind != DatagramKind::Ping) correct(now, d.sender, d.sender, from, out);
+    return false;
+  }
+  const bool said_goodbye =
+      d.generation == peer.claim.generation && peer.claim.liveness == Liveness::Left;
+  if (said_goodbye) return false;  // sent before its goodbye (row 21)
+
+  peer.last_heard = now;
+  peer.verified = true;
+  peer.health = d.health;
+  peer.view_digest = d.view_digest;
+  peer.ring_digest = d.ring_digest;
+  if (d.generation > peer.claim.generation) peer.endpoint = from;  // row 9: a new life may move
+  const Claim alive{d.sender, d.generation, d.incarnation, Liveness::Alive, {}, d.nonce};
+  if (supersedes(alive, peer.claim)) {
+    believe(now, alive, true, out);
+  } else {
+    if (peer.claim.nonce == 0) peer.claim.nonce = d.nonce;
+    // It does not know yet what is said of it. An answer to a ping says it anyway.
+    if (peer.claim.liveness != Liveness::Alive && d.kind != DatagramKind::Ping) {
+      correct(now, d.sender, d.sender, from, out);
+    }
+  }
+  if (d.view_digest != view_digest_) out.syncs.push_back({d.sender, peer.endpoint});
+  return true;
+}
+
+// Our own id from elsewhere: a copy of this disk is running, or this one is the copy.
+void Swim::hear_myself(const Datagram& d, SwimOutbox& out) {
+  if (d.nonce == nonce_ || d.generation < generation_) return;
+  out.refused = Error{ErrorCode::Refused,
+                      "another process runs with this node's id (" + to_text(self_) +
+                          "): the data directory was copied, or an old copy was restored"};
+}
+
+// The one place where a belief changes. The claim is higher than what was believed.
+void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out) {
+  Peer& peer = peers_.at(claim.node);
+  const bool was_up = up(peer.claim.liveness);
+  const bool new_life = claim.generation > peer.claim.generation;
+  const std::uint64_t nonce = new_life || claim.nonce != 0 ? claim.nonce : peer.claim.nonce;
+  peer.claim = claim;
+  peer.claim.nonce = nonce;
+  peer.suspicion.reset();
+  if (claim.liveness == Liveness::Suspect) {
+    const Duration least =
+        suspicion_least(options_.suspicion_factor, cluster_size(), options_.probe_interval);
+    peer.suspicion.emplace(now, claim.accuser, least,
+                           least * static_cast<Duration::rep>(options_.suspicion_factor_most));
+  }
+  if (new_life) {
+    peer.rtt.reset();
+    peer.out_of_turn.reset();
+    peer.verified = first_hand;
+  }
+  if (up(claim.liveness) && (!was_up || new_life)) out.returned.push_back(claim.node);
+  out.changed = true;
+  news_.add(peer.claim);
+  gossip_soon(now);
+}
+
+void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out) {
+  if (claim.node == self_) return weigh_about_me(now, claim, out);
+  const auto found = peers_.find(claim.node);
+  if (found == peers_.end()) {
+    // Unverified until its record arrives or it speaks itself (row 5).
+    const auto sender = peers_.find(from);
+    if (sender != peers_.end()) out.syncs.push_back({from, sender->second.endpoint});
+    return;
+  }
+  Peer& peer = found->second;
+  if (!supersedes(claim, peer.claim)) {
+    const bool same = !supersedes(peer.claim, claim);
+    if (same && peer.suspicion && peer.suspicion->confirm(claim.accuser)) {
+      news_.add(claim);  // memberlist too passes new confirmations on, once each
+    }
+    if (!same) {
+      const auto sender = peers_.find(from);
+      if (sender != peers_.end()) correct(now, claim.node, from, sender->second.endpoint, out);
+    };
+    return;
+  }
+  if (claim.liveness != Liveness::Alive) return weigh_accusation(now, claim, peer, out);
+  const bool itself = claim.node == from;
+  if (!up(peer.claim.liveness) && !itself) {
+    // Second-hand life of a member that we think is down: ask it (row 5).
+    probe_out_of_turn(now, claim.node, out);
+    return;
+  }
+  believe(now, claim, itself, out);
+}
+
+void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out) {
+  const bool was_up = up(peer.claim.liveness);
+  believe(now, claim, claim.node == claim.accuser, out);
+  // The suspect is told first; the same ping asks whether the accuser is right.
+  if (claim.liveness == Liveness::Suspect && was_up) {
+    probe_out_of_turn(now, claim.node, out, false);
+  }
+}
+
+void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
+  const bool clone = claim.generation == generation_ && claim.nonce != 0 && claim.nonce != nonce_;
+  if (claim.generation > generation_ || clone) {
+    out.refused =
+        Error{ErrorCode::Refused, "the cluster knows a later life of this node (" + to_text(self_) +
+                                      "): an old copy of its disk came back, or it runs twice"};
+    return;
+  }
+  if (claim.generation < generation_) return;  // an earlier life of ours; our headers correct it
+  if (claim.liveness == Liveness::Alive) {
+    incarnation_ = std::max(incarnation_, claim.incarnation);
+    return;
+  }
+  if (claim.incarnation < incarnation_) return;  // refuted already
+  // Only the member itself raises its incarnation; if others could, a stale suspicion would be
+  // unrefutable (SWIM, section 4.2). It cannot wrap: one step per refutation.
+  incarnation_ = claim.incarnation + 1;
+  awareness_.add(1);
+  news_.add(self_claim());
+  gossip_soon(now);
+  out.changed = true;
+}
+
+// Our own probe failed.
+void Swim::accuse(Instant now, const NodeId& node, SwimOutbox& out) {
+  Peer& peer = peers_.at(node);
+  Claim claim = peer.claim;
+  claim.liveness = Liveness::Suspect;
+  claim.accuser = self_;
+  if (peer.suspicion) {
+    if (peer.suspicion->confirm(self_)) news_.add(claim);
+    return;
+  }
+  believe(now, claim, false, out);
+}
+
+// Answers a stale claim with the higher one, so that its owner can outbid it (row 4).
+void Swim::correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,
+                   SwimOutbox& out) {
+  const auto to = peers_.find(whom);
+  const auto subject = peers_.find(about);
+  if (to == peers_.end() || subject == peers_.end()) return;
+  if (to->second.answered && now - *to->second.answered < kCorrectionInterval) return;
+  to->second.answered = now;
+  Datagram correction;
+  correction.updates.push_back(subject->second.claim);
+  send(at, whom, std::move(correction), out);
+}
+
+}  // namespace parley::membership

@@ -1,0 +1,198 @@
+// Swim: whom to probe, when a probe has failed, and when a suspicion ends.
+#include <algorithm>
+
+#include "membership/swim.h"
+
+namespace parley::membership {
+
+namespace {
+
+constexpr std::size_t kDeadProbesAtOnce = 4;
+constexpr std::size_t kProbesAtOnce = 32;
+
+bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
+
+void shuffle(std::vector<NodeId>& nodes, Random& random) {
+  for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
+}
+
+}  // namespace
+
+void Swim::probe(Instant now, const NodeId& node, SwimOutbox& out, bool urgent) {
+  const Peer& peer = peers_.at(node);
+  const std::uint64_t sequence = ++sequence_;
+  Probe& probe = probes_[sequence];
+  probe.target = node;
+  probe.sent = now;
+  // Evidence against it is at hand: do not wait before others are asked.
+  probe.indirect_at = urgent ? now : now + options_.probe_timeout;
+  probe.ends_at = urgent ? now + options_.probe_timeout
+                         : now + std::max(options_.probe_timeout * 2, options_.probe_interval);
+  probe.counts = up(peer.claim.liveness);
+  Datagram ping;
+  ping.kind = DatagramKind::Ping;
+  ping.sequence = sequence;
+  ping.target = node;
+  send(peer.endpoint, node, std::move(ping), out);
+  if (urgent) ask_others(now, sequence, probe, out);
+}
+
+void Swim::probe_out_of_turn(Instant now, const NodeId& node, SwimOutbox& out, bool urgent) {
+  Peer& peer = peers_.at(node);
+  if (probes_.size() >= kProbesAtOnce) return;  // a rack died: its members get their turns
+  if (peer.out_of_turn && now - *peer.out_of_turn < options_.probe_timeout) return;
+  peer.out_of_turn = now;
+  probe(now, node, out, urgent);
+}
+
+void Swim::on_evidence(Instant now, const NodeId& node, SwimOutbox& out) {
+  note_time(now);
+  if (left_ || peers_.count(node) == 0) return;
+  probe_out_of_turn(now, node, out);
+}
+
+void Swim::on_send_failed(Instant now, const Endpoint& to, SwimOutbox& out) {
+  note_time(now);
+  for (auto& [sequence, probe] : probes_) {
+    if (probe.asked_others || !probe.counts) continue;
+    if (peers_.at(probe.target).endpoint != to) continue;
+    awareness_.add(1);
+    ask_others(now, sequence, probe, out);  // row 17: no need to wait for the answer to it
+    return;
+  }
+}
+
+// Round robin in a shuffled order, so that every member is probed within a bounded time (SWIM,
+// section 4.3); a round is made anew when it has ended.
+void Swim::probe_next(Instant now, SwimOutbox& out) {
+  next_probe_ = now + awareness_.scaled(options_.probe_interval);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    while (!round_.empty()) {
+      const NodeId node = round_.back();
+      round_.pop_back();
+      if (!up(peers_.at(node).claim.liveness)) continue;
+      probe(now, node, out);
+      return;
+    }
+    for (const auto& [node, peer] : peers_) {
+      if (up(peer.claim.liveness)) round_.push_back(node);
+    }
+    shuffle(round_, random_);
+  }
+}
+
+// For ever: this is what heals partitions, and nobody has to be told that a member is back
+// (row 10).
+void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
+  next_dead_probe_ = now + options_.dead_probe_interval;
+  std::size_t dead = 0;
+  for (const auto& [node, peer] : peers_) dead += up(peer.claim.liveness) ? 0 : 1;
+  std::size_t left = std::min(dead, kDeadProbesAtOnce);
+  for (std::size_t tries = 0; left > 0 && tries < 2 * peers_.size() + 2; ++tries) {
+    if (dead_round_.empty()) {
+      for (const auto& [node, peer] : peers_) {
+        if (!up(peer.claim.liveness)) dead_round_.push_back(node);
+      }
+      shuffle(dead_round_, random_);
+    }
+    const NodeId node = dead_round_.back();
+    dead_round_.pop_back();
+    if (up(peers_.at(node).claim.liveness)) continue;
+    probe(now, node, out);
+    --left;
+  }
+}
+
+std::vector<NodeId> Swim::some_up(std::size_t count, const NodeId& except) {
+  std::vector<NodeId> nodes;
+  for (const auto& [node, peer] : peers_) {
+    if (node != except && up(peer.claim.liveness)) nodes.push_back(node);
+  }
+  shuffle(nodes, random_);
+  if (nodes.size() > count) nodes.resize(count);
+  return nodes;
+}
+
+void Swim::ask_others(Instant, std::uint64_t sequence, Probe& probe, SwimOutbox& out) {
+  probe.asked_others = true;
+  const NodeId target = probe.target;
+  // A member believed down is only looked in on; others do so themselves.
+  if (!probe.counts && peers_.at(target).claim.liveness == Liveness::Left) return;
+  out.stream_probes.push_back({target, sequence});
+  const auto helpers = some_up(options_.indirect_probes, target);
+  probe.helpers = helpers.size();
+  for (const NodeId& helper : helpers) {
+    Datagram request;
+    request.kind = DatagramKind::PingReq;
+    request.sequence = sequence;
+    request.target = target;
+    send(peers_.at(helper).endpoint, helper, std::move(request), out);
+  }
+}
+
+void Swim::end_probes(Instant now, SwimOutbox& out) {
+  for (auto at = probes_.begin(); at != probes_.end();) {
+    Probe& probe = at->second;
+    if (!probe.asked_others && now >= probe.indirect_at) {
+      if (probe.counts) {
+        ask_others(now, at->first, probe, out);
+      } else {
+        probe.asked_others = true;
+      }
+    }
+    if (now < probe.ends_at) {
+      ++at;
+      continue;
+    }
+    const Probe failed = probe;
+    at = probes_.erase(at);
+    if (!failed.counts) continue;
+    ++out.probe_failures;
+    // A helper that owes a nack is evidence against ourselves, nacks are evidence against the
+    // target alone (Lifeguard, section 3.1). One step a probe: where half of a cluster dies, dead
+    // helpers must not make the survivors blind.
+    if (failed.helpers == 0 || failed.nacks < failed.helpers) awareness_.add(1);
+    if (now < no_conviction_before_) continue;
+    if (up(peers_.at(failed.target).claim.liveness)) accuse(now, failed.target, out);
+  }
+}
+
+void Swim::end_relays(Instant now, SwimOutbox& out) {
+  for (auto at = relays_.begin(); at != relays_.end();) {
+    if (now < at->second.ends_at) {
+      ++at;
+      continue;
+    }
+    const Relay relay = at->second;
+    at = relays_.erase(at);
+    Datagram nack;
+    nack.kind = DatagramKind::Nack;
+    nack.sequence = relay.origin_sequence;
+    nack.target = relay.target;
+    send(relay.origin, relay.origin_node, std::move(nack), out);
+  }
+}
+
+// Members that could confirm are those that are not under suspicion themselves. With fewer of them
+// than confirmations wanted, waiting for them would only be slow (memberlist does the same).
+Instant Swim::suspicion_deadline(const Peer& peer) const {
+  const std::size_t wanted = options_.suspicion_factor > 2 ? options_.suspicion_factor - 2 : 0;
+  std::size_t able = 0;
+  for (const auto& [node, other] : peers_) {
+    able += other.claim.liveness == Liveness::Alive ? 1 : 0;
+  }
+  return peer.suspicion->deadline(able < wanted ? 0 : wanted);
+}
+
+void Swim::convict(Instant now, SwimOutbox& out) {
+  if (now < no_conviction_before_) return;
+  for (auto& [node, peer] : peers_) {
+    if (!peer.suspicion || now < suspicion_deadline(peer)) continue;
+    Claim dead = peer.claim;
+    dead.liveness = Liveness::Dead;
+    dead.accuser = self_;
+    believe(now, dead, false, out);
+  }
+}
+
+}  // namespace parley::membership

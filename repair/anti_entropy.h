@@ -1,0 +1,69 @@
+// AntiEntropy: one comparison after the other with the nodes that share slots with this one, for
+// ever. At most one that this node began is under way. Driver of SyncSchedule.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "base/lifetime.h"
+#include "repair/repair.h"
+#include "repair/shared_cache.h"
+#include "repair/sync_run.h"
+#include "repair/sync_schedule.h"
+
+namespace parley::repair {
+
+class AntiEntropy {
+ public:
+  AntiEntropy(const RepairWorld& world, SlotIndex& index, SharedCache& cache, Random random);
+
+  void start();
+  void view_changed();
+  void compare_soon(const NodeId& peer);
+  // A comparison that `peer` began with this node; not equal: it is mending the differences now.
+  void compared_by(const NodeId& peer, bool equal);
+  void run_round(Duration timeout, std::function<void(Result<std::uint64_t>)> done);
+  std::vector<SyncRow> status() const;
+
+ private:
+  // A run_round() that has not ended.
+  struct Round {
+    explicit Round(runtime::Loop& loop) : timer(loop) {}
+    std::set<NodeId> waiting;
+    std::uint64_t keys = 0;
+    std::uint64_t first_run = 0;  // runs begun before it do not count
+    std::function<void(Result<std::uint64_t>)> done;
+    runtime::Timer timer;
+  };
+  using RoundAt = std::list<Round>::iterator;
+
+  void schedule_next();
+  void begin_next();
+  bool begin_with(const NodeId& peer, const membership::View& view);
+  void on_ended(const NodeId& peer, const SyncOutcome& outcome);
+  void leave_rounds(const NodeId& peer, std::uint64_t run, std::uint64_t keys);
+  void end_round(RoundAt round, Result<std::uint64_t> result);
+  std::function<bool(const NodeId&)> liveness() const;
+
+  const RepairWorld& world_;
+  SlotIndex& index_;
+  SharedCache& cache_;
+  std::uint64_t ring_digest_ = 0;
+  bool started_ = false;
+  SyncSchedule schedule_;
+  std::uint64_t runs_begun_ = 0;
+  NodeId running_with_;
+  std::unique_ptr<SyncRun> run_;
+  std::list<Round> rounds_;
+  runtime::Timer timer_;
+
+  MetricFamily<Counter> rounds_total_;
+  MetricFamily<Counter> keys_total_;
+  Gauge oldest_;
+  Lifetime alive_;
+};
+
+}  // namespace parley::repair

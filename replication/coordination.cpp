@@ -1,0 +1,51 @@
+#include "replication/coordination.h"
+
+namespace parley::replication {
+
+const char* to_text(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::Ok: return "ok";
+    case Outcome::NotWritten: return "not_written";
+    case Outcome::Unknown: return "unknown";
+  }
+  return "unknown";
+}
+
+const char* to_text(ReplicaState state) {
+  switch (state) {
+    case ReplicaState::Durable: return "durable";
+    case ReplicaState::Memory: return "memory";
+    case ReplicaState::Hinted: return "hinted";
+    case ReplicaState::Failed: return "failed";
+    case ReplicaState::NoAnswer: return "no_answer";
+    case ReplicaState::Pending: return "pending";
+  }
+  return "failed";
+}
+
+CoordinationMetrics::CoordinationMetrics(MetricRegistry& registry)
+    : requests(registry, "requests_total", "Client requests by outcome.",
+               {"op", "level", "outcome"}),
+      latency(registry, "request_seconds", "From a request's arrival to its reply.", {"op"}),
+      replica_acks(registry, "replica_acks_total", "Replicas of writes by state at the reply.",
+                   {"state"}),
+      hints_dropped(registry, "hints_dropped_total", "Hints that could not be kept."),
+      read_repairs(registry, "read_repairs_total", "Stale replicas that reads found.", {"kind"}),
+      sibling_reads(registry, "sibling_reads_total", "Reads that returned more than one value.") {}
+
+void Coordination::hint_dropped(const NodeId& target, const storage::RecordKey& key) {
+  metrics.hints_dropped.add();
+  if (observer != nullptr) observer->hint_dropped(target, key);
+}
+
+Error not_ready() { return {ErrorCode::NotReady, "this node is not a member yet", 500}; }
+
+std::vector<ReplicaReceipt> blank_receipt(const ReplicaPlan& plan, ReplicaState state) {
+  std::vector<ReplicaReceipt> receipt;
+  for (const PlannedOwner& owner : plan.owners) {
+    receipt.push_back({owner.node, owner.peer.address, state, {}});
+  }
+  return receipt;
+}
+
+}  // namespace parley::replication

@@ -1,0 +1,51 @@
+// What the operations of one coordinator share, and how the coordinator owns them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "replication/coordinator.h"
+#include "replication/hint_minter.h"
+#include "replication/replica_client.h"
+
+namespace parley::replication {
+
+// A node whose ring differs pulls what it lacks by itself: a short wait, then the plan is made
+// anew.
+inline constexpr Duration kWrongRingPause = 30ms;
+
+struct CoordinationMetrics {
+  explicit CoordinationMetrics(MetricRegistry& registry);
+  MetricFamily<Counter> requests;      // op, level, outcome
+  MetricFamily<Histogram> latency;     // op
+  MetricFamily<Counter> replica_acks;  // state
+  Counter hints_dropped;
+  MetricFamily<Counter> read_repairs;  // kind
+  Counter sibling_reads;
+};
+
+struct Coordination {
+  const ReplicationWorld& world;
+  Replica& replica;
+  HintLog& hints;
+  HintMinter& hint_minter;
+  ReplicaClient& peers;
+  Random& random;
+  CoordinationMetrics& metrics;
+  DivergenceObserver* observer = nullptr;
+
+  void hint_dropped(const NodeId& target, const storage::RecordKey& key);
+};
+
+// One request under way. Owned by the coordinator; asks to be destroyed by calling `ended` (the
+// destruction comes in a later turn).
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  virtual void start() = 0;
+};
+
+Error not_ready();
+std::vector<ReplicaReceipt> blank_receipt(const ReplicaPlan& plan, ReplicaState state);
+
+}  // namespace parley::replication

@@ -1,0 +1,45 @@
+// HintWrite: a write at level `any` that no replica could take. Minted here under this node's own
+// actor, kept as one hint for each owner, and once more on the first live node after them.
+#pragma once
+
+#include <functional>
+
+#include "base/lifetime.h"
+#include "replication/coordination.h"
+
+namespace parley::replication {
+
+class HintWrite {
+ public:
+  // `maybe_sent`: an earlier attempt may have reached a replica. `reply` comes once; this object
+  // has nothing left to do then. Give it up by destroying it.
+  HintWrite(Coordination& parts, const WriteRequest& request, const VersionVector& seen,
+            const ReplicaPlan& plan, Bytes cluster_key, bool maybe_sent,
+            std::function<void(WriteReply)> reply);
+  void start();
+  // The deadline has come: answer with what is known.
+  void give_up();
+
+ private:
+  void on_minted(Result<Minted> minted);
+  void on_kept(std::size_t owner, const Status& kept);
+  void on_second(const Status& kept);
+  void one_ended();
+  void answer();
+
+  Coordination& parts_;
+  const WriteRequest& request_;
+  const VersionVector& seen_;
+  const ReplicaPlan& plan_;
+  const Bytes cluster_key_;
+  const bool maybe_sent_;
+  std::function<void(WriteReply)> reply_;
+  std::optional<Minted> minted_;
+  std::vector<ReplicaReceipt> receipt_;
+  std::size_t second_copies_ = 0;
+  std::size_t waiting_ = 0;
+  bool replied_ = false;
+  Lifetime alive_;
+};
+
+}  // namespace parley::replication

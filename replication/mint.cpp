@@ -1,0 +1,134 @@
+#include "replication/mint.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+namespace parley::replication {
+namespace {
+
+constexpr std::int64_t kLeaseRetryMs = 50;
+
+using Entry = std::map<Actor, std::uint64_t>::const_iterator;
+
+// The entries of one storage id are neighbours, epochs ascending.
+std::pair<Entry, Entry> entries_of(const VersionVector& context, const StorageId& own) {
+  const auto& all = context.entries();
+  return {all.lower_bound(Actor{own, 0}),
+          all.upper_bound(Actor{own, std::numeric_limits<std::uint64_t>::max()})};
+}
+
+bool is_dead(std::uint64_t epoch, const EpochBounds& bounds) {
+  const std::uint64_t draw = draw_of(epoch);
+  return draw < bounds.floor || (is_fleeting(epoch) && draw < bounds.start);
+}
+
+bool may_continue(std::uint64_t epoch, bool fleeting, const EpochBounds& bounds) {
+  if (is_dead(epoch, bounds) || draw_of(epoch) >= bounds.next) return false;
+  // A dot that may be seen and then lost must not be in an epoch that outlives this start. The
+  // other way round is fine: a durable dot may end a fleeting epoch.
+  return is_fleeting(epoch) || !fleeting;
+}
+
+// The dot to mint, if an epoch can be continued.
+std::optional<Dot> continued(const LocalState& local, const MintRequest& request,
+                             const StorageId& own, const EpochBounds& bounds) {
+  if (local.condition != storage::Condition::Sound) return std::nullopt;
+  const VersionVector& known = local.set.context();
+  const auto [seen_first, seen_last] = entries_of(request.seen, own);
+  const bool forgotten = std::any_of(seen_first, seen_last, [&](const auto& entry) {
+    return entry.second > known.counter(entry.first);
+  });
+  if (forgotten) return std::nullopt;
+  const auto [first, last] = entries_of(known, own);
+  if (first == last) return std::nullopt;
+  const auto& [actor, counter] = *std::prev(last);
+  const bool fleeting = request.durability == storage::Durability::Memory;
+  if (!may_continue(actor.epoch, fleeting, bounds)) return std::nullopt;
+  if (counter == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
+  return Dot{actor, counter + 1};
+}
+
+Status check_limits(const VersionSet& set, const MintRequest& request, const MintLimits& limits) {
+  std::size_t siblings = 1;
+  std::size_t bytes = request.value ? request.value->size() : 0;
+  for (const Sibling& sibling : set.siblings()) {
+    if (request.seen.covers(sibling.dot)) continue;
+    ++siblings;
+    bytes += sibling.value.size();
+  }
+  if (siblings > limits.siblings_most) {
+    return Error{ErrorCode::SiblingCap,
+                 "the key already has " + std::to_string(siblings - 1) +
+                     " siblings: read it and write with the context of that read",
+                 0};
+  }
+  if (bytes > limits.set_bytes_most) {
+    return Error{ErrorCode::TooLarge,
+                 "the siblings of the key would take " + std::to_string(bytes) +
+                     " bytes, the limit is " + std::to_string(limits.set_bytes_most),
+                 0};
+  }
+  return Done{};
+}
+
+}  // namespace
+
+LocalState local_state(const storage::Found& found) {
+  if (found.condition != storage::Condition::Sound) return {found.condition, {}};
+  Result<VersionSet> set = VersionSet::decode(found.value);
+  if (!set) return {storage::Condition::Damaged, {}};
+  return {storage::Condition::Sound, std::move(*set)};
+}
+
+Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& request,
+                                 const StorageId& own, EpochSource& epochs,
+                                 const MintLimits& limits) {
+  if (!request.op.is_nil()) {
+    for (const Sibling& sibling : local.set.siblings()) {  // by dot: the first is the least
+      if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
+    }
+  }
+  const Status within = check_limits(local.set, request, limits);
+  if (!within) return within.error();
+  std::optional<Dot> dot = continued(local, request, own, epochs.bounds());
+  while (!dot) {
+    const auto draw = epochs.draw();
+    if (!draw) return Error{ErrorCode::Overloaded, "no key epoch is leased yet", kLeaseRetryMs};
+    const bool fleeting = request.durability == storage::Durability::Memory;
+    const Dot first{Actor{own, make_epoch(*draw, fleeting)}, 1};
+    // Only a clone of this disk can have used it before us; what it minted must not be covered.
+    if (!request.seen.covers(first) && !local.set.context().covers(first)) dot = first;
+  }
+  MintDecision decision{*dot, local.set, false};
+  decision.set.write(request.seen, Sibling{*dot, !request.value.has_value(), request.op,
+                                           request.value.value_or(Bytes{})});
+  return decision;
+}
+
+MergeDecision decide_merge(LocalState local, const VersionSet& incoming, const StorageId& own,
+                           const EpochBounds& bounds) {
+  MergeDecision decision;
+  if (incoming.empty()) return decision;
+  const auto [first, last] = entries_of(incoming.context(), own);
+  for (auto at = first; at != last; ++at) {
+    const auto& [actor, counter] = *at;
+    const std::uint64_t draw = draw_of(actor.epoch);
+    // Beyond kEpochDrawMost our counter does not get: nothing of ours to protect.
+    if (counter <= local.set.context().counter(actor) || is_dead(actor.epoch, bounds) ||
+        (draw > kEpochDrawMost && draw >= bounds.next)) {
+      continue;
+    }
+    decision.forgotten = draw;  // epochs ascend: the last one is the highest
+  }
+  if (decision.forgotten) return decision;
+  const bool sound = local.condition == storage::Condition::Sound;
+  VersionSet merged = sound ? local.set : VersionSet{};
+  merged.merge(incoming);
+  decision.changed = !sound || merged != local.set;
+  decision.set = std::move(merged);
+  return decision;
+}
+
+}  // namespace parley::replication

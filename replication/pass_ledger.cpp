@@ -1,0 +1,58 @@
+#include "replication/pass_ledger.h"
+
+#include "base/check.h"
+
+namespace parley::replication {
+
+void PassLedger::plan(std::vector<std::size_t> order) {
+  order_ = std::move(order);
+  wrong_ring_ = false;
+}
+
+std::optional<std::size_t> PassLedger::next() {
+  if (order_.empty()) return std::nullopt;
+  const std::size_t owner = order_.front();
+  order_.erase(order_.begin());
+  ++outstanding_;
+  return owner;
+}
+
+void PassLedger::answered(const WriteReply& reply) {
+  PARLEY_CHECK(outstanding_ > 0);
+  --outstanding_;
+  if (reply.outcome == Outcome::Unknown) maybe_sent_ = true;
+  const auto rank = [](Outcome outcome) {
+    return outcome == Outcome::Ok ? 2 : outcome == Outcome::Unknown ? 1 : 0;
+  };
+  if (!best_ || rank(reply.outcome) > rank(best_->outcome)) best_ = reply;
+}
+
+void PassLedger::failed(const Error& error) {
+  PARLEY_CHECK(outstanding_ > 0);
+  --outstanding_;
+  last_error_ = error;
+  switch (error.code) {
+    case ErrorCode::WrongRing: wrong_ring_ = true; break;
+    case ErrorCode::Unreachable:
+    case ErrorCode::Overloaded:
+    case ErrorCode::NotReady:
+    case ErrorCode::Expired:
+    case ErrorCode::WrongCluster:
+    case ErrorCode::Unsupported:
+    case ErrorCode::NotFound: break;  // nothing was done there
+    default: maybe_sent_ = true; break;
+  }
+}
+
+PassLedger::Step PassLedger::step() const {
+  if (best_ && best_->outcome == Outcome::Ok) return Step::Give;
+  if (outstanding_ > 0) return Step::Wait;
+  if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) return Step::Give;
+  // One that coordinated and fell short has told all others already; asking again is no help.
+  if (best_ && best_->outcome == Outcome::Unknown) return Step::Give;
+  if (!order_.empty()) return Step::TryNext;
+  if (wrong_ring_) return Step::Replan;
+  return Step::NobodyReached;
+}
+
+}  // namespace parley::replication

@@ -1,0 +1,206 @@
+#include "replication/read_coordinator.h"
+
+#include "replication/context_token.h"
+
+namespace parley::replication {
+
+ReadOperation::ReadOperation(Coordination& parts, ReadRequest request,
+                             std::function<void(ReadReply)> reply, std::function<void()> ended)
+    : parts_(parts),
+      request_(std::move(request)),
+      reply_(std::move(reply)),
+      ended_(std::move(ended)),
+      deadline_timer_(parts.world.loop),
+      hedge_timer_(parts.world.loop),
+      patience_timer_(parts.world.loop),
+      ring_timer_(parts.world.loop) {}
+
+void ReadOperation::start() {
+  const auto most = parts_.world.options.key_bytes_most();
+  if (request_.key.empty()) return refuse({ErrorCode::InvalidArgument, "the key is empty"});
+  if (request_.key.size() > most) {
+    return refuse(
+        {ErrorCode::TooLarge, "the key is longer than " + std::to_string(most) + " bytes"});
+  }
+  deadline_timer_.at(request_.deadline, [this] { on_deadline(); });
+  plan_and_ask();
+}
+
+void ReadOperation::plan_and_ask() {
+  view_ = parts_.world.view();
+  if (view_ == nullptr) return refuse(not_ready());
+  auto plan = plan_replicas(*view_, request_.keyspace, request_.key, request_.level);
+  if (!plan) return refuse(plan.error());
+  plan_ = std::move(*plan);
+  ++round_;
+  wrong_ring_ = false;
+  if (plan_.refusal) return refuse(*plan_.refusal);
+  merge_.emplace(plan_.owners.size(), plan_.asking_order(), plan_.required,
+                 majority_of(plan_.owners.size()));
+  hedge_timer_.after(parts_.world.options.read_hedge(), [this] { hedge(); });
+  if (plan_.level.kind == Level::Kind::Any) {
+    patience_timer_.after(parts_.world.options.replica_patience(), [this] { search_hints(); });
+  }
+  advance();
+}
+
+void ReadOperation::advance() {
+  if (finished_) return;
+  switch (merge_->step()) {
+    case ReadMerge::Step::Ask: return ask(merge_->to_ask());
+    case ReadMerge::Step::Repair: return repair(merge_->to_repair());
+    case ReadMerge::Step::Answer: return answer(merge_->merged(), false);
+    case ReadMerge::Step::Unavailable: return on_unavailable();
+  }
+}
+
+void ReadOperation::ask(const std::vector<std::size_t>& owners) {
+  for (const std::size_t owner : owners) {
+    parts_.peers.read_copy(plan_.owners[owner], plan_, request_.deadline,
+                           alive_.guard([this, owner, round = round_](Result<VersionSet> set) {
+                             on_read(owner, round, std::move(set));
+                           }));
+  }
+}
+
+void ReadOperation::hedge() {
+  if (finished_ || merge_->step() != ReadMerge::Step::Ask) return;
+  ask(merge_->to_ask(1));
+  hedge_timer_.after(parts_.world.options.read_hedge(), [this] { hedge(); });
+}
+
+void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<VersionSet> set) {
+  if (finished_ || round != round_) return;
+  if (set) {
+    merge_->answered(owner, std::move(*set));
+  } else {
+    wrong_ring_ = wrong_ring_ || set.error().code == ErrorCode::WrongRing;
+    merge_->failed(owner, set.error().code == ErrorCode::Damaged);
+  }
+  advance();
+}
+
+void ReadOperation::repair(const std::vector<std::size_t>& owners) {
+  if (owners.empty()) return;
+  const Bytes set = merge_->merged().encode();
+  for (const std::size_t owner : owners) {
+    repairing_.push_back(owner);
+    parts_.peers.store_copy(
+        plan_.owners[owner], plan_, set, storage::Durability::Fsync, request_.deadline,
+        alive_.guard([this, owner, round = round_](const Status& stored) {
+          if (finished_ || round != round_) return;
+          if (stored) {
+            merge_->repaired(owner);
+            parts_.metrics.read_repairs.with({"blocking"}).add();
+          } else {
+            wrong_ring_ = wrong_ring_ || stored.error().code == ErrorCode::WrongRing;
+            merge_->repair_failed(owner);
+          }
+          advance();
+        }));
+  }
+  patience_timer_.after(parts_.world.options.replica_patience(), [this] { give_up_repairs(); });
+}
+
+// A replica that answered and then fell silent: another one is brought up to date instead.
+void ReadOperation::give_up_repairs() {
+  ReadMerge spare = *merge_;
+  for (const std::size_t owner : repairing_) spare.repair_failed(owner);
+  if (spare.step() == ReadMerge::Step::Unavailable) return;  // nobody else: wait for them
+  merge_ = std::move(spare);
+  repairing_.clear();
+  advance();
+}
+
+void ReadOperation::on_unavailable() {
+  if (wrong_ring_) {
+    if (!ring_timer_.pending()) ring_timer_.after(kWrongRingPause, [this] { plan_and_ask(); });
+    return;
+  }
+  if (plan_.level.kind == Level::Kind::Any) return search_hints();
+  refuse({ErrorCode::Unavailable, std::to_string(merge_->answer_count()) + " of " +
+                                      std::to_string(plan_.required) +
+                                      " required replicas answered, and " +
+                                      std::to_string(merge_->agreed() + merge_->repaired_count()) +
+                                      " hold what was read; no more can"});
+}
+
+void ReadOperation::search_hints() {
+  if (finished_ || search_ != nullptr) return;
+  search_ = std::make_unique<HintSearch>(parts_, [this] { answer_from_hints(); });
+  search_->start(*view_, plan_, false, request_.deadline);
+  // A silent node must not hold up what others hold already.
+  patience_timer_.after(parts_.world.options.replica_patience(), [this] {
+    if (!search_->merged().empty()) answer_from_hints();
+  });
+}
+
+void ReadOperation::answer_from_hints() {
+  if (finished_) return;
+  if (!search_->merged().empty()) return answer(search_->merged(), true);
+  // A replica may still be on its way; then it, or the deadline, decides.
+  if (merge_->step() != ReadMerge::Step::Unavailable) return;
+  refuse({ErrorCode::Unavailable, "no replica answered and no live node holds a hint"});
+}
+
+void ReadOperation::on_deadline() {
+  if (finished_) return;
+  if (search_ != nullptr && !search_->merged().empty()) return answer(search_->merged(), true);
+  const std::size_t answers = merge_ ? merge_->answer_count() : 0;
+  refuse({ErrorCode::Unavailable, std::to_string(answers) + " of " +
+                                      std::to_string(plan_.required) +
+                                      " required replicas answered before the deadline"});
+}
+
+void ReadOperation::answer(const VersionSet& set, bool from_hint) {
+  ReadReply reply;
+  reply.outcome = Outcome::Ok;
+  for (const Sibling& sibling : set.visible()) {
+    if (!sibling.tombstone) reply.values.push_back({sibling.value, to_text(sibling.dot)});
+  }
+  reply.found = !reply.values.empty();
+  if (reply.values.size() > 1) parts_.metrics.sibling_reads.add();
+  if (!set.empty()) {
+    reply.context =
+        seal_context(view_->cluster_key, request_.keyspace, request_.key, set.context());
+  }
+  reply.from_hint = from_hint;
+  std::vector<NodeId> stale;
+  if (!from_hint) {
+    for (const std::size_t owner : merge_->stale()) stale.push_back(plan_.owners[owner].node);
+  }
+  if (!stale.empty()) {
+    parts_.metrics.read_repairs.with({"background"}).add(stale.size());
+    if (parts_.observer != nullptr) {
+      parts_.observer->replicas_stale(plan_.key, set.encode(), stale);
+    }
+  }
+  finish(std::move(reply));
+}
+
+void ReadOperation::refuse(Error error) {
+  ReadReply reply;
+  if (error.code == ErrorCode::Unreachable) error.code = ErrorCode::Unavailable;
+  reply.error = std::move(error);
+  finish(std::move(reply));
+}
+
+void ReadOperation::finish(ReadReply reply) {
+  if (finished_) return;
+  finished_ = true;
+  reply.level = request_.level;
+  reply.required = plan_.required;
+  if (merge_) {
+    reply.asked = merge_->asked();
+    reply.answered = merge_->answer_count();
+    reply.agreed = merge_->agreed();
+    reply.repaired = merge_->repaired_count();
+  }
+  for (runtime::Timer* timer : {&deadline_timer_, &hedge_timer_, &patience_timer_, &ring_timer_}) {
+    timer->cancel();
+  }
+  reply_(std::move(reply));
+  ended_();
+}
+
+}  // namespace parley::replication

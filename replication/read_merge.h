@@ -1,0 +1,76 @@
+// ReadMerge: what one read knows from its replicas: who answered, what they hold together, who
+// lacks some of it, and what must happen before the answer may leave. A value; pure. Owners are
+// named by their place in the plan.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "replication/version.h"
+
+namespace parley::replication {
+
+class ReadMerge {
+ public:
+  enum class Step : std::uint8_t {
+    Ask,          // too few answers yet, and more may come (see to_ask)
+    Repair,       // enough answers, but too few hold the merged set (see to_repair)
+    Answer,       // the level is met
+    Unavailable,  // it cannot be met any more
+  };
+
+  // `order`: the owners that are up, in the order they are to be asked. `majority` is that of all
+  // owners: a read that requires as many answers only when that many durably hold what it returns,
+  // so that such reads never go backwards.
+  ReadMerge(std::size_t owners, std::vector<std::size_t> order, std::size_t required,
+            std::size_t majority);
+
+  Step step() const;
+  // The owners to ask now: as many as the level still needs, and `extra` hedges.
+  std::vector<std::size_t> to_ask(std::size_t extra = 0);
+
+  void answered(std::size_t owner, VersionSet set);
+  void failed(std::size_t owner, bool damaged = false);  // damaged: no answer, but worth mending
+
+  // Repair. The replicas to send the merged set to now, those that answered first.
+  std::vector<std::size_t> to_repair();
+  void repaired(std::size_t owner);
+  void repair_failed(std::size_t owner);
+
+  const VersionSet& merged() const { return merged_; }
+  std::size_t asked() const;
+  std::size_t answer_count() const;
+  std::size_t agreed() const;  // answers that were the merged set by themselves
+  std::size_t repaired_count() const;
+  // Answered otherwise or damaged, and not repaired: for the background.
+  std::vector<std::size_t> stale() const;
+
+ private:
+  enum class State : std::uint8_t { Unasked, Asked, Answered, Damaged, Failed };
+  enum class Mend : std::uint8_t { None, Sent, Done, Failed };
+  struct Slot {
+    State state = State::Unasked;
+    Mend mend = Mend::None;
+    VersionSet set;
+  };
+  bool agrees(const Slot& slot) const {
+    return slot.state == State::Answered && slot.set == merged_;
+  }
+  bool may_mend(const Slot& slot) const {
+    return slot.mend == Mend::None && !agrees(slot) && slot.state != State::Failed;
+  }
+  bool repairs() const { return required_ >= majority_; }
+  std::size_t holders() const;
+  std::size_t count(State state) const;
+  std::size_t count(Mend mend) const;
+
+  std::vector<Slot> slots_;
+  std::vector<std::size_t> order_;
+  std::size_t required_, majority_;
+  bool mending_ = false;  // the merged set is final
+  VersionSet merged_;
+};
+
+}  // namespace parley::replication

@@ -1,0 +1,55 @@
+// ReplicaClient: asks one copy of a key, here or on another node, in one way for both. Drives the
+// calls; the answers are the caller's business.
+//
+// `done` comes exactly once, in a later turn, unless this object is destroyed first. Bind it to the
+// caller's Lifetime. Errors: those of runtime/rpc.h and of Replica and HintLog.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "base/lifetime.h"
+#include "replication/replica_codec.h"
+#include "replication/replica_plan.h"
+
+namespace parley::replication {
+
+class ReplicaClient {
+ public:
+  ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints);
+
+  // Durable (as asked for) when it succeeds.
+  void store_copy(const PlannedOwner& to, const ReplicaPlan& plan, const Bytes& set,
+                  storage::Durability durability, Instant deadline,
+                  std::function<void(Status)> done);
+  void read_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
+                 std::function<void(Result<VersionSet>)> done);
+  void inspect_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
+                    std::function<void(Result<InspectCopyReply>)> done);
+  void store_hint(const LiveNode& to, const ReplicaPlan& plan, const NodeId& target,
+                  const Bytes& set, bool sole, Instant deadline, std::function<void(Status)> done);
+  // `here`: this node's own hints.
+  void find_hints(const LiveNode& to, bool here, const ReplicaPlan& plan, bool targets_only,
+                  Instant deadline, std::function<void(Result<FindHintsReply>)> done);
+  void coordinate_put(const PlannedOwner& to, const ReplicaPlan& plan, const WriteRequest& request,
+                      Instant deadline, std::function<void(Result<WriteReply>)> done);
+
+ private:
+  template <typename T>
+  void call(const NodeId& node, const Endpoint& peer, runtime::Verb verb, Bytes body,
+            const ReplicaPlan& plan, Instant deadline, Result<T> (*decode)(ByteView),
+            std::function<void(Result<T>)> done);
+
+  const ReplicationWorld& world_;
+  Replica& replica_;
+  HintLog& hints_;
+  std::uint64_t calls_made_ = 0;
+  std::map<std::uint64_t, runtime::CallHandle> calls_;
+  Lifetime alive_;
+};
+
+// What `inspect` says of a copy as it was read. Damaged is told, not an error.
+Result<InspectCopyReply> describe_copy(const Result<LocalCopy>& copy);
+FindHintsReply found_hints(const std::vector<storage::HintRow>& rows, bool targets_only);
+
+}  // namespace parley::replication

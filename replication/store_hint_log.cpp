@@ -1,0 +1,130 @@
+#include "replication/store_hint_log.h"
+
+#include "replication/version.h"
+
+namespace parley::replication {
+namespace {
+
+// Old hints go slowly: they are in nobody's way, and deletes compete with writes for the disk.
+constexpr Duration kExpiryPause = 10s;
+constexpr std::size_t kExpiryRows = 256;
+
+std::optional<Bytes> merged_hint(const storage::Found& current, const VersionSet& incoming,
+                                 const Bytes& incoming_bytes) {
+  if (current.condition != storage::Condition::Sound) return incoming_bytes;
+  auto set = VersionSet::decode(current.value);
+  if (!set) return incoming_bytes;
+  set->merge(incoming);
+  Bytes bytes = set->encode();
+  if (bytes == current.value) return std::nullopt;
+  return bytes;
+}
+
+}  // namespace
+
+StoreHintLog::StoreHintLog(const ReplicationWorld& world)
+    : world_(world),
+      pending_(world.metrics, "hints_pending", "Hints kept here for absent replicas.",
+               [this] {
+                 std::uint64_t sum = 0;
+                 for (const auto& [target, totals] : this->totals()) sum += totals.hints;
+                 return static_cast<double>(sum);
+               }),
+      bytes_(world.metrics, "hint_bytes", "Bytes of the hints kept here.",
+             [this] {
+               std::uint64_t sum = 0;
+               for (const auto& [target, totals] : this->totals()) sum += totals.bytes;
+               return static_cast<double>(sum);
+             }),
+      expired_(world.metrics, "hints_expired_total", "Hints dropped because of their age."),
+      expiry_timer_(world.loop) {
+  expiry_timer_.after(kExpiryPause, [this] { expire_next(); });
+}
+
+Status StoreHintLog::room_for(const NodeId& target, std::size_t bytes) const {
+  const auto found = totals().find(target);
+  const std::uint64_t kept = found == totals().end() ? 0 : found->second.bytes;
+  if (kept + bytes <= world_.options.hint_bytes_most()) return Done{};
+  return Error{ErrorCode::Overloaded, "too many hints are kept for node " + to_text(target), 1000};
+}
+
+void StoreHintLog::add(const NodeId& target, const storage::RecordKey& key, Bytes encoded_set,
+                       bool sole, std::function<void(Status)> done) {
+  const auto refuse = [&](const Error& error) {
+    world_.loop.post(alive_.guard([done, error] { done(error); }));
+  };
+  auto set = VersionSet::decode(encoded_set);
+  if (!set) return refuse(set.error());
+  if (set->empty()) return refuse({ErrorCode::InvalidArgument, "an empty version set as a hint"});
+  const Status room = room_for(target, encoded_set.size());
+  if (!room) return refuse(room.error());
+  world_.store.update_hint(
+      {target, key}, sole, world_.loop.wall(),
+      [incoming = std::move(*set), bytes = std::move(encoded_set)](const storage::Found& current) {
+        return merged_hint(current, incoming, bytes);
+      },
+      alive_.guard([done](const Result<storage::Updated>& updated) {
+        if (!updated) return done(updated.error());
+        done(Done{});
+      }));
+}
+
+void StoreHintLog::find(const storage::RecordKey& key,
+                        std::function<void(Result<std::vector<storage::HintRow>>)> done) {
+  world_.store.find_hints(key, alive_.guard(std::move(done)));
+}
+
+void StoreHintLog::list(const NodeId& target, std::optional<storage::HintKey> after,
+                        std::size_t limit, std::size_t bytes_limit,
+                        std::function<void(Result<std::vector<storage::HintRow>>)> done) {
+  world_.store.list_hints(target, std::move(after), limit, bytes_limit,
+                          alive_.guard(std::move(done)));
+}
+
+void StoreHintLog::erase(const storage::HintKey& key, std::uint64_t digest,
+                         std::function<void(Result<bool>)> done) {
+  world_.store.erase_hint(key, digest, alive_.guard(std::move(done)));
+}
+
+void StoreHintLog::drop(std::optional<NodeId> target,
+                        std::function<void(Result<std::uint64_t>)> done) {
+  world_.store.drop_hints(target, alive_.guard(std::move(done)));
+}
+
+const std::map<NodeId, storage::HintTotals>& StoreHintLog::totals() const {
+  return world_.store.hint_totals();
+}
+
+void StoreHintLog::expire_next() {
+  expiry_timer_.after(kExpiryPause, [this] { expire_next(); });
+  const std::int64_t now = world_.loop.wall().millis;
+  const std::int64_t most = to_millis(world_.options.hint_age_most());
+  for (const auto& [target, totals] : this->totals()) {
+    if (totals.hints > totals.sole_hints && totals.oldest.millis + most < now) {
+      return expire(target, std::nullopt);
+    }
+  }
+}
+
+void StoreHintLog::expire(const NodeId& target, std::optional<storage::HintKey> after) {
+  list(target, std::move(after), kExpiryRows, 1_MiB,
+       [this, target](const Result<std::vector<storage::HintRow>>& rows) {
+         on_listed(target, rows);
+       });
+}
+
+void StoreHintLog::on_listed(const NodeId& target,
+                             const Result<std::vector<storage::HintRow>>& rows) {
+  if (!rows || rows->empty()) return;
+  const std::int64_t now = world_.loop.wall().millis;
+  const std::int64_t most = to_millis(world_.options.hint_age_most());
+  for (const storage::HintRow& row : *rows) {
+    if (row.sole || row.created.millis + most >= now) continue;
+    erase(row.key, row.digest, [this](const Result<bool>& erased) {
+      if (erased && *erased) expired_.add();
+    });
+  }
+  expire(target, rows->back().key);
+}
+
+}  // namespace parley::replication

@@ -1,0 +1,42 @@
+// The HintLog over the Store, within its caps.
+#pragma once
+
+#include "base/lifetime.h"
+#include "replication/coordinator.h"
+#include "replication/hint_log.h"
+#include "runtime/loop.h"
+
+namespace parley::replication {
+
+class StoreHintLog final : public HintLog {
+ public:
+  explicit StoreHintLog(const ReplicationWorld& world);
+
+  void add(const NodeId& target, const storage::RecordKey& key, Bytes encoded_set, bool sole,
+           std::function<void(Status)> done) override;
+  void find(const storage::RecordKey& key,
+            std::function<void(Result<std::vector<storage::HintRow>>)> done) override;
+  void list(const NodeId& target, std::optional<storage::HintKey> after, std::size_t limit,
+            std::size_t bytes_limit,
+            std::function<void(Result<std::vector<storage::HintRow>>)> done) override;
+  void erase(const storage::HintKey& key, std::uint64_t digest,
+             std::function<void(Result<bool>)> done) override;
+  void drop(std::optional<NodeId> target, std::function<void(Result<std::uint64_t>)> done) override;
+  const std::map<NodeId, storage::HintTotals>& totals() const override;
+
+  // Overloaded when `bytes` more for the target would pass its cap.
+  Status room_for(const NodeId& target, std::size_t bytes) const;
+
+ private:
+  void expire_next();
+  void expire(const NodeId& target, std::optional<storage::HintKey> after);
+  void on_listed(const NodeId& target, const Result<std::vector<storage::HintRow>>& rows);
+
+  const ReplicationWorld& world_;
+  Gauge pending_, bytes_;
+  Counter expired_;
+  runtime::Timer expiry_timer_;
+  Lifetime alive_;
+};
+
+}  // namespace parley::replication

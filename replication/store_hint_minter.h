@@ -1,0 +1,31 @@
+// The HintMinter over the Store.
+#pragma once
+
+#include "base/lifetime.h"
+#include "replication/epoch_lease.h"
+#include "replication/hint_minter.h"
+#include "replication/store_hint_log.h"
+
+namespace parley::replication {
+
+class StoreHintMinter final : public HintMinter {
+ public:
+  // `epochs` must outlive every update submitted to the store.
+  StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hints, StorageId storage,
+                  EpochLease& epochs);
+  void mint(const NodeId& target, MintRequest request,
+            std::function<void(Result<Minted>)> done) override;
+
+ private:
+  void mint_onto(const NodeId& target, MintRequest request, VersionSet known,
+                 std::function<void(Result<Minted>)> done);
+
+  const ReplicationWorld& world_;
+  StoreHintLog& hints_;
+  const StorageId storage_;
+  EpochLease& epochs_;
+  const MintLimits limits_;
+  Lifetime alive_;
+};
+
+}  // namespace parley::replication

@@ -1,0 +1,241 @@
+#include "replication/version.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/codec.h"
+
+namespace parley::replication {
+namespace {
+
+constexpr std::uint8_t kSetFormat = 1;
+constexpr std::uint8_t kContextFormat = 1;
+constexpr std::uint8_t kFlagTombstone = 1;
+constexpr std::uint8_t kFlagOp = 2;
+constexpr std::uint8_t kFlagsKnown = kFlagTombstone | kFlagOp;
+// storage id, epoch, counter
+constexpr std::size_t kEntryBytes = 16 + 8 + 8;
+// actor index, counter, flags, extension length, value length
+constexpr std::size_t kSiblingBytesLeast = 4 + 8 + 1 + 2 + 4;
+
+Error malformed(const char* what) {
+  return {ErrorCode::InvalidArgument, std::string("malformed version set: ") + what, 0};
+}
+
+void write_entries(ByteWriter& out, const VersionVector& context) {
+  out.number(static_cast<std::uint32_t>(context.entries().size()));
+  for (const auto& [actor, counter] : context.entries()) {
+    out.raw(actor.storage.view());
+    out.number(actor.epoch);
+    out.number(counter);
+  }
+}
+
+// Appends to `actors` in order; nothing is allocated for an entry that is not in the input.
+Status read_entries(ByteReader& in, VersionVector& context, std::vector<Actor>& actors) {
+  const auto count = in.number<std::uint32_t>();
+  if (!in.ok() || count > in.left() / kEntryBytes) return malformed("the context is cut off");
+  actors.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Actor actor;
+    const auto storage = StorageId::from_bytes(in.raw(16));
+    actor.epoch = in.number<std::uint64_t>();
+    const auto counter = in.number<std::uint64_t>();
+    if (!storage || storage->is_nil()) return malformed("an actor without a storage id");
+    actor.storage = *storage;
+    if (counter == 0) return malformed("a counter of zero");
+    if (!actors.empty() && !(actors.back() < actor)) return malformed("actors out of order");
+    actors.push_back(actor);
+    context.add(Dot{actor, counter});
+  }
+  return Done{};
+}
+
+Result<Sibling> read_sibling(ByteReader& in, const VersionVector& context,
+                             const std::vector<Actor>& actors) {
+  Sibling sibling;
+  const auto index = in.number<std::uint32_t>();
+  sibling.dot.counter = in.number<std::uint64_t>();
+  const auto flags = in.number<std::uint8_t>();
+  if (!in.ok()) return malformed("a sibling is cut off");
+  if (index >= actors.size()) return malformed("a sibling of an unknown actor");
+  sibling.dot.actor = actors[index];
+  if (sibling.dot.counter == 0) return malformed("a counter of zero");
+  if (!context.covers(sibling.dot)) return malformed("a sibling outside its context");
+  if ((flags & ~kFlagsKnown) != 0) return malformed("unknown flags");
+  sibling.tombstone = (flags & kFlagTombstone) != 0;
+  if ((flags & kFlagOp) != 0) {
+    const auto op = OpId::from_bytes(in.raw(16));
+    if (!op || op->is_nil()) return malformed("a nil op-id");
+    sibling.op = *op;
+  }
+  const auto extension = in.number<std::uint16_t>();
+  if (extension != 0) return malformed("an extension that this version does not know");
+  sibling.value = Bytes(in.sized());
+  if (!in.ok()) return malformed("a sibling is cut off");
+  if (sibling.tombstone && !sibling.value.empty()) return malformed("a tombstone with a value");
+  return sibling;
+}
+
+// One dot is one write, so equal dots have equal contents. Bytes that break this (damage that a
+// checksum missed) must still merge the same way everywhere, or replicas would differ for ever.
+const Sibling& same_dot_winner(const Sibling& a, const Sibling& b) {
+  const auto rank = [](const Sibling& s) { return std::tie(s.tombstone, s.op, s.value); };
+  return rank(a) < rank(b) ? b : a;
+}
+
+}  // namespace
+
+std::string to_text(const Dot& dot) {
+  return to_hex(dot.actor.storage.view()) + ":" + std::to_string(dot.actor.epoch) + ":" +
+         std::to_string(dot.counter);
+}
+
+std::uint64_t VersionVector::counter(const Actor& actor) const {
+  const auto at = entries_.find(actor);
+  return at == entries_.end() ? 0 : at->second;
+}
+
+bool VersionVector::covers(const VersionVector& other) const {
+  return std::all_of(other.entries_.begin(), other.entries_.end(),
+                     [this](const auto& entry) { return entry.second <= counter(entry.first); });
+}
+
+void VersionVector::add(const Dot& dot) {
+  if (dot.counter == 0) return;  // no write has counter zero; an entry of zero has no encoding
+  auto& held = entries_[dot.actor];
+  held = std::max(held, dot.counter);
+}
+
+void VersionVector::merge(const VersionVector& other) {
+  for (const auto& [actor, counter] : other.entries_) add(Dot{actor, counter});
+}
+
+// Collapsing happens here, on the way to a reader, and never in merge(): a retry that was dropped
+// in favour of a lesser dot would look superseded by everyone who has seen its dot, although
+// nothing supersedes it once that lesser dot is itself replaced. Merge order would then decide
+// what survives, so merge() would not be associative.
+std::vector<Sibling> VersionSet::visible() const {
+  std::vector<Sibling> out;
+  std::set<OpId> shown;
+  for (const Sibling& sibling : siblings_) {  // by dot, so the first of an op-id has the least
+    if (sibling.op.is_nil() || shown.insert(sibling.op).second) out.push_back(sibling);
+  }
+  return out;
+}
+
+std::size_t VersionSet::value_bytes() const {
+  std::size_t sum = 0;
+  for (const Sibling& sibling : siblings_) sum += sibling.value.size();
+  return sum;
+}
+
+void VersionSet::write(const VersionVector& seen, Sibling sibling) {
+  PARLEY_CHECK(sibling.dot.counter > 0);
+  PARLEY_CHECK(!context_.covers(sibling.dot) && !seen.covers(sibling.dot));
+  std::erase_if(siblings_, [&](const Sibling& held) { return seen.covers(held.dot); });
+  // Sound although `seen` may name writes that never came here: it is the context of whole sets,
+  // so every write it covers was either shown to the client, who replaces it now, or had been
+  // replaced before by a write that it covers too.
+  context_.merge(seen);
+  context_.add(sibling.dot);
+  const auto at =
+      std::lower_bound(siblings_.begin(), siblings_.end(), sibling.dot,
+                       [](const Sibling& held, const Dot& dot) { return held.dot < dot; });
+  siblings_.insert(at, std::move(sibling));
+}
+
+void VersionSet::merge(const VersionSet& other) {
+  std::vector<Sibling> out;
+  auto mine = siblings_.begin();
+  auto theirs = other.siblings_.begin();
+  while (mine != siblings_.end() || theirs != other.siblings_.end()) {
+    const bool mine_first =
+        theirs == other.siblings_.end() || (mine != siblings_.end() && mine->dot < theirs->dot);
+    if (mine_first) {
+      // Seen there and not live there: something that they know has replaced it.
+      if (!other.context_.covers(mine->dot)) out.push_back(std::move(*mine));
+      ++mine;
+    } else if (mine == siblings_.end() || theirs->dot < mine->dot) {
+      if (!context_.covers(theirs->dot)) out.push_back(*theirs);
+      ++theirs;
+    } else {
+      out.push_back(same_dot_winner(*mine, *theirs));
+      ++mine;
+      ++theirs;
+    }
+  }
+  siblings_ = std::move(out);
+  context_.merge(other.context_);
+}
+
+Bytes VersionSet::encode() const {
+  ByteWriter out;
+  out.number(kSetFormat);
+  write_entries(out, context_);
+  out.number(static_cast<std::uint32_t>(siblings_.size()));
+  for (const Sibling& sibling : siblings_) {
+    const auto at = context_.entries().find(sibling.dot.actor);
+    const auto index = std::distance(context_.entries().begin(), at);
+    out.number(static_cast<std::uint32_t>(index));
+    out.number(sibling.dot.counter);
+    const std::uint8_t flags = static_cast<std::uint8_t>((sibling.tombstone ? kFlagTombstone : 0) |
+                                                         (sibling.op.is_nil() ? 0 : kFlagOp));
+    out.number(flags);
+    if (!sibling.op.is_nil()) out.raw(sibling.op.view());
+    out.number(std::uint16_t{0});
+    out.sized(sibling.value);
+  }
+  return out.take();
+}
+
+Result<VersionSet> VersionSet::decode(ByteView bytes) {
+  ByteReader in(bytes);
+  if (in.number<std::uint8_t>() != kSetFormat) return malformed("unknown format");
+  VersionSet set;
+  std::vector<Actor> actors;
+  const Status entries = read_entries(in, set.context_, actors);
+  if (!entries) return entries.error();
+  const auto count = in.number<std::uint32_t>();
+  if (!in.ok() || count > in.left() / kSiblingBytesLeast) {
+    return malformed("the siblings are cut off");
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Result<Sibling> sibling = read_sibling(in, set.context_, actors);
+    if (!sibling) return sibling.error();
+    if (!set.siblings_.empty() && !(set.siblings_.back().dot < sibling->dot)) {
+      return malformed("siblings out of order");
+    }
+    set.siblings_.push_back(std::move(*sibling));
+  }
+  if (!in.complete()) return malformed("bytes after the end");
+  // Of the writes that a context covers at least the latest is live. A set without one would
+  // erase what others hold and put nothing in its place.
+  if (set.siblings_.empty() && !set.context_.empty())
+    return malformed("a context without siblings");
+  return set;
+}
+
+Bytes encode_context(const VersionVector& context) {
+  ByteWriter out;
+  out.number(kContextFormat);
+  write_entries(out, context);
+  return out.take();
+}
+
+Result<VersionVector> decode_context(ByteView bytes) {
+  ByteReader in(bytes);
+  if (in.number<std::uint8_t>() != kContextFormat) return malformed("unknown format");
+  VersionVector context;
+  std::vector<Actor> actors;
+  const Status entries = read_entries(in, context, actors);
+  if (!entries) return entries.error();
+  if (!in.complete()) return malformed("bytes after the end");
+  return context;
+}
+
+}  // namespace parley::replication

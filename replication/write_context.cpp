@@ -1,0 +1,25 @@
+#include "replication/write_context.h"
+
+#include <algorithm>
+
+namespace parley::replication {
+
+VersionVector context_after_write(const VersionVector& seen, const Dot& dot,
+                                  const VersionSet& set) {
+  OpId op;
+  for (const Sibling& sibling : set.siblings()) {
+    if (sibling.dot == dot) op = sibling.op;
+  }
+  const auto own = [&](const Sibling& s) { return s.dot == dot || (!op.is_nil() && s.op == op); };
+  VersionVector context = seen;
+  context.add(dot);
+  for (const Sibling& sibling : set.siblings()) {
+    if (own(sibling)) context.add(sibling.dot);
+  }
+  const bool hides = std::any_of(
+      set.siblings().begin(), set.siblings().end(),
+      [&](const Sibling& s) { return !own(s) && !seen.covers(s.dot) && context.covers(s.dot); });
+  return hides ? seen : context;
+}
+
+}  // namespace parley::replication

@@ -1,0 +1,111 @@
+// Where a joiner's tokens go. Jittered strata keep the gaps alike; of several such candidates the
+// one that leaves the owned shares most even wins (the idea of Cassandra's replication-aware token
+// allocator, CASSANDRA-7032, with a search that is simple enough to be obviously deterministic).
+#include <algorithm>
+#include <limits>
+
+#include "base/codec.h"
+#include "base/hash.h"
+#include "ring/ring.h"
+
+namespace parley::ring {
+
+namespace {
+
+constexpr std::size_t kCandidates = 48;
+constexpr std::size_t kReplicasJudged = 3;  // the usual replication factor
+
+struct Taken {
+  Slot slot;
+  std::uint32_t owner;  // index into the old ring's nodes; the joiner comes after them
+};
+
+std::vector<Slot> candidate_slots(const std::vector<bool>& claimed, const NodeId& joiner,
+                                  std::uint64_t round, std::size_t count) {
+  std::vector<bool> busy = claimed;
+  std::vector<Slot> out;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t from = i * kSlotCount / count;
+    const std::size_t to = (i + 1) * kSlotCount / count;
+    ByteWriter seed;
+    seed.raw(joiner.view());
+    seed.number(round);
+    seed.number(static_cast<std::uint64_t>(i));
+    std::size_t slot = from + hash64(seed.bytes()) % (to - from);
+    std::size_t tries = 0;
+    while (busy[slot] && tries < kSlotCount) {
+      slot = (slot + 1) % kSlotCount;
+      ++tries;
+    }
+    if (tries == kSlotCount) break;  // the grid is full
+    busy[slot] = true;
+    out.push_back(static_cast<Slot>(slot));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Sum over 1..3 replicas of the squared relative deviations from an even share.
+double unevenness(const std::vector<Taken>& vnodes, std::size_t nodes) {
+  const std::size_t depth = std::min(kReplicasJudged, nodes);
+  std::vector<std::vector<double>> owned(depth, std::vector<double>(nodes));
+  std::vector<std::uint32_t> seen;
+  for (std::size_t i = 0; i < vnodes.size(); ++i) {
+    const Slot previous = vnodes[i == 0 ? vnodes.size() - 1 : i - 1].slot;
+    const Slot gap = static_cast<Slot>(vnodes[i].slot - previous);
+    const double length = gap == 0 ? static_cast<double>(kSlotCount) : static_cast<double>(gap);
+    seen.clear();
+    for (std::size_t step = 0; seen.size() < depth && step < vnodes.size(); ++step) {
+      const std::uint32_t owner = vnodes[(i + step) % vnodes.size()].owner;
+      if (std::find(seen.begin(), seen.end(), owner) != seen.end()) continue;
+      for (std::size_t d = seen.size(); d < depth; ++d) owned[d][owner] += length;
+      seen.push_back(owner);
+    }
+  }
+  double sum = 0;
+  for (std::size_t d = 0; d < depth; ++d) {
+    const double even =
+        static_cast<double>(kSlotCount) * static_cast<double>(d + 1) / static_cast<double>(nodes);
+    for (const double share : owned[d]) sum += (share / even - 1) * (share / even - 1);
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::vector<Slot> allocate_slots(const Ring& ring, const NodeId& joiner, std::size_t count) {
+  count = std::clamp<std::size_t>(count, 1, kSlotCount);
+  std::vector<bool> claimed(kSlotCount);
+  std::vector<Taken> old;
+  std::uint32_t others = 0;
+  for (const NodeId& node : ring.nodes()) others += node == joiner ? 0U : 1U;
+  for (const Ring::Vnode& vnode : ring.vnodes()) {
+    if (vnode.node == joiner) continue;  // it allocates again: its old claims do not count
+    std::uint32_t index = 0;
+    for (const NodeId& node : ring.nodes()) {
+      if (node == vnode.node) break;
+      index += node == joiner ? 0U : 1U;
+    }
+    claimed[vnode.slot] = true;
+    old.push_back({vnode.slot, index});
+  }
+
+  std::vector<Slot> best;
+  double best_score = std::numeric_limits<double>::infinity();
+  for (std::uint64_t round = 0; round < kCandidates; ++round) {
+    std::vector<Slot> slots = candidate_slots(claimed, joiner, round, count);
+    if (slots.empty()) return slots;
+    std::vector<Taken> after = old;
+    for (const Slot slot : slots) after.push_back({slot, others});
+    std::sort(after.begin(), after.end(),
+              [](const Taken& a, const Taken& b) { return a.slot < b.slot; });
+    const double score = unevenness(after, others + 1U);
+    if (score < best_score) {
+      best_score = score;
+      best = std::move(slots);
+    }
+  }
+  return best;
+}
+
+}  // namespace parley::ring

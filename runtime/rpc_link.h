@@ -1,0 +1,71 @@
+// One peer connection with frames on it: hello in both directions, heartbeats, silence, damage.
+#pragma once
+
+#include <memory>
+
+#include "base/ids.h"
+#include "runtime/frame.h"
+#include "runtime/loop.h"
+#include "runtime/network.h"
+#include "runtime/rpc_deadline.h"
+#include "runtime/rpc_message.h"
+
+namespace parley::runtime {
+
+class RpcLink;
+
+class RpcLinkObserver {
+ public:
+  virtual ~RpcLinkObserver() = default;
+  // Who is at the other end; the first time before any other frame.
+  virtual void on_hello(RpcLink& link) = 0;
+  // Neither a hello nor a heartbeat. `waited`: how long the frame lay in buffers.
+  virtual void on_frame(RpcLink& link, const Frame& frame, Duration waited) = 0;
+  // Once, and nothing after it. Not after close().
+  virtual void on_down(RpcLink& link, const Error& why) = 0;
+};
+
+// The observer may close() or drop the link in any callback. It outlives the link's open life.
+class RpcLink : public std::enable_shared_from_this<RpcLink> {
+ public:
+  RpcLink(Loop& loop, std::unique_ptr<Connection> connection, std::size_t body_bytes_most,
+          RpcLinkObserver& observer);
+
+  // Begins reading and says `own`; again whenever it has changed.
+  void start();
+  void say_hello(const Hello& own);
+  // Fills in sent_ms.
+  void send(FrameHeader header, ByteView body);
+  // No callback comes after it.
+  void close() { connection_.reset(); }
+  // As if the peer had gone.
+  void break_off(const Error& why);
+  // Sends a heartbeat when idle for a third of `silence_max`, breaks off when the peer was silent
+  // for longer than it or never said who it is.
+  void tend(Duration silence_max, const ClusterId& cluster);
+
+  bool is_open() const { return connection_ != nullptr; }
+  bool greeted() const { return greeted_; }
+  const Hello& peer() const { return peer_; }
+  Endpoint remote() const { return remote_; }
+  Duration silent_for() const { return loop_.now() - last_received_; }
+  std::size_t unsent_bytes() const { return connection_ ? connection_->unsent_bytes() : 0; }
+
+ private:
+  void on_bytes(ByteView bytes);
+  void on_frame(const Frame& frame);
+  void on_hello(const Frame& frame);
+
+  Loop& loop_;
+  std::unique_ptr<Connection> connection_;  // null: closed
+  const std::size_t body_bytes_most_;
+  RpcLinkObserver& observer_;
+  const Endpoint remote_;
+  FrameDecoder decoder_{kHelloBytesMost};
+  TransitMeter transit_;
+  Hello peer_;
+  bool greeted_ = false;
+  Instant opened_at_, last_received_, last_sent_;
+};
+
+}  // namespace parley::runtime

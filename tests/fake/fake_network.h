@@ -1,0 +1,157 @@
+// The in-memory network of a fake world. Included by tests/fake/fake_world.h; include that one.
+#pragma once
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "tests/fake/fake_world.h"
+
+namespace parley::fake {
+
+class StreamEnd final : public runtime::Connection {
+ public:
+  explicit StreamEnd(std::shared_ptr<detail::Side> side) : side_(std::move(side)) {}
+  ~StreamEnd() override {
+    side_->open = false;
+    side_->world->flush(*side_, true);
+  }
+  void listen_to(std::function<void(ByteView)> on_bytes,
+                 std::function<void(const Error&)> on_closed) override {
+    side_->on_bytes = std::move(on_bytes);
+    side_->on_closed = std::move(on_closed);
+    pump_later();
+  }
+  void send(Bytes bytes) override {
+    if (!side_->open || bytes.empty()) return;
+    side_->outstanding += bytes.size();
+    side_->filling += bytes;
+    if (std::exchange(side_->flush_posted, true)) return;
+    side_->world->add(side_->world->now(), *side_->node, detail::EventKind::Post,
+                      [side = side_] { side->world->flush(*side, false); });
+  }
+  std::size_t unsent_bytes() const override {
+    return side_->outstanding - std::min(side_->outstanding, detail::kKernelBytes);
+  }
+  void set_reading(bool on) override {
+    side_->reading = on;
+    if (on) pump_later();
+  }
+  Endpoint remote() const override { return side_->remote; }
+
+ private:
+  void pump_later() {
+    side_->world->add(side_->world->now(), *side_->node, detail::EventKind::Arrival,
+                      [side = side_] { side->world->pump(side); });
+  }
+  std::shared_ptr<detail::Side> side_;
+};
+
+class DatagramEnd final : public runtime::DatagramSocket {
+ public:
+  DatagramEnd(World& world, Endpoint at) : world_(world), at_(std::move(at)) {}
+  ~DatagramEnd() override {
+    world_.datagrams_.at(at_)->open = false;
+    world_.datagrams_.erase(at_);
+  }
+  bool send(const Endpoint& to, ByteView payload) override {
+    if (payload.size() > 65507) return false;
+    ++world_.datagrams_sent_;
+    if (world_.is_cut(at_.address, to.address)) return true;
+    if (world_.random_.unit() < world_.datagram_loss_) return true;
+    world_.add(world_.now() + world_.latency(), world_.wire_, detail::EventKind::Arrival,
+               [&world = world_, from = at_, to, payload = Bytes(payload)] {
+                 const auto found = world.datagrams_.find(to);
+                 if (found == world.datagrams_.end()) return;
+                 const auto bound = found->second;
+                 Node& target = world.node(to.address);
+                 if (target.paused() && ++bound->held > detail::kDatagramsHeldMost) return;
+                 world.add(world.now(), target, detail::EventKind::Arrival, [bound, from, payload] {
+                   bound->held = 0;
+                   if (bound->open) bound->on_datagram(from, payload);
+                 });
+               });
+    return true;
+  }
+
+ private:
+  World& world_;
+  Endpoint at_;
+};
+
+class ListenerEnd final : public runtime::Listener {
+ public:
+  explicit ListenerEnd(std::function<void()> stop) : stop_(std::move(stop)) {}
+  ~ListenerEnd() override { stop_(); }
+
+ private:
+  std::function<void()> stop_;
+};
+
+inline Result<std::unique_ptr<runtime::Listener>> Network::listen(
+    const Endpoint& at, std::function<void(std::unique_ptr<runtime::Connection>)> on_accept) {
+  if (at.address != node_.address()) {
+    return Error{ErrorCode::InvalidArgument,
+                 "cannot listen on " + to_text(at) + ": not an address of this machine"};
+  }
+  if (!world_.listeners_.emplace(at, std::move(on_accept)).second) {
+    return Error{ErrorCode::InvalidArgument,
+                 "cannot listen on " + to_text(at) + ": address already in use"};
+  }
+  return std::unique_ptr<runtime::Listener>(
+      new ListenerEnd([&world = world_, at] { world.listeners_.erase(at); }));
+}
+
+inline void Network::connect(
+    const std::string& local_address, const Endpoint& to, Duration timeout,
+    std::function<void(Result<std::unique_ptr<runtime::Connection>>)> done) {
+  using Kind = detail::EventKind;
+  PARLEY_CHECK(local_address.empty() || local_address == node_.address());
+  World& world = world_;
+  Node& dialler = node_;
+  const auto fail = [&world, &dialler, to](Instant at, const char* why, const auto& report) {
+    const std::string line = "cannot connect to " + to_text(to) + ": " + why;
+    world.add(at, dialler, Kind::Arrival, [report, line] {
+      report(Error{ErrorCode::Unreachable, line});
+    });
+  };
+  const Instant give_up = world.now() + timeout;
+  const Duration there = world.latency();
+  world.add(world.now() + there, world.wire_, Kind::Arrival, [=, &world, &dialler] {
+    const bool lost =
+        world.is_cut(dialler.address(), to.address) || world.is_cut(to.address, dialler.address());
+    const Instant answer = world.now() + there;
+    if (lost || answer > give_up) return fail(give_up, "timed out", done);
+    const auto found = world.listeners_.find(to);
+    if (found == world.listeners_.end()) return fail(answer, "connection refused", done);
+    Node& listener = world.node(to.address);
+    const Endpoint from{dialler.address(), world.next_port_++};
+    const auto [near, far] = world.make_stream(dialler, from, listener, to);
+    world.add(world.now(), listener, Kind::Arrival, [&world, to, far = far] {
+      auto connection = std::make_unique<StreamEnd>(far);
+      // The listener may have stopped meanwhile: then the connection closes here.
+      const auto still = world.listeners_.find(to);
+      if (still == world.listeners_.end()) return;
+      const auto on_accept = still->second;
+      on_accept(std::move(connection));
+    });
+    world.add(answer, dialler, Kind::Arrival, [done, near = near] {
+      done(std::unique_ptr<runtime::Connection>(std::make_unique<StreamEnd>(near)));
+    });
+  });
+}
+
+inline Result<std::unique_ptr<runtime::DatagramSocket>> Network::bind_datagrams(
+    const Endpoint& at, std::function<void(const Endpoint& from, ByteView)> on_datagram) {
+  auto bound = std::make_shared<World::Bound>();
+  bound->on_datagram = std::move(on_datagram);
+  if (at.address != node_.address() || !world_.datagrams_.emplace(at, bound).second) {
+    return Error{ErrorCode::InvalidArgument,
+                 "cannot bind " + to_text(at) + ": address already in use or not ours"};
+  }
+  return std::unique_ptr<runtime::DatagramSocket>(std::make_unique<DatagramEnd>(world_, at));
+}
+
+}  // namespace parley::fake

@@ -1,0 +1,155 @@
+#include "api/client_router.h"
+
+#include <set>
+
+#include "api/call_gate.h"
+#include "api/client_batch.h"
+#include "tests/catch.h"
+
+namespace parley::client {
+namespace {
+
+const Instant kNow = Instant{} + 100s;
+
+Endpoint node_at(std::uint8_t n) { return {"127.0.0." + std::to_string(n), 7400}; }
+
+// Node n has one vnode at slot 1000 * n; three replicas.
+Topology five_nodes(std::set<int> down = {}) {
+  Topology out;
+  out.ring_digest = 1;
+  out.replication_factor = 3;
+  for (std::uint8_t n = 1; n <= 5; ++n) {
+    Topology::Node node;
+    node.node.octets[15] = n;
+    node.client = node_at(n);
+    node.up = down.count(n) == 0;
+    node.slots = {static_cast<Slot>(1000 * n)};
+    out.nodes.push_back(node);
+  }
+  return out;
+}
+
+using Order = std::vector<Endpoint>;
+
+TEST_CASE("router: without a topology the given endpoints, in order", "[api][router]") {
+  ClientRouter router({node_at(9), node_at(8)}, true);
+  CHECK(router.order(Purpose::Read, Slot{5}, kNow) == Order{node_at(9), node_at(8)});
+  CHECK_FALSE(router.home(Slot{5}, kNow).has_value());
+}
+
+TEST_CASE("router: up replicas first; writes to the first, reads in turn", "[api][router]") {
+  ClientRouter router({node_at(1)}, true);
+  router.learned(five_nodes({3}), kNow);
+  // Slot 1500 belongs to 2, 3, 4; 3 is down.
+  const Order writes{node_at(2), node_at(4), node_at(1), node_at(5), node_at(3)};
+  CHECK(router.order(Purpose::Write, Slot{1500}, kNow) == writes);
+  CHECK(router.order(Purpose::Write, Slot{1500}, kNow) == writes);
+  std::set<Endpoint> firsts;
+  for (int i = 0; i < 2; ++i) firsts.insert(router.order(Purpose::Read, Slot{1500}, kNow).front());
+  CHECK(firsts == std::set<Endpoint>{node_at(2), node_at(4)});
+  CHECK(router.home(Slot{1500}, kNow) == node_at(2));
+  CHECK(router.order(Purpose::Admin, std::nullopt, kNow) == Order{node_at(1)});
+}
+
+TEST_CASE("router: with learning off only the given endpoints, ever", "[api][router]") {
+  ClientRouter router({node_at(1)}, false);
+  CHECK_FALSE(router.should_learn(kNow));
+  router.learned(five_nodes(), kNow);
+  CHECK(router.order(Purpose::Write, Slot{1500}, kNow) == Order{node_at(1)});
+}
+
+TEST_CASE("router: what failed comes last until its penalty is over, then one tries it",
+          "[api][router]") {
+  ClientRouter router({node_at(1), node_at(2)}, true);
+  router.failed(node_at(1), kNow);
+  const Order away{node_at(2), node_at(1)}, normal{node_at(1), node_at(2)};
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow) == away);
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 999ms) == away);
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 1s) == normal);  // this one tries
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 1s) == away);    // the others wait
+  router.answered(node_at(1));
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 1s) == normal);
+}
+
+TEST_CASE("router: penalties double to a bound; failures of one moment count once",
+          "[api][router]") {
+  ClientRouter router({node_at(1), node_at(2)}, true);
+  Instant now = kNow;
+  for (const Duration length : {1s, 2s, 4s, 8s, 8s}) {
+    router.failed(node_at(1), now);
+    router.failed(node_at(1), now);
+    CHECK(router.order(Purpose::Write, Slot{1}, now + length - 1ms).front() == node_at(2));
+    now += length;
+    CHECK(router.order(Purpose::Write, Slot{1}, now).front() == node_at(1));
+    now += length;
+  }
+}
+
+TEST_CASE("router: learns at once, when old, and after trouble, at most once a second",
+          "[api][router]") {
+  ClientRouter router({node_at(1)}, true);
+  CHECK(router.should_learn(kNow));
+  CHECK_FALSE(router.should_learn(kNow + 500ms));
+  router.learned(five_nodes(), kNow);
+  CHECK_FALSE(router.should_learn(kNow + 4s));
+  CHECK(router.should_learn(kNow + 5s));
+  router.learned(five_nodes(), kNow + 5s);
+  router.failed(node_at(2), kNow + 6s);
+  CHECK(router.should_learn(kNow + 6s));
+  CHECK_FALSE(router.should_learn(kNow + 6s));
+}
+
+TEST_CASE("router: a topology without a ring is no news", "[api][router]") {
+  ClientRouter router({node_at(1)}, true);
+  router.learned({}, kNow);
+  Topology no_factor = five_nodes();
+  no_factor.replication_factor = 0;
+  router.learned(no_factor, kNow);
+  CHECK_FALSE(router.has_ring());
+}
+
+TEST_CASE("batch: cut by home, by count and by bytes; each item once, in order", "[api][batch]") {
+  std::vector<BatchItem> items;
+  for (std::size_t i = 0; i < 100; ++i) {
+    items.push_back({i % 3 == 0 ? std::nullopt : std::optional(node_at(i % 3 == 1 ? 1 : 2)),
+                     i == 50 ? 5000u : 10u});
+  }
+  std::set<std::size_t> seen;
+  for (const auto& group : cut_batch(items, 8, 60)) {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      CHECK(seen.insert(group[i]).second);
+      CHECK(items[group[i]].home == items[group[0]].home);
+      if (i > 0) CHECK(group[i - 1] < group[i]);
+      bytes += items[group[i]].bytes;
+    }
+    CHECK(group.size() <= 8);
+    CHECK((bytes <= 60 || group.size() == 1));
+  }
+  CHECK(seen.size() == items.size());
+  CHECK(cut_batch({}, 8, 60).empty());
+}
+
+TEST_CASE("call gate: bounds per connection, in all and in bytes; tickets give back",
+          "[api][gate]") {
+  api::CallGate gate({2, 3, 100});
+  const auto a = std::make_shared<api::CallGate::ConnectionCalls>();
+  const auto b = std::make_shared<api::CallGate::ConnectionCalls>();
+  auto two = gate.enter(a, 2, 10);
+  REQUIRE(two.ok());
+  CHECK(gate.enter(a, 1, 0).error().code == ErrorCode::Overloaded);
+  CHECK(gate.enter(b, 2, 0).error().retry_after_ms > 0);
+  CHECK(gate.enter(b, 1, 91).error().code == ErrorCode::Overloaded);
+  auto one = gate.enter(b, 1, 90);
+  REQUIRE(one.ok());
+  CHECK(gate.calls() == 3);
+  two->reset();
+  one->reset();
+  CHECK(gate.calls() == 0);
+  CHECK(gate.enter(a, 2, 100).ok());
+  gate.close();
+  CHECK(gate.enter(a, 1, 0).error().code == ErrorCode::NotReady);
+}
+
+}  // namespace
+}  // namespace parley::client

@@ -1,0 +1,336 @@
+// The client library and the service over real loopback sockets.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "api/client.h"
+#include "base/random.h"
+#include "tests/catch.h"
+#include "tests/unit/api/fake_cluster.h"
+
+namespace parley {
+namespace {
+
+using client::Client;
+using client::ClientOptions;
+using client::Outcome;
+using fake::ServedNode;
+
+// A port of this process's own: nothing else on the machine uses these addresses.
+Endpoint fresh_endpoint() {
+  static std::uint16_t next = static_cast<std::uint16_t>(20000 + getpid() % 20000);
+  return {"127.0.7.1", next++};
+}
+
+std::unique_ptr<Client> client_of(std::vector<Endpoint> endpoints, Duration timeout = 5s,
+                                  bool learn = true) {
+  ClientOptions options;
+  options.endpoints.clear();
+  for (const Endpoint& endpoint : endpoints) options.endpoints.push_back(to_text(endpoint));
+  options.timeout = timeout;
+  options.learn_ring = learn;
+  auto made = Client::make(options);
+  REQUIRE(made.ok());
+  return std::move(*made);
+}
+
+Instant real_now() { return Instant(std::chrono::steady_clock::now().time_since_epoch()); }
+
+replication::WriteReply refusal(ErrorCode code) {
+  replication::WriteReply reply;
+  reply.outcome = replication::Outcome::NotWritten;
+  reply.error = Error{code, "no", 0};
+  return reply;
+}
+
+TEST_CASE("client: puts, gets and deletes through a node", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  client::WriteOptions options;
+  options.level = "2";
+  const auto put = client->put("key", "value", options);
+  REQUIRE(put.outcome == Outcome::Ok);
+  CHECK(put.version == "v1");
+  CHECK(put.context == "ctx");
+  CHECK(put.level == "2");
+  CHECK(put.connected);
+  REQUIRE(put.replicas.size() == 2);
+  CHECK(put.replicas[0].state == "durable");
+  CHECK(put.replicas[1].state == "hinted");
+  CHECK(put.replicas[1].hint_holder == "127.0.0.3");
+  CHECK(put.hint_holders == std::vector<std::string>{"127.0.0.3"});
+  const auto got = client->get("key");
+  REQUIRE(got.outcome == Outcome::Ok);
+  REQUIRE(got.values.size() == 1);
+  CHECK(got.values[0].value == "value");
+  CHECK(got.level == "quorum");
+  REQUIRE(client->del("key").outcome == Outcome::Ok);
+  CHECK_FALSE(client->get("key").found);
+}
+
+TEST_CASE("client: every write carries an op-id, the same over its retries", "[api]") {
+  ServedNode silent(fresh_endpoint());
+  ServedNode node(fresh_endpoint());
+  silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  auto client = client_of({silent.at(), node.at()}, 2s, false);
+  const auto put = client->put("key", "value");
+  CHECK(put.outcome == Outcome::Ok);
+  REQUIRE(silent.coordinator().ops.size() == 1);
+  REQUIRE(node.coordinator().ops.size() == 1);
+  CHECK(silent.coordinator().ops == node.coordinator().ops);
+  CHECK_FALSE(node.coordinator().ops[0].is_nil());
+}
+
+TEST_CASE("client: a write to a silent node is unknown at its deadline", "[api]") {
+  ServedNode silent(fresh_endpoint());
+  silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  auto client = client_of({silent.at()}, 300ms);
+  const Instant begun = real_now();
+  const auto put = client->put("key", "value");
+  CHECK(put.outcome == Outcome::Unknown);
+  CHECK(put.connected);
+  CHECK(put.error->code == ErrorCode::Unknown);
+  CHECK(real_now() - begun >= 290ms);
+  CHECK(real_now() - begun < 2s);
+}
+
+TEST_CASE("client: says so fast when no endpoint can be reached", "[api]") {
+  auto client = client_of({fresh_endpoint(), fresh_endpoint()}, 5s);
+  const Instant begun = real_now();
+  const auto put = client->put("key", "value");
+  CHECK(put.outcome == Outcome::NotWritten);
+  CHECK_FALSE(put.connected);
+  CHECK(put.error->code == ErrorCode::Unreachable);
+  const auto got = client->get("key");
+  CHECK_FALSE(got.connected);
+  CHECK(client->status().error().code == ErrorCode::Unreachable);
+  CHECK(real_now() - begun < 2s);
+}
+
+TEST_CASE("client: a refused write is tried elsewhere, a node that is gone is skipped", "[api]") {
+  ServedNode refusing(fresh_endpoint());
+  ServedNode node(fresh_endpoint());
+  refusing.on_thread([&](ServedNode& n) {
+    n.coordinator().on_write = [&n](auto, auto done) {
+      n.loop().post([done] { done(refusal(ErrorCode::NotReady)); });
+    };
+  });
+  auto client = client_of({fresh_endpoint(), refusing.at(), node.at()}, 5s, false);
+  CHECK(client->put("key", "value").outcome == Outcome::Ok);
+  CHECK(refusing.coordinator().writes == 1);
+}
+
+TEST_CASE("client: fails over when a node dies, and comes back to it", "[api]") {
+  const Endpoint first_at = fresh_endpoint();
+  auto first = std::make_unique<ServedNode>(first_at);
+  ServedNode second(fresh_endpoint());
+  auto client = client_of({first_at, second.at()}, 5s, false);
+  REQUIRE(client->put("key", "1").outcome == Outcome::Ok);
+  CHECK(second.coordinator().writes == 0);
+  first.reset();
+  CHECK(client->put("key", "2").outcome == Outcome::Ok);
+  CHECK(second.coordinator().writes == 1);
+  ServedNode again(first_at);
+  const Instant begun = real_now();
+  while (again.coordinator().writes == 0 && real_now() - begun < 10s) {
+    CHECK(client->put("key", "3").outcome == Outcome::Ok);
+  }
+  CHECK(again.coordinator().writes > 0);
+}
+
+TEST_CASE("client: batches keep their order and mix outcomes", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()}, 20s);
+  std::vector<client::PutItem> items;
+  std::vector<Bytes> keys;
+  for (int i = 0; i < 3000; ++i) {
+    items.push_back({"k" + std::to_string(i), "v" + std::to_string(i), std::nullopt});
+    keys.push_back("k" + std::to_string(i));
+  }
+  node.on_thread([](ServedNode& n) { REQUIRE(n.options.calls_most.set(65536).ok()); });
+  const auto puts = client->put_batch(items);
+  REQUIRE(puts.size() == 3000);
+  std::size_t written = 0;
+  for (const auto& put : puts) written += put.outcome == Outcome::Ok ? 1 : 0;
+  // 1024 calls under way are allowed on a connection: the third message may be turned away.
+  CHECK(written >= 1024);
+  const auto gets = client->get_batch(keys);
+  REQUIRE(gets.size() == 3000);
+  for (std::size_t i = 0; i < gets.size(); ++i) {
+    if (gets[i].outcome != Outcome::Ok || puts[i].outcome != Outcome::Ok) continue;
+    REQUIRE(gets[i].values.size() == 1);
+    CHECK(gets[i].values[0].value == "v" + std::to_string(i));
+  }
+}
+
+TEST_CASE("client: the administration calls bring back what the node says", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  const auto status = client->status();
+  REQUIRE(status.ok());
+  REQUIRE(status->nodes.size() == 1);
+  CHECK(status->nodes[0].status == "UN");
+  CHECK(status->nodes[0].owns == 0.5);
+  CHECK(status->nodes[0].hints_for == 3);
+  CHECK(status->views_agree);
+  CHECK(client->ring()->vnodes.at(0).slot == 7);
+  CHECK(client->info()->options.at(0).second == "1");
+  CHECK(client->gossip()->at(0).rtt_ms == 0.5);
+  CHECK(client->endpoints("k")->at(0).address == "127.0.0.1");
+  CHECK(client->endpoints("k", "other").error().code == ErrorCode::NotFound);
+  CHECK(client->inspect("k")->replicas.at(0).tombstone);
+  CHECK(client->hints()->at(0).sole_hints == 1);
+  CHECK(*client->drop_hints("") == 4);
+  CHECK(client->drop_hints("nobody").error().code == ErrorCode::NotFound);
+  CHECK(*client->repair(true) == 9);
+  CHECK(*client->repair(false) == 0);
+  CHECK(client->repair_status()->at(0).equal);
+  CHECK(client->keyspace("default")->write_level == "2");
+  CHECK(client->set_consistency("default", "one", "")->read_level == "one");
+  CHECK(client->set_consistency("default", "most", "").error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("client: bad requests are refused with nothing sent or done", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  client::WriteOptions options;
+  options.level = "most";
+  CHECK(client->put("k", "v", options).error->code == ErrorCode::InvalidArgument);
+  options.level = "";
+  options.keyspace = "nowhere";
+  const auto unknown = client->put("k", "v", options);
+  CHECK(unknown.error->code == ErrorCode::NotFound);
+  CHECK(unknown.outcome == Outcome::NotWritten);
+  CHECK(unknown.connected);
+  CHECK(client->put("k", Bytes(9_MiB, 'x')).error->code == ErrorCode::TooLarge);
+  CHECK(node.coordinator().writes == 0);
+  CHECK_FALSE(Client::make({{"localhost:x"}}).ok());
+  CHECK_FALSE(Client::make({{}}).ok());
+}
+
+TEST_CASE("client: a node that is no member yet answers not ready", "[api]") {
+  ServedNode node(fresh_endpoint());
+  node.member = false;
+  auto client = client_of({node.at()});
+  const auto put = client->put("k", "v");
+  CHECK(put.outcome == Outcome::NotWritten);
+  CHECK(put.error->code == ErrorCode::NotReady);
+  CHECK(put.error->retry_after_ms > 0);
+  CHECK(put.connected);
+}
+
+TEST_CASE("client: destroying it ends what is outstanding", "[api]") {
+  ServedNode silent(fresh_endpoint());
+  silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  auto client = client_of({silent.at()}, 60s);
+  std::promise<client::WriteResult> ended;
+  client->put_async("k", "v", {},
+                    [&](client::WriteResult result) { ended.set_value(std::move(result)); });
+  const Instant begun = real_now();
+  while (silent.coordinator().writes == 0 && real_now() - begun < 10s) std::this_thread::yield();
+  client.reset();
+  CHECK(ended.get_future().get().outcome == Outcome::Unknown);
+}
+
+TEST_CASE("client: past its bound of calls it says overloaded", "[api]") {
+  ServedNode silent(fresh_endpoint());
+  silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  ClientOptions options;
+  options.endpoints = {to_text(silent.at())};
+  options.in_flight_most = 1;
+  options.timeout = 60s;
+  auto client = std::move(*Client::make(options));
+  client->put_async("k", "v", {}, [](client::WriteResult) {});
+  CHECK(client->put("k", "v").error->code == ErrorCode::Overloaded);
+}
+
+// Raw bytes to the port; reads until the node closes, at most `patience`.
+class RawSocket {
+ public:
+  explicit RawSocket(const Endpoint& to) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(to.port);
+    inet_pton(AF_INET, to.address.c_str(), &address.sin_addr);
+    REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+    timeval patience{5, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  }
+  ~RawSocket() { close(fd_); }
+  void send_bytes(ByteView bytes) {
+    // The node may have closed already: that is one of its right answers.
+    (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  bool closed_by_peer() {
+    char buffer[4096];
+    for (;;) {
+      const ssize_t got = recv(fd_, buffer, sizeof(buffer), 0);
+      if (got == 0) return true;
+      if (got < 0) return errno == ECONNRESET;
+    }
+  }
+
+ private:
+  int fd_;
+};
+
+TEST_CASE("client port: hostile bytes end their connection and nothing else", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
+  const auto hostile = [&](ByteView bytes) {
+    RawSocket socket(node.at());
+    socket.send_bytes(bytes);
+    CHECK(socket.closed_by_peer());
+  };
+  hostile(Bytes(4, '\xff') + Bytes(64, 'x'));               // 2^32 segments
+  hostile(Bytes("\x00\x00\x00\x00\xff\xff\xff\x7f", 8));    // one huge segment
+  hostile(Bytes("\x10\x00\x00\x00", 4) + Bytes(64, '\0'));  // 17 segments
+  hostile(Bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+  {
+    RawSocket truncated(node.at());
+    truncated.send_bytes(Bytes("\x00\x00\x00\x00\x10\x00\x00\x00half", 12));
+  }
+  Random random(7);
+  for (int round = 0; round < 200; ++round) {
+    Bytes bytes;
+    // Well framed, so that the noise reaches Cap'n Proto itself.
+    const auto words = static_cast<std::uint8_t>(1 + random.below(12));
+    bytes += Bytes("\x00\x00\x00\x00", 4);
+    bytes += static_cast<char>(words);
+    bytes += Bytes(3, '\0');
+    for (int i = 0; i < words * 8; ++i) {
+      // Mostly small numbers: more of them pass for pointers and tags.
+      bytes += static_cast<char>(random.below(4) == 0 ? random.below(256) : random.below(3));
+    }
+    RawSocket socket(node.at());
+    socket.send_bytes(bytes);
+  }
+  CHECK(client->put("k", "v2").outcome == Outcome::Ok);
+  CHECK(client->get("k").values.at(0).value == "v2");
+}
+
+TEST_CASE("client port: a connection over the bound is closed", "[api]") {
+  ServedNode node(fresh_endpoint());
+  node.on_thread([](ServedNode& n) { REQUIRE(n.options.connections_most.set(1).ok()); });
+  auto client = client_of({node.at()});
+  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
+  RawSocket second(node.at());
+  CHECK(second.closed_by_peer());
+  CHECK(client->get("k").found);
+}
+
+TEST_CASE("client port: a draining node ends what it has and refuses the rest", "[api]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
+  node.on_thread([](ServedNode& n) {
+    n.listener().drain();
+    CHECK(n.listener().calls_under_way() == 0);
+  });
+  CHECK(client->put("k", "v").error->code == ErrorCode::NotReady);
+}
+
+}  // namespace
+}  // namespace parley

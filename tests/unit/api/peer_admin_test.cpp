@@ -1,0 +1,71 @@
+#include "api/peer_admin.h"
+
+#include "base/random.h"
+#include "tests/catch.h"
+
+namespace parley::api {
+namespace {
+
+NodeId node(std::uint8_t n) {
+  NodeId id;
+  for (auto& octet : id.octets) octet = n;
+  return id;
+}
+
+const std::vector<PeerHintTotal> kTotals{{node(1), 5, 2, 300, 4000}};
+const std::vector<PeerSyncRow> kRows{{node(2), 7, 8, 9, true, false}};
+
+// Frozen: nodes of different versions talk to each other.
+TEST_CASE("peer admin: golden bytes", "[api][golden]") {
+  CHECK(to_hex(encode_hint_totals(kTotals)) == "@HINTS@");
+  CHECK(to_hex(encode_drop_request(node(3))) == "@DROP@");
+  CHECK(to_hex(encode_drop_request(std::nullopt)) == "@DROPALL@");
+  CHECK(to_hex(encode_drop_reply(6)) == "@DROPREPLY@");
+  CHECK(to_hex(encode_repair_request(true)) == "@REPAIR@");
+  CHECK(to_hex(encode_repair_reply(11)) == "@REPAIRREPLY@");
+  CHECK(to_hex(encode_sync_rows(kRows)) == "@SYNC@");
+  CHECK(to_hex(encode_load_reply(12)) == "@LOAD@");
+}
+
+TEST_CASE("peer admin: what was encoded comes back", "[api]") {
+  CHECK(*decode_hint_totals(encode_hint_totals(kTotals)) == kTotals);
+  CHECK(decode_hint_totals(encode_hint_totals({}))->empty());
+  CHECK(*decode_drop_request(encode_drop_request(node(3))) == std::optional(node(3)));
+  CHECK(*decode_drop_request(encode_drop_request(std::nullopt)) == std::nullopt);
+  CHECK(*decode_drop_reply(encode_drop_reply(6)) == 6);
+  CHECK(*decode_repair_request(encode_repair_request(true)));
+  CHECK_FALSE(*decode_repair_request(encode_repair_request(false)));
+  CHECK(*decode_repair_reply(encode_repair_reply(11)) == 11);
+  CHECK(*decode_sync_rows(encode_sync_rows(kRows)) == kRows);
+  CHECK(*decode_load_reply(encode_load_reply(12)) == 12);
+}
+
+TEST_CASE("peer admin: damaged, cut and hostile bytes are an error and nothing worse", "[api]") {
+  const Bytes sound = encode_hint_totals(kTotals);
+  CHECK_FALSE(decode_hint_totals("").ok());
+  CHECK_FALSE(decode_hint_totals(Bytes(8, '\xff')).ok());
+  CHECK_FALSE(decode_hint_totals(Bytes(64, '\xff')).ok());
+  for (std::size_t cut = 0; cut < sound.size(); ++cut) {
+    CHECK_FALSE(decode_hint_totals(ByteView(sound).substr(0, cut)).ok());
+  }
+  // A target that is no id.
+  Bytes short_id = encode_drop_request(node(3));
+  short_id[20] = static_cast<char>(short_id[20] ^ 0x08);  // the list's length
+  CHECK_FALSE(decode_drop_request(short_id).ok());
+  Random random(5);
+  for (int round = 0; round < 20000; ++round) {
+    Bytes bent = random.below(2) == 0 ? sound : encode_sync_rows(kRows);
+    for (std::uint64_t i = 0; i <= random.below(4); ++i) {
+      const std::size_t at = random.below(bent.size());
+      bent[at] = static_cast<char>(bent[at] ^ (1u << random.below(8)));
+    }
+    // Any answer will do, as long as there is one; the sanitizers watch.
+    const auto totals = decode_hint_totals(bent);
+    const auto rows = decode_sync_rows(bent);
+    if (totals) CHECK(totals->size() <= kPeerRowsMost);
+    if (rows) CHECK(rows->size() <= kPeerRowsMost);
+  }
+}
+
+}  // namespace
+}  // namespace parley::api

@@ -1,0 +1,411 @@
+#include "membership/swim.h"
+
+#include <algorithm>
+
+#include "membership/gossip_codec.h"
+#include "tests/catch.h"
+
+namespace parley::membership {
+namespace {
+
+NodeId id(std::uint8_t n) {
+  NodeId out;
+  out.octets[0] = n;
+  return out;
+}
+Endpoint at(std::uint8_t n) { return {"127.0.0." + std::to_string(n), 7401}; }
+constexpr std::uint8_t kMe = 1;
+
+// One node's Swim among peers that the test plays.
+struct Bench {
+  explicit Bench(std::uint8_t peers = 4, SwimOptions options = {})
+      : swim(options, id(kMe), 7, 99, Random(1)) {
+    for (std::uint8_t n = 2; n < 2 + peers; ++n) {
+      swim.learn(now, at(n), {id(n), 1, 0, Liveness::Alive, {}, 0}, out);
+    }
+    answer_all();
+    run(1ms);
+  }
+  Datagram from(std::uint8_t n, DatagramKind kind = DatagramKind::Gossip,
+                std::vector<Claim> updates = {}) const {
+    Datagram d;
+    d.kind = kind;
+    d.sender = id(n);
+    d.generation = 1;
+    d.nonce = n;
+    d.updates = std::move(updates);
+    return d;
+  }
+  void hear(const Datagram& d) { swim.on_datagram(now, at(d.sender.octets[0]), d, out); }
+  // The peers (but those `silent`) ack every ping sent so far.
+  void answer_all(const std::vector<std::uint8_t>& silent = {}) {
+    const auto sends = std::exchange(out.sends, {});
+    for (const auto& send : sends) {
+      if (send.datagram.kind != DatagramKind::Ping) continue;
+      const std::uint8_t n = send.datagram.target.octets[0];
+      if (std::find(silent.begin(), silent.end(), n) != silent.end()) continue;
+      Datagram ack = from(n, DatagramKind::Ack);
+      ack.incarnation = swim.peers().at(id(n)).claim.incarnation;
+      ack.generation = swim.peers().at(id(n)).claim.generation;
+      ack.sequence = send.datagram.sequence;
+      hear(ack);
+    }
+  }
+  // Ticks on time; peers but the silent answer.
+  void run(Duration span, const std::vector<std::uint8_t>& silent = {}) {
+    const Instant end = now + span;
+    while (true) {
+      const Instant wake = std::min(end, std::max(now, swim.next_wake()));
+      now = wake;
+      swim.on_tick(now, Duration(0), out);
+      answer_all(silent);
+      if (now >= end) return;
+      if (swim.next_wake() <= now) now += 1ms;
+    }
+  }
+  std::size_t count(DatagramKind kind) const {
+    return static_cast<std::size_t>(
+        std::count_if(out.sends.begin(), out.sends.end(),
+                      [&](const auto& s) { return s.datagram.kind == kind; }));
+  }
+  bool told(std::uint8_t whom, const Claim& claim) const {
+    return std::any_of(out.sends.begin(), out.sends.end(), [&](const auto& s) {
+      const auto& updates = s.datagram.updates;
+      return s.to == at(whom) && std::find(updates.begin(), updates.end(), claim) != updates.end();
+    });
+  }
+  Claim belief(std::uint8_t n) const { return swim.peers().at(id(n)).claim; }
+
+  Instant now{Duration(1s)};
+  SwimOutbox out;
+  Swim swim;
+};
+
+Claim claim(std::uint8_t n, Liveness liveness, Incarnation incarnation = 0,
+            Generation generation = 1, std::uint8_t accuser = 0) {
+  return {id(n), generation, incarnation, liveness, accuser == 0 ? NodeId{} : id(accuser), 0};
+}
+
+TEST_CASE("member: generation, then incarnation, then the worse news wins", "[membership]") {
+  const std::vector<Claim> ascending{
+      claim(2, Liveness::Alive, 0, 1), claim(2, Liveness::Suspect, 0, 1),
+      claim(2, Liveness::Dead, 0, 1),  claim(2, Liveness::Left, 0, 1),
+      claim(2, Liveness::Alive, 1, 1), claim(2, Liveness::Dead, 9, 1),
+      claim(2, Liveness::Alive, 0, 2)};
+  for (std::size_t i = 0; i < ascending.size(); ++i) {
+    for (std::size_t j = 0; j < ascending.size(); ++j) {
+      CHECK(supersedes(ascending[i], ascending[j]) == (i > j));
+    }
+  }
+}
+
+TEST_CASE("swim: a silent member is suspected, then dead, and others are asked first",
+          "[membership]") {
+  Bench bench;
+  bench.run(60s, {3});  // nobody confirms here, so the longest suspicion
+  CHECK(bench.belief(3).liveness == Liveness::Dead);
+  CHECK(bench.belief(2).liveness == Liveness::Alive);
+  CHECK(bench.out.probe_failures >= 1);
+  CHECK(bench.swim.peers().size() == 4);
+}
+
+TEST_CASE("swim: evidence probes at once and asks three others", "[membership]") {
+  Bench bench;
+  bench.out = {};
+  bench.swim.on_evidence(bench.now, id(3), bench.out);
+  CHECK(bench.count(DatagramKind::Ping) == 1);
+  CHECK(bench.count(DatagramKind::PingReq) == 3);
+  CHECK(bench.out.stream_probes.size() == 1);
+  bench.swim.on_evidence(bench.now, id(3), bench.out);  // not twice within a probe timeout
+  CHECK(bench.count(DatagramKind::Ping) == 1);
+  bench.swim.on_stream_answer(bench.now, bench.out.stream_probes[0].probe,
+                              claim(3, Liveness::Alive), bench.out);
+  bench.run(600ms);
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+}
+
+TEST_CASE("swim: refutes a suspicion with a higher incarnation", "[membership]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Ping, {claim(kMe, Liveness::Suspect, 0, 7, 3)}));
+  CHECK(bench.swim.self_claim().incarnation == 1);
+  CHECK(bench.swim.health() == 1);
+  bench.hear(bench.from(2, DatagramKind::Ping, {claim(kMe, Liveness::Dead, 0, 7, 3)}));
+  CHECK(bench.swim.self_claim().incarnation == 1);  // that one is refuted already
+}
+
+TEST_CASE("swim: probes on behalf of others, with nack", "[membership]") {
+  Bench bench;
+  bench.out = {};
+  Datagram request = bench.from(2, DatagramKind::PingReq);
+  request.target = id(3);
+  request.sequence = 55;
+  bench.hear(request);
+  REQUIRE(bench.count(DatagramKind::Ping) == 1);
+  bench.answer_all();
+  REQUIRE(bench.count(DatagramKind::Ack) == 1);
+  CHECK(bench.out.sends.back().datagram.sequence == 55);
+  CHECK(bench.out.sends.back().datagram.target == id(3));
+  bench.out = {};
+  bench.hear(request);
+  bench.out.sends.clear();  // the ping is lost
+  bench.now += 401ms;
+  bench.swim.on_tick(bench.now, Duration(0), bench.out);
+  CHECK(bench.count(DatagramKind::Nack) == 1);
+  bench.out = {};
+  request.target = id(77);
+  bench.hear(request);
+  CHECK(bench.count(DatagramKind::Nack) == 1);  // unknown target
+}
+
+TEST_CASE("row 1: a node that was slow itself convicts nobody", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 2)}));
+  bench.run(1ms);
+  bench.out = {};
+  bench.now += 60s;  // this process stood still
+  bench.swim.on_tick(bench.now, Duration(0), bench.out);
+  CHECK(bench.belief(3).liveness == Liveness::Suspect);
+  for (const std::uint8_t n : std::vector<std::uint8_t>{2, 4, 5})
+    CHECK(bench.belief(n).liveness == Liveness::Alive);
+  CHECK(bench.swim.health() > 0);
+  bench.run(500ms);
+  CHECK(bench.belief(3).liveness != Liveness::Dead);
+}
+
+TEST_CASE("row 2: a loop that lags suspends convictions", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 2)}));
+  for (int i = 0; i < 100; ++i) {
+    bench.now += 100ms;
+    bench.swim.on_tick(bench.now, 900ms, bench.out);
+  }
+  CHECK(bench.belief(3).liveness == Liveness::Suspect);
+}
+
+TEST_CASE("row 3: a refutation beats a backlog of accusations, and goes out first",
+          "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(3, DatagramKind::Gossip));
+  Datagram refuted = bench.from(3);
+  refuted.incarnation = 1;
+  bench.hear(refuted);
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 2)}));
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+
+  Dissemination news;
+  news.add(claim(4, Liveness::Dead));
+  news.add(claim(5, Liveness::Suspect));
+  news.add(claim(6, Liveness::Alive));
+  news.add(claim(5, Liveness::Alive, 1));  // replaces: one slot per subject
+  CHECK(news.size() == 3);
+  const auto first = news.take(2, 5, id(2));
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].liveness == Liveness::Alive);
+  CHECK(first[1].liveness == Liveness::Alive);
+}
+
+TEST_CASE("row 4: a stale claim is answered with the higher one", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Dead, 100)}));
+  bench.run(600ms, {3});
+  bench.out = {};
+  Datagram stale = bench.from(3, DatagramKind::Ping);
+  stale.target = id(kMe);
+  bench.hear(stale);  // alive(0) while dead(100) is believed
+  REQUIRE(bench.count(DatagramKind::Ack) == 1);
+  REQUIRE_FALSE(bench.out.sends.back().datagram.updates.empty());
+  CHECK(bench.out.sends.back().datagram.updates[0].incarnation == 100);
+  // Of an earlier life it is told the later one.
+  Datagram reborn = bench.from(3);
+  reborn.generation = 5;
+  bench.hear(reborn);
+  bench.out = {};
+  bench.hear(stale);
+  REQUIRE(bench.count(DatagramKind::Ack) == 1);
+  CHECK(bench.out.sends.back().datagram.updates.at(0).generation == 5);
+}
+
+TEST_CASE("row 5: second-hand life is not believed until checked", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Dead)}));
+  bench.out = {};
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Alive, 1)}));
+  CHECK(bench.belief(3).liveness == Liveness::Dead);
+  CHECK(bench.count(DatagramKind::Ping) == 1);
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(77, Liveness::Alive)}));
+  CHECK(bench.swim.peers().count(id(77)) == 0);
+  REQUIRE_FALSE(bench.out.syncs.empty());
+  CHECK(bench.out.syncs.back().node == id(2));
+  bench.out = {};
+  bench.hear(bench.from(78));  // itself, but without a record
+  CHECK(bench.swim.peers().count(id(78)) == 0);
+  CHECK(bench.out.syncs.back().at == at(78));
+}
+
+TEST_CASE("row 9: a new life moves the address at once", "[membership][bugs]") {
+  Bench bench;
+  Datagram moved = bench.from(3);
+  moved.generation = 2;
+  bench.swim.on_datagram(bench.now, at(200), moved, bench.out);
+  CHECK(bench.swim.peers().at(id(3)).endpoint == at(200));
+}
+
+TEST_CASE("row 10: dead members are never forgotten and probed for ever", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Dead)}));
+  for (int hour = 0; hour < 48; ++hour) {
+    bench.now += 1h;
+    bench.out = {};
+    bench.swim.on_tick(bench.now, Duration(0), bench.out);
+    const bool probed = std::any_of(bench.out.sends.begin(), bench.out.sends.end(),
+                                    [](const auto& s) { return s.datagram.target == id(3); });
+    REQUIRE(probed);
+  }
+  CHECK(bench.belief(3).liveness == Liveness::Dead);
+}
+
+TEST_CASE("row 11: who left returns with a new generation", "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(3, DatagramKind::Gossip, {claim(3, Liveness::Left)}));
+  CHECK(bench.belief(3).liveness == Liveness::Left);
+  bench.out = {};
+  Datagram back = bench.from(3);
+  back.generation = 2;
+  bench.hear(back);
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+  CHECK(bench.out.returned == std::vector{id(3)});
+}
+
+TEST_CASE("row 14: corrections are rate-limited and do not answer each other",
+          "[membership][bugs]") {
+  Bench bench;
+  bench.hear(bench.from(3, DatagramKind::Gossip));
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Dead, 5)}));
+  bench.out = {};
+  for (int i = 0; i < 100; ++i) bench.hear(bench.from(3, DatagramKind::Gossip));
+  CHECK(bench.out.sends.size() <= 1);
+}
+
+TEST_CASE("row 15: a datagram with all the news fits 1,200 bytes", "[membership][bugs]") {
+  Bench bench(100);
+  std::vector<Claim> all;
+  for (std::uint8_t n = 2; n < 100; ++n) all.push_back(claim(n, Liveness::Suspect, 3, 1, 101));
+  bench.out = {};
+  bench.swim.on_claims(bench.now, id(101), all, bench.out);
+  for (int i = 0; i < 50; ++i) {
+    bench.now += 100ms;
+    bench.swim.on_tick(bench.now, Duration(0), bench.out);
+  }
+  REQUIRE_FALSE(bench.out.sends.empty());
+  std::size_t most = 0;
+  for (const auto& send : bench.out.sends) {
+    most = std::max(most, encode_datagram({}, send.datagram).size());
+  }
+  CHECK(most > 800);
+  CHECK(most <= kDatagramBytesMost);
+}
+
+TEST_CASE("row 17: a refused send is a failed probe and evidence against us",
+          "[membership][bugs]") {
+  Bench bench;
+  bench.out = {};
+  while (bench.count(DatagramKind::Ping) == 0) {
+    bench.now = std::max(bench.now, bench.swim.next_wake());
+    bench.swim.on_tick(bench.now, Duration(0), bench.out);
+  }
+  const Endpoint to = bench.out.sends.back().to;
+  bench.out = {};
+  bench.swim.on_send_failed(bench.now, to, bench.out);
+  CHECK(bench.count(DatagramKind::PingReq) == 3);
+  CHECK(bench.swim.health() == 1);
+}
+
+TEST_CASE("row 19: no generation is too far in the future", "[membership][bugs]") {
+  Bench bench;
+  Datagram far = bench.from(3);
+  far.generation = ~0ULL;
+  bench.hear(far);
+  CHECK(bench.belief(3).generation == ~0ULL);
+}
+
+TEST_CASE("row 20: a quick restart is noticed by one datagram", "[membership][bugs]") {
+  Bench bench;
+  bench.out = {};
+  Datagram reborn = bench.from(3);
+  reborn.generation = 2;
+  bench.hear(reborn);
+  CHECK(bench.out.returned == std::vector{id(3)});
+}
+
+TEST_CASE("row 21: what an earlier life sent is dropped", "[membership][bugs]") {
+  Bench bench;
+  Datagram reborn = bench.from(3);
+  reborn.generation = 2;
+  bench.hear(reborn);
+  bench.hear(
+      bench.from(3, DatagramKind::Gossip, {claim(3, Liveness::Left), claim(4, Liveness::Dead)}));
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+  CHECK(bench.belief(4).liveness == Liveness::Alive);  // nothing it said counts
+}
+
+TEST_CASE("swim: its own id elsewhere, or a later life of it, is refused", "[membership]") {
+  {
+    Bench bench;
+    Datagram twin = bench.from(kMe);
+    twin.generation = 7;
+    bench.hear(twin);
+    CHECK(bench.out.refused.has_value());
+  }
+  {
+    Bench bench;
+    bench.hear(bench.from(2, DatagramKind::Gossip, {claim(kMe, Liveness::Alive, 0, 8)}));
+    CHECK(bench.out.refused.has_value());
+  }
+  Bench bench;
+  Datagram old = bench.from(kMe);
+  old.generation = 6;
+  bench.hear(old);
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(kMe, Liveness::Dead, 9, 6)}));
+  CHECK_FALSE(bench.out.refused.has_value());
+}
+
+TEST_CASE("suspicion: confirmations shorten it, the same accuser counts once", "[membership]") {
+  const Instant begun{Duration(10s)};
+  Suspicion suspicion(begun, id(2), 4s, 24s);
+  CHECK(suspicion.deadline(2) == begun + 24s);
+  CHECK(suspicion.deadline(0) == begun + 4s);
+  CHECK_FALSE(suspicion.confirm(id(2)));
+  CHECK(suspicion.confirm(id(3)));
+  const Instant one = suspicion.deadline(2);
+  CHECK(one < begun + 24s);
+  CHECK(one > begun + 4s);
+  CHECK(suspicion.confirm(id(4)));
+  CHECK(suspicion.deadline(2) == begun + 4s);
+  suspicion.extend(7s);
+  CHECK(suspicion.deadline(2) == begun + 11s);
+  CHECK(suspicion_least(4, 5, 1s) == 4s);
+  CHECK(suspicion_least(4, 1000, 1s) == 12s);
+}
+
+TEST_CASE("awareness: clamps and scales", "[membership]") {
+  Awareness awareness(8);
+  awareness.add(-3);
+  CHECK(awareness.score() == 0);
+  awareness.add(100);
+  CHECK(awareness.score() == 7);
+  CHECK(awareness.scaled(1s) == 8s);
+}
+
+TEST_CASE("dissemination: a claim leaves after its copies", "[membership]") {
+  Dissemination news;
+  news.add(claim(4, Liveness::Dead));
+  std::size_t copies = 0;
+  while (!news.empty()) copies += news.take(3, 48, id(2)).size();
+  CHECK(copies == Dissemination::copies_for(48));
+  CHECK(copies == 18);
+  news.add(claim(4, Liveness::Alive));
+  CHECK(news.take(3, 48, id(4)).empty());  // it knows that it lives
+}
+
+}  // namespace
+}  // namespace parley::membership

@@ -1,0 +1,205 @@
+#include "replication/mint.h"
+
+#include "replication/epoch_range.h"
+#include "tests/catch.h"
+
+namespace parley::replication {
+namespace {
+
+using storage::Condition;
+
+StorageId storage_of(std::uint8_t n) {
+  StorageId id;
+  id.octets[15] = n;
+  return id;
+}
+const StorageId kOwn = storage_of(1);
+const MintLimits kLimits{3, 10};
+
+VersionVector seen_of(const Dot& dot) {
+  VersionVector out;
+  out.add(dot);
+  return out;
+}
+Dot dot(std::uint64_t draw, bool fleeting, std::uint64_t counter) {
+  return {Actor{kOwn, make_epoch(draw, fleeting)}, counter};
+}
+LocalState local_with(const Dot& held, OpId op = {}) {
+  LocalState local{Condition::Sound, {}};
+  local.set.write({}, {held, false, op, "v"});
+  return local;
+}
+MintRequest put(Bytes value) {
+  MintRequest out;
+  out.value = std::move(value);
+  return out;
+}
+
+// Draws 10 to 19 are leased, 10 is the first of this start, below 5 all are dead.
+struct Epochs {
+  EpochRange range{EpochMark{10, 5}, 10};
+  Epochs() { range.confirm(range.mark()); }
+};
+
+}  // namespace
+
+TEST_CASE("mint: a new epoch where nothing sound is known", "[mint]") {
+  Epochs epochs;
+  for (const Condition condition : {Condition::Missing, Condition::Damaged}) {
+    const auto minted = decide_mint({condition, {}}, put("a"), kOwn, epochs.range, kLimits);
+    REQUIRE(minted);
+    CHECK(minted->dot.counter == 1);
+    CHECK(draw_of(minted->dot.actor.epoch) == (condition == Condition::Missing ? 10 : 11));
+  }
+  const auto foreign = local_with(Dot{Actor{storage_of(2), 20}, 4});
+  CHECK(decide_mint(foreign, put("a"), kOwn, epochs.range, kLimits)->dot == dot(12, false, 1));
+}
+
+TEST_CASE("mint: which epochs are continued", "[mint]") {
+  Epochs epochs;
+  const auto next = [&](const Dot& held, storage::Durability durability) {
+    MintRequest request = put("a");
+    request.durability = durability;
+    return decide_mint(local_with(held), request, kOwn, epochs.range, kLimits)->dot;
+  };
+  using enum storage::Durability;
+  CHECK(next(dot(7, false, 1), Fsync) == dot(7, false, 2));
+  CHECK(next(dot(4, false, 1), Fsync) == dot(10, false, 1));  // below the floor
+  CHECK(next(dot(7, true, 1), Fsync) == dot(11, false, 1));   // fleeting, of an earlier start
+  CHECK(next(dot(7, false, 1), Memory) == dot(12, true, 1));  // steady never serves memory
+  CHECK(next(dot(12, true, 1), Memory) == dot(12, true, 2));
+  CHECK(next(dot(12, true, 1), Fsync) == dot(12, true, 2));
+  CHECK(next(dot(50, false, 1), Fsync) == dot(13, false, 1));  // never drawn here
+}
+
+TEST_CASE("mint: a context that knows more of this actor means a new epoch", "[mint]") {
+  Epochs epochs;
+  MintRequest request = put("a");
+  request.seen = seen_of(dot(7, false, 5));
+  const auto minted =
+      decide_mint(local_with(dot(7, false, 3)), request, kOwn, epochs.range, kLimits);
+  REQUIRE(minted);
+  CHECK(minted->dot == dot(10, false, 1));
+  CHECK(minted->set.context().counter(dot(7, false, 1).actor) == 5);
+  CHECK(minted->set.siblings().size() == 1);
+}
+
+TEST_CASE("mint: an epoch that a clone of the disk used is skipped", "[mint]") {
+  Epochs epochs;
+  MintRequest request = put("a");
+  request.seen = seen_of(dot(10, false, 5));
+  CHECK(decide_mint({}, request, kOwn, epochs.range, kLimits)->dot == dot(11, false, 1));
+}
+
+TEST_CASE("mint: an op-id that is live is minted once", "[mint]") {
+  Epochs epochs;
+  OpId op;
+  op.octets[0] = 7;
+  MintRequest request = put("v");
+  request.op = op;
+  const LocalState local = local_with(dot(7, false, 3), op);
+  const auto again = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE(again);
+  CHECK(again->again);
+  CHECK(again->dot == dot(7, false, 3));
+  CHECK(again->set == local.set);
+}
+
+TEST_CASE("mint: caps hold for what would result", "[mint]") {
+  Epochs epochs;
+  LocalState local = local_with(dot(7, false, 1));
+  local.set.write({}, {dot(7, false, 2), false, {}, "v"});
+  local.set.write({}, {dot(7, false, 3), false, {}, "v"});
+  MintRequest request = put("v");
+  auto refused = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::SiblingCap);
+  request.seen = seen_of(dot(7, false, 1));
+  CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits));
+  request.value = "123456789";
+  refused = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::TooLarge);
+  request.value = "12345678";
+  CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits));
+  CHECK(epochs.range.bounds().next == 10);  // nothing was drawn for what was refused
+}
+
+TEST_CASE("mint: overloaded while no epoch is leased; a delete has no value", "[mint]") {
+  EpochRange empty(EpochMark{10, 0}, 1);
+  const auto refused = decide_mint({}, put("v"), kOwn, empty, kLimits);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::Overloaded);
+  CHECK(refused.error().retry_after_ms > 0);
+  empty.confirm(empty.mark());
+  const auto minted = decide_mint({}, MintRequest{}, kOwn, empty, kLimits);
+  REQUIRE(minted);
+  CHECK(minted->set.siblings()[0].tombstone);
+  CHECK_FALSE(decide_mint({}, put("v"), kOwn, empty, kLimits));  // a block of one is used up
+}
+
+TEST_CASE("merge: proof of a forgotten record comes before the merge", "[mint]") {
+  Epochs epochs;
+  const EpochBounds bounds = epochs.range.bounds();
+  const VersionSet incoming = local_with(dot(7, false, 3)).set;
+  CHECK(decide_merge({}, incoming, kOwn, bounds).forgotten == 7);
+  CHECK(decide_merge(local_with(dot(7, false, 2)), incoming, kOwn, bounds).forgotten == 7);
+  CHECK_FALSE(decide_merge(local_with(dot(7, false, 3)), incoming, kOwn, bounds).changed);
+  const auto dead = decide_merge({}, local_with(dot(4, false, 3)).set, kOwn, bounds);
+  CHECK(dead.changed);
+  CHECK_FALSE(dead.forgotten);
+  CHECK_FALSE(decide_merge({}, local_with(dot(7, true, 3)).set, kOwn, bounds).forgotten);
+  CHECK(decide_merge({}, incoming, storage_of(2), bounds).changed);
+  const Dot absurd = dot(kEpochDrawMost + 1, false, 1);
+  CHECK_FALSE(decide_merge({}, local_with(absurd).set, kOwn, bounds).forgotten);
+  CHECK_FALSE(decide_merge({}, VersionSet{}, kOwn, bounds).changed);
+  epochs.range.raise_floor(7);
+  CHECK(decide_merge({}, incoming, kOwn, epochs.range.bounds()).changed);
+}
+
+TEST_CASE("local state: bytes that are no version set are damage", "[mint]") {
+  CHECK(local_state({Condition::Sound, "junk", 1}).condition == Condition::Damaged);
+  CHECK(local_state({Condition::Damaged, "", 0}).condition == Condition::Damaged);
+  CHECK(local_state({}).condition == Condition::Missing);
+}
+
+TEST_CASE("epoch range: never at or above the durable end, never twice", "[mint]") {
+  EpochRange range(EpochMark{}, 4);
+  CHECK_FALSE(range.draw());
+  const EpochMark first = range.mark();
+  CHECK_FALSE(range.draw());  // asked for is not durable
+  range.confirm(first);
+  CHECK(range.durable_end() == 5);
+  CHECK_FALSE(range.wants_refill());
+  CHECK(range.draw() == 1);
+  CHECK(range.draw() == 2);
+  CHECK(range.wants_refill());
+  const EpochMark second = range.mark();
+  CHECK_FALSE(range.wants_refill());
+  range.refused();
+  CHECK(range.wants_refill());
+  range.raise_floor(100);
+  CHECK_FALSE(range.draw());
+  const EpochMark third = range.mark();
+  CHECK((third.floor == 101 && third.end == 105 && second.end < third.end));
+  range.confirm(third);
+  range.confirm(second);  // late: changes nothing
+  CHECK(range.draw() == 101);
+  EpochRange restarted(third, 4);
+  restarted.confirm(restarted.mark());
+  CHECK(restarted.draw() == 105);
+  CHECK(restarted.bounds().floor == 101);
+}
+
+TEST_CASE("epoch mark: golden bytes and strict decoding", "[mint][golden]") {
+  const Bytes bytes = encode_epoch_mark({4097, 3});
+  CHECK(to_hex(bytes) == "0101100000000000000300000000000000");
+  CHECK(*decode_epoch_mark(bytes) == EpochMark{4097, 3});
+  CHECK_FALSE(decode_epoch_mark(bytes + "x"));
+  CHECK_FALSE(decode_epoch_mark(Bytes("\x02") + bytes.substr(1)));
+  CHECK_FALSE(decode_epoch_mark(encode_epoch_mark({3, 4})));
+  CHECK_FALSE(decode_epoch_mark(encode_epoch_mark({0, 0})));
+  CHECK_FALSE(decode_epoch_mark(encode_epoch_mark({UINT64_MAX, 0})));
+}
+
+}  // namespace parley::replication
