@@ -11,15 +11,20 @@ target_include_directories(test_tidy PRIVATE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(test_tidy PRIVATE PARLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
 add_test(NAME tidy COMMAND test_tidy)
 
+# What a program links against that uses the client library.
+set(PARLEY_CLIENT_LINK
+    "-L${CMAKE_BINARY_DIR} -lparley_api -lparley_repair -lparley_replication -lparley_membership \
+-lparley_storage -lparley_ring -lparley_runtime -lparley_base -lcapnp-rpc -lcapnp -lkj-http \
+-lkj-async -lkj -lxxhash -lcrypto -lspdlog -lfmt -lsqlite3 -lpthread")
+
 # One ctest test a scenario, so that they run beside each other and fail by name.
 function(parley_process_tests)
   file(GLOB sources CONFIGURE_DEPENDS tests/process/*.cpp)
-  if(NOT sources)
-    return()
-  endif()
   add_executable(test_process ${sources} tests/catch_main.cpp)
   target_link_libraries(test_process PRIVATE parley_local nlohmann_json::nlohmann_json)
-  target_compile_definitions(test_process PRIVATE PARLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_compile_definitions(test_process PRIVATE
+    PARLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    PARLEY_EXAMPLE_LINK="${PARLEY_CLIENT_LINK}")
   add_dependencies(test_process parleyd parley)
   foreach(source ${sources})
     get_filename_component(stem ${source} NAME_WE)

@@ -1,5 +1,7 @@
 // README: the two commands come first, and its C++ example compiles and runs as printed.
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include "tests/process/harness.h"
 

@@ -58,6 +58,7 @@ class Demo {
   std::string key_;                  // the key the levels are shown with
   std::vector<std::size_t> owners_;  // its three replicas
   std::size_t witness_ = 0;          // a node that is none of them
+  Bytes context_;                    // of the last read of key_
   std::string last_value_;           // last acknowledged value of key_
   std::set<std::string> refused_;
   int step_ = 0, failed_ = 0, claims_ = 0;
@@ -115,7 +116,9 @@ void Demo::try_write(const std::string& level, std::size_t dead) {
   const auto seen = client_->get(key_, read);
   client::WriteOptions write;
   write.level = level;
-  if (!seen.context.empty()) write.context = seen.context;
+  // A client keeps the last context it was given: with all replicas dead, a read may know less.
+  if (!seen.context.empty() && !seen.from_hint) context_ = seen.context;
+  if (!context_.empty()) write.context = context_;
   const std::string value = fmt::format("written at {} with {} dead", level, dead);
   const auto put = client_->put(key_, value, write);
   const bool by_replicas = required(level) <= 3 - dead;

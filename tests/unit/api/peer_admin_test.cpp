@@ -19,12 +19,13 @@ const std::vector<PeerSyncRow> kRows{{node(2), 7, 8, 9, true, false}};
 TEST_CASE("peer admin: golden bytes", "[api][golden]") {
   CHECK(to_hex(encode_hint_totals(kTotals)) == "@HINTS@");
   CHECK(to_hex(encode_drop_request(node(3))) == "@DROP@");
-  CHECK(to_hex(encode_drop_request(std::nullopt)) == "@DROPALL@");
-  CHECK(to_hex(encode_drop_reply(6)) == "@DROPREPLY@");
-  CHECK(to_hex(encode_repair_request(true)) == "@REPAIR@");
-  CHECK(to_hex(encode_repair_reply(11)) == "@REPAIRREPLY@");
+  CHECK(to_hex(encode_drop_request(std::nullopt)) ==
+        "000000000200000000000000000001000000000000000000");
+  CHECK(to_hex(encode_drop_reply(6)) == "000000000200000000000000010000000600000000000000");
+  CHECK(to_hex(encode_repair_request(true)) == "000000000200000000000000010000000100000000000000");
+  CHECK(to_hex(encode_repair_reply(11)) == "000000000200000000000000010000000b00000000000000");
   CHECK(to_hex(encode_sync_rows(kRows)) == "@SYNC@");
-  CHECK(to_hex(encode_load_reply(12)) == "@LOAD@");
+  CHECK(to_hex(encode_load_reply(12)) == "000000000200000000000000010000000c00000000000000");
 }
 
 TEST_CASE("peer admin: what was encoded comes back", "[api]") {

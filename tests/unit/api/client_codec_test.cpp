@@ -1,0 +1,302 @@
+#include "api/client_codec.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
+#include "api/kv_codec.h"
+#include "base/hash.h"
+#include "tests/catch.h"
+
+namespace parley::client {
+namespace {
+
+// Length and XXH3-64 of a flat message: frozen, clients of other versions and languages read it.
+struct Golden {
+  std::size_t bytes;
+  std::uint64_t hash;
+  bool operator==(const Golden&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Golden& golden) {
+  return out << "{" << golden.bytes << ", 0x" << std::hex << golden.hash << std::dec << "}";
+}
+
+Golden golden_of(capnp::MessageBuilder& message) {
+  const auto words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  const ByteView view(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  return {view.size(), hash64(view)};
+}
+
+// Writes, compares with the golden, and reads it back.
+template <typename Schema, typename Struct>
+Struct through(const Struct& in, const Golden& golden) {
+  capnp::MallocMessageBuilder message;
+  write_struct(in, message.initRoot<Schema>());
+  CHECK(golden_of(message) == golden);
+  return read_struct(message.getRoot<Schema>().asReader());
+}
+
+TEST_CASE("client codec: status goes through whole", "[api][golden]") {
+  ClusterStatus in;
+  in.nodes = {{"127.0.0.1", "UN", "n1", "rack", "dc", 10, 0.25, 3, 64}};
+  in.ring_digest = "00ff";
+  in.views_agree = true;
+  in.cluster_name = "name";
+  in.cluster_id = "id";
+  const auto out = through<schema::ClusterStatus>(in, {208, 0x252b0cad79fae8f});
+  REQUIRE(out.nodes.size() == 1);
+  const StatusRow& row = out.nodes[0];
+  CHECK(row.address == "127.0.0.1");
+  CHECK(row.status == "UN");
+  CHECK(row.node == "n1");
+  CHECK(row.rack == "rack");
+  CHECK(row.dc == "dc");
+  CHECK(row.load_bytes == 10);
+  CHECK(row.owns == 0.25);
+  CHECK(row.hints_for == 3);
+  CHECK(row.tokens == 64);
+  CHECK(out.ring_digest == "00ff");
+  CHECK(out.views_agree);
+  CHECK(out.cluster_name == "name");
+  CHECK(out.cluster_id == "id");
+}
+
+TEST_CASE("client codec: ring, addresses and keyspaces go through whole", "[api][golden]") {
+  const auto ring = through<schema::RingInfo>(RingInfo{"00ff", {{65535, "n1", "127.0.0.1"}}},
+                                              {96, 0xe0d6d54f208fd241});
+  CHECK(ring.digest == "00ff");
+  CHECK(ring.vnodes.at(0).slot == 65535);
+  CHECK(ring.vnodes.at(0).node == "n1");
+  CHECK(ring.vnodes.at(0).address == "127.0.0.1");
+  const auto address =
+      through<schema::ReplicaAddress>(ReplicaAddress{"127.0.0.1", "n1"}, {56, 0x31a7b5b1837bd18});
+  CHECK(address.address == "127.0.0.1");
+  CHECK(address.node == "n1");
+  const auto keyspace = through<schema::KeyspaceInfo>(
+      KeyspaceInfo{"default", "id", "siblings", "quorum", "2", 3, 9}, {120, 0xb78294fdd56ee05b});
+  CHECK(keyspace.name == "default");
+  CHECK(keyspace.id == "id");
+  CHECK(keyspace.conflict_rule == "siblings");
+  CHECK(keyspace.read_level == "quorum");
+  CHECK(keyspace.write_level == "2");
+  CHECK(keyspace.replication_factor == 3);
+  CHECK(keyspace.version == 9);
+}
+
+TEST_CASE("client codec: inspect goes through whole", "[api][golden]") {
+  InspectResult in;
+  in.replicas = {{"127.0.0.1", "n1", "v", "c", "d", true, false, true, 4}};
+  in.diverged = false;
+  in.exists = true;
+  const auto out = through<schema::InspectResult>(in, {144, 0xf8c4aa4fbba6337});
+  const InspectRow& row = out.replicas.at(0);
+  CHECK(row.address == "127.0.0.1");
+  CHECK(row.node == "n1");
+  CHECK(row.version == "v");
+  CHECK(row.context == "c");
+  CHECK(row.digest == "d");
+  CHECK(row.tombstone);
+  CHECK_FALSE(row.reachable);
+  CHECK(row.damaged);
+  CHECK(row.hints_pending == 4);
+  CHECK_FALSE(out.diverged);
+  CHECK(out.exists);
+}
+
+TEST_CASE("client codec: info goes through whole", "[api][golden]") {
+  NodeInfo in{"n", "a", "v", "cn", "ci", "s", "d", 1, 2, 3, 4, 5, 6, 7, "r", "dc", "ready", {}};
+  in.options = {{"x.y", "z"}};
+  const auto out = through<schema::NodeInfo>(in, {264, 0x45f906926133a92d});
+  CHECK(out.node + out.address + out.version + out.cluster_name + out.cluster_id + out.storage_id +
+            out.data_dir + out.rack + out.dc + out.ready ==
+        "navcncisdrdcready");
+  CHECK(out.client_port == 1);
+  CHECK(out.peer_port == 2);
+  CHECK(out.http_port == 3);
+  CHECK(out.generation == 4);
+  CHECK(out.uptime_ms == 5);
+  CHECK(out.load_bytes == 6);
+  CHECK(out.hints == 7);
+  CHECK(out.options == in.options);
+}
+
+TEST_CASE("client codec: gossip, hint and repair rows go through whole", "[api][golden]") {
+  const auto gossip = through<schema::GossipRow>(
+      GossipRow{"n", "a", "alive", 1, 2, -1, 0.5, "vd", "rd"}, {128, 0xd85f7f949f5ffd55});
+  CHECK(gossip.liveness == "alive");
+  CHECK(gossip.generation == 1);
+  CHECK(gossip.incarnation == 2);
+  CHECK(gossip.last_heard_ms == -1);
+  CHECK(gossip.rtt_ms == 0.5);
+  CHECK(gossip.view_digest == "vd");
+  CHECK(gossip.ring_digest == "rd");
+  const auto hint =
+      through<schema::HintRow>(HintRow{"h", "t", "tn", 1, 2, 3, 4}, {96, 0xf7611d69511d0695});
+  CHECK(hint.holder + hint.target + hint.target_node == "httn");
+  CHECK(hint.hints == 1);
+  CHECK(hint.sole_hints == 2);
+  CHECK(hint.bytes == 3);
+  CHECK(hint.oldest_ms == 4);
+  const auto repair = through<schema::RepairRow>(RepairRow{"h", "p", -1, 2, 3, true, false},
+                                                 {80, 0x9b3205c565d9ddf1});
+  CHECK(repair.holder + repair.peer == "hp");
+  CHECK(repair.last_sync_ms == -1);
+  CHECK(repair.keys_last == 2);
+  CHECK(repair.keys_total == 3);
+  CHECK(repair.running);
+  CHECK_FALSE(repair.equal);
+}
+
+TEST_CASE("codec: a write request means the same at both ends", "[api][golden]") {
+  OpId op;
+  op.octets[0] = 9;
+  capnp::MallocMessageBuilder message;
+  write_write("key", Bytes("value"), Bytes("ctx"), op, message.initRoot<schema::Write>());
+  CHECK(golden_of(message) == Golden{96, 0x92916afa92d56b8a});
+  const auto in = message.getRoot<schema::Write>().asReader();
+  const auto out = api::read_write(in, false);
+  REQUIRE(out.ok());
+  CHECK(out->key == "key");
+  CHECK(out->value == Bytes("value"));
+  CHECK(out->context == Bytes("ctx"));
+  CHECK(out->op == op);
+  CHECK_FALSE(api::read_write(in, true)->value.has_value());
+  capnp::MallocMessageBuilder bare;
+  write_write("key", std::nullopt, Bytes(), OpId{}, bare.initRoot<schema::Write>());
+  const auto blind = api::read_write(bare.getRoot<schema::Write>().asReader(), false);
+  CHECK_FALSE(blind->context.has_value());
+  CHECK(blind->op.is_nil());
+  CHECK(bare.getRoot<schema::Write>().getIsDelete());
+  bare.getRoot<schema::Write>().setOpId(data_of("short"));
+  CHECK(api::read_write(bare.getRoot<schema::Write>().asReader(), false).error().code ==
+        ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("codec: a receipt means the same at both ends", "[api][golden]") {
+  using replication::ReplicaState;
+  replication::WriteReply reply;
+  reply.outcome = replication::Outcome::Unknown;
+  reply.error = Error{ErrorCode::Unknown, "late", 0};
+  reply.version = "v";
+  reply.context = "c";
+  reply.level = {replication::Level::Kind::Number, 2};
+  reply.required = 2;
+  for (const auto state : {ReplicaState::Durable, ReplicaState::Memory, ReplicaState::Hinted,
+                           ReplicaState::Failed, ReplicaState::NoAnswer, ReplicaState::Pending}) {
+    reply.replicas.push_back({NodeId{}, "127.0.0.1", state, "h"});
+  }
+  reply.hint_holders = {"h"};
+  capnp::MallocMessageBuilder message;
+  api::write_result(reply, message.initRoot<schema::WriteResult>());
+  CHECK(golden_of(message) == Golden{720, 0x8faecf03cda9c67});
+  const auto out = read_result(message.getRoot<schema::WriteResult>().asReader());
+  CHECK(out.outcome == Outcome::Unknown);
+  CHECK(out.error->code == ErrorCode::Unknown);
+  CHECK(out.error->message == "late");
+  CHECK(out.version == "v");
+  CHECK(out.context == "c");
+  CHECK(out.level == "2");
+  CHECK(out.required == 2);
+  std::string states;
+  for (const auto& replica : out.replicas) states += replica.state + " ";
+  CHECK(states == "durable memory hinted failed no_answer pending ");
+  CHECK(out.hint_holders == std::vector<std::string>{"h"});
+}
+
+TEST_CASE("codec: a read's answer means the same at both ends", "[api][golden]") {
+  replication::ReadReply reply;
+  reply.outcome = replication::Outcome::Ok;
+  reply.found = reply.from_hint = true;
+  reply.values = {{Bytes("\0\xff", 2), "v1"}, {"b", "v2"}};
+  reply.context = "c";
+  reply.level = {replication::Level::Kind::Any, 0};
+  reply.required = 1;
+  reply.asked = 2;
+  reply.answered = 3;
+  reply.agreed = 4;
+  reply.repaired = 5;
+  capnp::MallocMessageBuilder message;
+  api::write_result(reply, message.initRoot<schema::ReadResult>());
+  CHECK(golden_of(message) == Golden{160, 0x8349c20cf817e6ee});
+  const auto out = read_result(message.getRoot<schema::ReadResult>().asReader());
+  CHECK(out.outcome == Outcome::Ok);
+  CHECK_FALSE(out.error.has_value());
+  CHECK(out.found);
+  CHECK(out.from_hint);
+  REQUIRE(out.values.size() == 2);
+  CHECK(out.values[0].value == Bytes("\0\xff", 2));
+  CHECK(out.values[1].version == "v2");
+  CHECK(out.level == "any");
+  CHECK(out.required == 1);
+  CHECK(out.asked == 2);
+  CHECK(out.answered == 3);
+  CHECK(out.agreed == 4);
+  CHECK(out.repaired == 5);
+}
+
+TEST_CASE("codec: an empty message is no success", "[api]") {
+  capnp::MallocMessageBuilder message;
+  const auto out = read_result(message.initRoot<schema::WriteResult>().asReader());
+  CHECK(out.outcome == Outcome::Unknown);
+  CHECK(out.error.has_value());
+}
+
+TEST_CASE("codec: levels go through as text and as numbers", "[api]") {
+  for (const std::string text : {"", "all", "quorum", "one", "any", "1", "3", "4294967295"}) {
+    REQUIRE(check_level_text(text).ok());
+    capnp::MallocMessageBuilder message;
+    write_level(text, message.initRoot<schema::Level>());
+    const auto in = message.getRoot<schema::Level>().asReader();
+    CHECK(read_level(in) == text);
+    const auto level = api::read_level(in);
+    REQUIRE(level.ok());
+    CHECK(level->has_value() == !text.empty());
+    if (*level) CHECK(replication::to_text(**level) == text);
+  }
+  for (const std::string text : {"0", "-1", "+1", "1x", "most", "ALL ", "4294967296"}) {
+    CHECK(check_level_text(text).error().code == ErrorCode::InvalidArgument);
+  }
+  capnp::MallocMessageBuilder message;
+  message.initRoot<schema::Level>().setNumber(0);
+  CHECK_FALSE(api::read_level(message.getRoot<schema::Level>().asReader()).ok());
+}
+
+TEST_CASE("codec: every error code has one number at both ends", "[api]") {
+  for (std::uint16_t n = 1; n <= 19; ++n) {
+    const auto code = static_cast<ErrorCode>(n);
+    capnp::MallocMessageBuilder message;
+    write_failure({code, "m", 5}, message.initRoot<schema::Failure>());
+    const auto in = message.getRoot<schema::Failure>().asReader();
+    CHECK(static_cast<std::uint16_t>(in.getCode()) == n);
+    CHECK(read_failure(in)->code == code);
+    CHECK(read_failure(in)->message == "m");
+    CHECK(read_failure(in)->retry_after_ms == 5);
+  }
+  CHECK(from_schema(static_cast<schema::ErrorCode>(999)) == ErrorCode::Internal);
+  capnp::MallocMessageBuilder none;
+  CHECK_FALSE(read_failure(none.initRoot<schema::Failure>().asReader()).has_value());
+}
+
+TEST_CASE("codec: a topology goes through; nodes that cannot be dialled are left out", "[api]") {
+  Topology in;
+  in.ring_digest = 77;
+  in.replication_factor = 3;
+  in.nodes.resize(2);
+  in.nodes[0].node.octets[0] = 1;
+  in.nodes[0].client = {"127.0.0.1", 7400};
+  in.nodes[0].up = true;
+  in.nodes[0].slots = {5, 6};
+  in.nodes[1].client = {"no.address", 7400};
+  capnp::MallocMessageBuilder message;
+  write_topology(in, message.initRoot<schema::Topology>());
+  const auto out = read_topology(message.getRoot<schema::Topology>().asReader());
+  CHECK(out.ring_digest == 77);
+  CHECK(out.replication_factor == 3);
+  REQUIRE(out.nodes.size() == 1);
+  CHECK(out.nodes[0].client == in.nodes[0].client);
+  CHECK(out.nodes[0].up);
+  CHECK(out.nodes[0].slots == in.nodes[0].slots);
+}
+
+}  // namespace
+}  // namespace parley::client
