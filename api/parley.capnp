@@ -36,8 +36,9 @@ struct Level {
     all @1 :Void;        # N
     quorum @2 :Void;     # floor(N / 2) + 1
     one @3 :Void;        # 1
-    any @4 :Void;        # writes: 1 replica, or a durable hint on a reachable node; reads: as `one`,
-                         # and if no replica answers, hints are asked for and the answer is marked
+    any @4 :Void;        # writes: 1 replica, or a durable hint on a reachable node; reads: as
+                         # `one`, and if no replica answers, hints are asked for and
+                         # the answer is marked
     number @5 :UInt32;   # that many. Above the replication factor: invalidArgument; above N:
                          # unavailable
   }
@@ -165,7 +166,7 @@ struct ReadResult {
   failure @1 :Failure;
   found @2 :Bool;              # at least one value
   values @3 :List(Value);      # more than one: concurrent siblings. Deletes are left out
-  context @4 :Data;            # covers all that was read, deletes too. Empty: nothing was ever seen
+  context @4 :Data;            # covers all that was read, deletes too. Empty: nothing was seen
   level @5 :Level;
   required @6 :UInt32;
   asked @7 :UInt32;            # replicas asked
@@ -180,8 +181,8 @@ struct ReadResult {
   }
 }
 
-# Enough to compute every key's replicas: token = XXH3-64 of the key; its slot = the top 16 bits; the
-# replicas are the first N distinct nodes clockwise from the first vnode at or after that slot.
+# Enough to compute every key's replicas: token = XXH3-64 of the key; its slot = the top 16 bits;
+# the replicas are the first N distinct nodes clockwise from the first vnode at or after that slot.
 struct Topology {
   ringDigest @0 :UInt64;       # equal digests mean equal rings
   replicationFactor @1 :UInt32;

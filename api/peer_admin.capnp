@@ -1,5 +1,5 @@
-# What nodes ask each other for an operator. Flat messages inside the frames of runtime/rpc; load and
-# status questions have empty bodies. Never renumber a field, only add.
+# What nodes ask each other for an operator. Flat messages inside the frames of runtime/rpc; load
+# and status questions have empty bodies. Never renumber a field, only add.
 @0x83f624fe2bb61c4b;
 
 using Cxx = import "/capnp/c++.capnp";

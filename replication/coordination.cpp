@@ -31,7 +31,11 @@ CoordinationMetrics::CoordinationMetrics(MetricRegistry& registry)
                    {"state"}),
       hints_dropped(registry, "hints_dropped_total", "Hints that could not be kept."),
       read_repairs(registry, "read_repairs_total", "Stale replicas that reads found.", {"kind"}),
-      sibling_reads(registry, "sibling_reads_total", "Reads that returned more than one value.") {}
+      sibling_reads(registry, "sibling_reads_total", "Reads that returned more than one value.") {
+  // Shown from the start: a rate needs its zero.
+  read_repairs.with({"blocking"});
+  read_repairs.with({"background"});
+}
 
 void Coordination::hint_dropped(const NodeId& target, const storage::RecordKey& key) {
   metrics.hints_dropped.add();

@@ -2,6 +2,7 @@
 // turns of the loop) and nothing else. The worker decides; this waits.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -99,15 +100,17 @@ class BatchQueue {
     for (;;) {
       wait_for(lock, 1, nullptr);
       if (queue_.empty()) return;
-      // Those answered by the last batch come again, together with those that queued meanwhile:
-      // three quarters of them are company enough. A lone requester is never made to wait.
-      const std::size_t company = in_flight_ - in_flight_ / 4;
+      // Those answered by the last batches come again, together with those that queued meanwhile:
+      // three quarters of the most that were active lately are company enough. (Of the last batch
+      // alone would let batches shrink without end.) A lone requester is never made to wait.
+      const std::size_t company = active_ - active_ / 4;
       if (in_flight_ > 1 && limits_.gather > Duration{0}) {
         wait_for(lock, company < limits_.batch_most ? company : limits_.batch_most,
                  &limits_.gather);
       }
       const std::size_t ran = run_one(lock);
       in_flight_ = ran + queue_.size();
+      active_ = std::max(in_flight_, active_ - (active_ + 15) / 16);
     }
   }
 
@@ -159,6 +162,7 @@ class BatchQueue {
   std::size_t bytes_ = 0;  // of the queue and of the batch that runs
   std::size_t wake_at_ = kNever;
   std::size_t in_flight_ = 0;  // requesters seen around the last batch
+  std::size_t active_ = 0;     // the most of these lately: falls by a sixteenth a batch
   bool stopping_ = false;
   bool scheduled_ = false;
   std::thread thread_;

@@ -49,7 +49,7 @@ void Firewall::apply(const std::string& rules) {
 
 void Firewall::heal() {
   apply("table ip " + table_ + " {}\ndelete table ip " + table_ + "\ntable ip " + table_ +
-        " { chain cut { type filter hook output priority 0; policy accept; } }\n");
+        " { chain cut { type filter hook output priority 0; policy accept; };\n}\n");
 }
 
 void Firewall::cut(const std::vector<std::string>& side_a, const std::vector<std::string>& side_b) {

@@ -198,7 +198,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   declare_globals(app, typed, line);
   declare_data_verbs(app, typed, line);
   declare_cluster_verbs(app, line);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
   try {
     app.parse(argc, argv);
@@ -209,6 +209,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
     return usage_error(typed, e.what());
   }
   line.verb = chosen_verb(app);
+  if (line.verb.empty()) return usage_error(typed, "a verb is wanted: parley --help lists them");
   int done = understand_globals(typed, line);
   if (done >= 0) return done;
   const bool keyed = line.verb == "put" || line.verb == "get" || line.verb == "del" ||

@@ -17,14 +17,21 @@ const std::vector<PeerSyncRow> kRows{{node(2), 7, 8, 9, true, false}};
 
 // Frozen: nodes of different versions talk to each other.
 TEST_CASE("peer admin: golden bytes", "[api][golden]") {
-  CHECK(to_hex(encode_hint_totals(kTotals)) == "@HINTS@");
-  CHECK(to_hex(encode_drop_request(node(3))) == "@DROP@");
+  CHECK(to_hex(encode_hint_totals(kTotals)) ==
+        "000000000a0000000000000000000100010000002f00000004000000040001000500000000000000"
+        "02000000000000002c01000000000000a00f00000000000001000000820000000101010101010101"
+        "0101010101010101");
+  CHECK(to_hex(encode_drop_request(node(3))) ==
+        "00000000040000000000000000000100010000008200000003030303030303030303030303030303");
   CHECK(to_hex(encode_drop_request(std::nullopt)) ==
         "000000000200000000000000000001000000000000000000");
   CHECK(to_hex(encode_drop_reply(6)) == "000000000200000000000000010000000600000000000000");
   CHECK(to_hex(encode_repair_request(true)) == "000000000200000000000000010000000100000000000000");
   CHECK(to_hex(encode_repair_reply(11)) == "000000000200000000000000010000000b00000000000000");
-  CHECK(to_hex(encode_sync_rows(kRows)) == "@SYNC@");
+  CHECK(to_hex(encode_sync_rows(kRows)) ==
+        "000000000a0000000000000000000100010000002f00000004000000040001000700000000000000"
+        "08000000000000000900000000000000010000000000000001000000820000000202020202020202"
+        "0202020202020202");
   CHECK(to_hex(encode_load_reply(12)) == "000000000200000000000000010000000c00000000000000");
 }
 
