@@ -4,7 +4,8 @@
 // Thread-safe: every method may be called from any thread. The blocking methods wait for their
 // answer; the *_async methods return at once and call back on the client's own thread (the callback
 // must not block and must not destroy the Client). Each call ends at the latest shortly after its
-// deadline.
+// deadline. Calls begun out of a callback while the Client is being destroyed are dropped, without
+// a callback of their own.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ struct ClientOptions {
   std::vector<std::string> endpoints = {"127.0.0.1:7400"};  // HOST:PORT of client ports
   Duration timeout = 2s;                                    // default deadline of a call
   bool learn_ring = true;                                   // false: only ever talk to `endpoints`
-  std::size_t in_flight_most = 4096;                        // calls at once; past it: overloaded
+  std::size_t in_flight_most = 4096;  // calls at once, a batch being one; past it: overloaded
 };
 
 // A level as text: "all", "quorum", "one", "any" or a number; empty: the keyspace's default.
@@ -167,8 +168,9 @@ class Client {
   WriteResult put(Bytes key, Bytes value, WriteOptions options = {});
   WriteResult del(Bytes key, WriteOptions options = {});
   ReadResult get(Bytes key, ReadOptions options = {});
-  // One result per item, in order; items are independent of each other. Grouped by replica and
-  // sent in as few calls as the message limits allow.
+  // Of any size. One result per item, in order; items are independent of each other. Grouped by
+  // replica; a bounded part is under way at a time, the whole within the deadline: what could not
+  // be sent by then is NotWritten (Expired). Items turned away as overloaded are sent again.
   std::vector<WriteResult> put_batch(std::vector<PutItem> items, WriteOptions options = {});
   std::vector<ReadResult> get_batch(std::vector<Bytes> keys, ReadOptions options = {});
 

@@ -20,6 +20,10 @@ using Then = std::function<void(T)>;
 // Larger ones are refused here: a server would drop the connection, and with it other calls.
 inline constexpr std::size_t kRequestBytesMost = 7_MiB;
 Status check_size(std::size_t bytes);
+inline std::size_t write_bytes(const PutItem& item) {
+  return item.key.size() + (item.value ? item.value->size() : 0) +
+         (item.context ? item.context->size() : 0);
+}
 
 std::unique_ptr<ClientCall> write_call(PutItem item, WriteOptions options, Duration timeout,
                                        Then<WriteResult> done);

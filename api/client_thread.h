@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/client.h"
+#include "api/client_batch_sender.h"
 #include "api/client_requests.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -39,7 +40,9 @@ class Client::Core {
         thread_([this, endpoints = std::move(endpoints)] { run(endpoints); }) {}
   ~Core() {
     world_->loop().post([this] {
+      batches_->close();
       core_.reset();
+      batches_.reset();
       world_->stop();
     });
     thread_.join();
@@ -97,6 +100,7 @@ class Client::Core {
     runtime::KjPort port(world_->loop());
     core_ = std::make_unique<ClientCore>(endpoints, options_.learn_ring, world_->loop(),
                                          world_->network(), Random(runtime::os_entropy32()));
+    batches_ = std::make_unique<BatchSender>(*core_, world_->loop());
     world_->run();
   }
 
@@ -112,8 +116,9 @@ class Client::Core {
   MetricRegistry metrics_;
   std::atomic<std::size_t> under_way_{0};
   std::unique_ptr<runtime::AsioWorld> world_;
-  std::unique_ptr<ClientCore> core_;  // the thread's
-  std::thread thread_;                // last: it uses all of the above
+  std::unique_ptr<BatchSender> batches_;  // the thread's, as is the next
+  std::unique_ptr<ClientCore> core_;
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace parley::client

@@ -54,9 +54,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   Status build();
   Status build_floors();
   Status build_face();
-  void fail(const Error& error) {
-    if (events_.failed) events_.failed(error);
-  }
+  void fail(const Error& error);
   membership::NodeRecord self_record() const;
   membership::ViewPtr view() const { return gossiper_ ? gossiper_->view() : nullptr; }
   std::optional<std::string> not_ready() const;
@@ -100,21 +98,33 @@ membership::NodeRecord WiredNode::self_record() const {
   return self;
 }
 
+void WiredNode::fail(const Error& error) {
+  stopping_ = true;
+  auto tell = lifetime_.guard([this, error] {
+    if (events_.failed) events_.failed(error);
+  });
+  if (error.code != ErrorCode::StaleCopy) return tell();
+  retire_copy(*store_, tell);
+}
+
 Status WiredNode::build() {
   const Status floors = build_floors();
   if (!floors.ok()) return floors;
   const Status face = build_face();
   if (!face.ok()) return face;
-  gossiper_->start(lifetime_.guard([this](const Error& error) { fail(error); }));
-  repair_->start();
+  // A member that cannot mint yet would refuse its first writes: join the others only after.
+  replication_->when_ready([this] {
+    gossiper_->start(lifetime_.guard([this](const Error& error) { fail(error); }));
+    repair_->start();
+  });
   return Done{};
 }
 
 Status WiredNode::build_floors() {
   const Endpoint peer{config_.listen, config_.peer_port};
-  auto rpc = runtime::make_rpc(config_.rpc,
-                               {identity_.node, identity_.generation, {}, config_.cluster}, peer,
-                               loop_, network_, log_.on_floor("runtime"), metrics_);
+  auto rpc =
+      runtime::make_rpc(config_.rpc, {identity_.node, identity_.generation, {}, config_.cluster},
+                        peer, loop_, network_, log_.on_floor("runtime"), metrics_);
   if (!rpc.ok()) return rpc.error();
   rpc_ = std::move(*rpc);
   membership::GossiperStart start;
@@ -125,9 +135,12 @@ Status WiredNode::build_floors() {
   start.found = config_.found;
   start.vnodes = config_.vnodes;
   start.has_records = [this] { return store_->has_records(); };
-  auto gossiper = membership::make_gossiper(
-      config_.membership, std::move(start), loop_, network_, *rpc_, journal_,
-      random_.fork("membership"), log_.on_floor("membership"), metrics_);
+  start.writes_under_way = [this] {
+    return replication_ && replication_->coordinator().in_flight() > 0;
+  };
+  auto gossiper = membership::make_gossiper(config_.membership, std::move(start), loop_, network_,
+                                            *rpc_, journal_, random_.fork("membership"),
+                                            log_.on_floor("membership"), metrics_);
   if (!gossiper.ok()) return gossiper.error();
   gossiper_ = std::move(*gossiper);
 
@@ -154,17 +167,16 @@ Status WiredNode::build_floors() {
 Status WiredNode::build_face() {
   admin_ = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
       loop_, *rpc_, *store_, *gossiper_, *replication_, *repair_, [this] { return info(); }});
-  auto clients = ClientListener::open(
-      {config_.listen, config_.client_port},
-      {config_.serve, loop_, replication_->coordinator(), [this] { return view(); },
-       [this] { return gossiper_->waiting_for(); }},
-      *admin_, network_, log_, metrics_);
+  auto clients =
+      ClientListener::open({config_.listen, config_.client_port},
+                           {config_.serve, loop_, replication_->coordinator(),
+                            [this] { return view(); }, [this] { return gossiper_->waiting_for(); }},
+                           *admin_, network_, log_, metrics_);
   if (!clients.ok()) return clients.error();
   clients_ = std::move(*clients);
-  auto http = make_http_service(kj_, network_, {config_.listen, config_.http_port},
-                                {[this] { return metrics_.render(); },
-                                 [this] { return not_ready(); }},
-                                {}, metrics_);
+  auto http = make_http_service(
+      kj_, network_, {config_.listen, config_.http_port},
+      {[this] { return metrics_.render(); }, [this] { return not_ready(); }}, {}, metrics_);
   if (!http.ok()) return http.error();
   http_ = std::move(*http);
   return Done{};
@@ -205,9 +217,9 @@ client::NodeInfo WiredNode::info() const {
 void WiredNode::view_changed(const membership::ViewPtr& view) {
   if (announced_ || !view) return;
   announced_ = true;
-  log_.info("node.ready", {{"node", identity_.node},
-                           {"generation", identity_.generation},
-                           {"cluster", view->cluster}});
+  log_.info(
+      "node.ready",
+      {{"node", identity_.node}, {"generation", identity_.generation}, {"cluster", view->cluster}});
   if (events_.ready) {
     events_.ready("parleyd ready: node " + to_text(identity_.node) + " of cluster " +
                   config_.cluster + ", clients at " +
@@ -228,7 +240,8 @@ void WiredNode::stop(std::function<void()> done) {
 
 // The goodbye comes after the last answer: peers that hear it stop asking this node.
 void WiredNode::drain(Instant until, std::function<void()> done) {
-  const bool idle = clients_->calls_under_way() == 0 && replication_->coordinator().in_flight() == 0;
+  const bool idle =
+      clients_->calls_under_way() == 0 && replication_->coordinator().in_flight() == 0;
   if (!idle && loop_.now() < until) {
     drain_timer_.after(kDrainPoll, [this, until, done = std::move(done)]() mutable {
       drain(until, std::move(done));
@@ -241,11 +254,11 @@ void WiredNode::drain(Instant until, std::function<void()> done) {
 }  // namespace
 
 std::unique_ptr<Node> make_node(const NodeConfig& config, std::unique_ptr<storage::Store> store,
-                                runtime::Loop& loop, runtime::Network& network,
-                                runtime::KjPort& kj, Random random, Logger log,
-                                MetricRegistry& metrics, NodeEvents events) {
-  return std::make_unique<WiredNode>(config, std::move(store), loop, network, kj,
-                                     std::move(random), log, metrics, std::move(events));
+                                runtime::Loop& loop, runtime::Network& network, runtime::KjPort& kj,
+                                Random random, Logger log, MetricRegistry& metrics,
+                                NodeEvents events) {
+  return std::make_unique<WiredNode>(config, std::move(store), loop, network, kj, std::move(random),
+                                     log, metrics, std::move(events));
 }
 
 }  // namespace parley::api

@@ -35,8 +35,8 @@ class Node {
 // Nothing is bound or sent before this life's generation is durable: identity, ports and membership
 // go on in later turns and report through `events`.
 std::unique_ptr<Node> make_node(const NodeConfig& config, std::unique_ptr<storage::Store> store,
-                                runtime::Loop& loop, runtime::Network& network,
-                                runtime::KjPort& kj, Random random, Logger log,
-                                MetricRegistry& metrics, NodeEvents events);
+                                runtime::Loop& loop, runtime::Network& network, runtime::KjPort& kj,
+                                Random random, Logger log, MetricRegistry& metrics,
+                                NodeEvents events);
 
 }  // namespace parley::api

@@ -12,8 +12,8 @@ Error invalid(std::string message) { return {ErrorCode::InvalidArgument, std::mo
 bool is_name(const std::string& text) {
   const bool sized = !text.empty() && text.size() <= kNameBytesMost;
   return sized && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  });
+           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+         });
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ Status NodeConfig::check() const {
   if (client_port == peer_port || client_port == http_port || peer_port == http_port) {
     return invalid("--client-port, --peer-port and --http-port must differ");
   }
-  for (const auto& [name, text] : {std::pair{"--cluster", &cluster}, std::pair{"--rack", &rack},
-                                   std::pair{"--dc", &dc}}) {
+  for (const auto& [name, text] :
+       {std::pair{"--cluster", &cluster}, std::pair{"--rack", &rack}, std::pair{"--dc", &dc}}) {
     if (!is_name(*text)) {
       return invalid(std::string(name) + " must be 1 to " + std::to_string(kNameBytesMost) +
                      " letters, digits, '-', '_' or '.'");

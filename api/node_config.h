@@ -18,13 +18,22 @@ namespace parley::api {
 // What clients of one node may take.
 struct ServeOptions : OptionGroup {
   ServeOptions() : OptionGroup("serve") {}
-  CountOption connections_most{*this, "connections_most", 1024, {1, 65536},
+  CountOption connections_most{*this,
+                               "connections_most",
+                               1024,
+                               {1, 65536},
                                "Client connections at once; further ones are closed."};
-  CountOption calls_most{*this, "calls_most", 1024, {1, 65536},
+  CountOption calls_most{*this,
+                         "calls_most",
+                         1024,
+                         {1, 65536},
                          "Calls under way on one client connection; past it: overloaded."};
-  DurationOption timeout_most{*this, "timeout_most", 60s, {100ms, 3600s},
-                              "Longest deadline that a client may ask for."};
-  DurationOption drain{*this, "drain", 3s, {0s, 60s},
+  DurationOption timeout_most{
+      *this, "timeout_most", 60s, {100ms, 3600s}, "Longest deadline that a client may ask for."};
+  DurationOption drain{*this,
+                       "drain",
+                       3s,
+                       {0s, 60s},
                        "How long a node that was told to stop waits for calls under way."};
 };
 

@@ -6,6 +6,7 @@ namespace parley::api {
 namespace {
 
 constexpr ByteView kName = "identity";
+constexpr ByteView kRetiredName = "retired_copy";
 constexpr std::uint8_t kFormat = 1;
 
 Bytes encode(const NodeIdentity& identity) {
@@ -29,8 +30,18 @@ Result<NodeIdentity> decode(ByteView bytes) {
 
 }  // namespace
 
+void retire_copy(storage::Store& store, std::function<void()> done) {
+  store.put_named(Bytes(kRetiredName), "1",
+                  [done = std::move(done)](const Result<Done>&) { done(); });
+}
+
 void begin_life(storage::Store& store, Random& random,
                 std::function<void(Result<NodeIdentity>)> done) {
+  if (store.named(kRetiredName)) {
+    return done(Error{ErrorCode::StaleCopy,
+                      "this data directory is an old or second copy of a node's: wipe it and start "
+                      "as a new node"});
+  }
   NodeIdentity identity;
   if (const auto stored = store.named(kName)) {
     const auto decoded = decode(*stored);

@@ -10,6 +10,9 @@
 #   message 8 MiB in at most 16 segments; nesting 32; batch 1024 items and 4 MiB of keys, values
 #   and contexts; calls under way on one connection 1024* (each item of a batch counts as one);
 #   deadline 60 s*.
+# Send a Finish for every answer that you have read, as every implementation's futures do when they
+# are dropped: until then, or until the connection ends, a node keeps the answer in memory, and
+# nothing but the bound on connections limits that.
 # A message over the message limits ends the connection. Everything else that goes wrong is a value
 # in the results (`Failure`), never an exception: an exception means that the connection broke, that
 # the message was malformed, or a bug, and then a write may have happened.

@@ -168,7 +168,8 @@ Result<std::vector<PeerSyncRow>> decode_sync_rows(ByteView bytes) {
 }
 
 Bytes encode_load_reply(std::uint64_t bytes_on_disk) {
-  return write_flat<peer_schema::LoadReply>([=](auto out) { out.setBytes(bytes_on_disk); });
+  return write_flat<peer_schema::LoadReply>(
+      [bytes_on_disk](auto out) { out.setBytes(bytes_on_disk); });
 }
 
 Result<std::uint64_t> decode_load_reply(ByteView bytes) {

@@ -13,7 +13,7 @@ namespace parley {
 class ByteWriter {
  public:
   template <typename T>
-    requires std::is_unsigned_v<T>
+  requires std::is_unsigned_v<T>
   void number(T value) {
     for (std::size_t i = 0; i < sizeof(T); ++i) {
       out_ += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
@@ -38,8 +38,7 @@ class ByteReader {
   explicit ByteReader(ByteView in) : in_(in) {}
 
   template <typename T>
-    requires std::is_unsigned_v<T>
-  T number() {
+  requires std::is_unsigned_v<T> T number() {
     const ByteView bytes = raw(sizeof(T));
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < bytes.size(); ++i) {

@@ -24,8 +24,8 @@ struct LogField {
   LogField(std::string_view n, const char* v) : name(n), value(v) {}
   LogField(std::string_view n, bool v) : name(n), value(v ? "true" : "false") {}
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  LogField(std::string_view n, T v) : name(n), value(std::to_string(v)) {}
+  requires std::is_arithmetic_v<T> LogField(std::string_view n, T v)
+      : name(n), value(std::to_string(v)) {}
   template <typename Tag>
   LogField(std::string_view n, const Id128<Tag>& v) : name(n), value(to_text(v)) {}
   LogField(std::string_view n, const Endpoint& v) : name(n), value(to_text(v)) {}

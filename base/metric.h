@@ -45,12 +45,11 @@ class Gauge {
 // Latencies in seconds over fixed bounds from 50 us to 10 s. Thread-safe.
 class Histogram {
  public:
-  static constexpr std::array<double, 16> kBounds = {
-      50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3,
-      25e-3, 50e-3,  100e-3, 250e-3, 0.5,  1.0,    2.5,  10.0};
+  static constexpr std::array<double, 16> kBounds = {50e-6, 100e-6, 250e-6, 500e-6, 1e-3,   2.5e-3,
+                                                     5e-3,  10e-3,  25e-3,  50e-3,  100e-3, 250e-3,
+                                                     0.5,   1.0,    2.5,    10.0};
   Histogram() = default;
-  Histogram(MetricRegistry& registry, std::string name, std::string help,
-            MetricLabels labels = {});
+  Histogram(MetricRegistry& registry, std::string name, std::string help, MetricLabels labels = {});
   Histogram(const Histogram&) = delete;
   Histogram& operator=(const Histogram&) = delete;
   void record(Duration elapsed);

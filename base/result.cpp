@@ -23,6 +23,7 @@ const char* to_text(ErrorCode code) {
     case ErrorCode::NotReady: return "not_ready";
     case ErrorCode::Unsupported: return "unsupported";
     case ErrorCode::NotFound: return "not_found";
+    case ErrorCode::StaleCopy: return "stale_copy";
   }
   return "internal";
 }

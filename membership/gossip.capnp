@@ -36,4 +36,5 @@ struct Update {
   accuserTail @5 :UInt64;
   incarnation @6 :UInt32;
   liveness @7 :UInt8;       # 0 alive, 1 suspect, 2 dead, 3 left
+  refused @8 :Bool;         # of a suspicion: the kernel there refused the accuser's connection
 }

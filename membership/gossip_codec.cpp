@@ -23,6 +23,7 @@ void write_update(wire::Update::Builder out, const Claim& claim) {
   out.setAccuserTail(id_half(claim.accuser.view(), 8));
   out.setIncarnation(claim.incarnation);
   out.setLiveness(static_cast<std::uint8_t>(claim.liveness));
+  out.setRefused(claim.refused);
 }
 
 std::optional<Claim> read_update(wire::Update::Reader in) {
@@ -35,6 +36,7 @@ std::optional<Claim> read_update(wire::Update::Reader in) {
   claim.accuser = id_from_halves<NodeId>(in.getAccuserHead(), in.getAccuserTail());
   claim.incarnation = in.getIncarnation();
   claim.liveness = static_cast<Liveness>(in.getLiveness());
+  claim.refused = in.getRefused();
   return claim;
 }
 

@@ -40,10 +40,11 @@ GossiperMetrics::GossiperMetrics(MetricRegistry& r)
 
 GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart start,
                                std::optional<SavedState> saved, runtime::Loop& loop,
-                               runtime::Rpc& rpc, Journal& journal, Random random, Logger log,
-                               MetricRegistry& metrics)
+                               runtime::Network& network, runtime::Rpc& rpc, Journal& journal,
+                               Random random, Logger log, MetricRegistry& metrics)
     : options_(options),
       loop_(loop),
+      network_(network),
       rpc_(rpc),
       journal_(journal),
       log_(log),
@@ -56,7 +57,8 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
             random_.fork("swim")),
       desk_(options.join_lease(), options.join_retry()),
       timer_(loop),
-      goodbye_timer_(loop) {
+      goodbye_timer_(loop),
+      introduction_timer_(loop) {
   self_.version = 1;
   self_.ring = {self_.node, 0, ring::RingStatus::Joining, self_.rack, {}};
   cluster_.name_hash = hash64(start_.cluster_name);
@@ -95,8 +97,8 @@ GossiperDriver::~GossiperDriver() {
   }
 }
 
-Status GossiperDriver::bind(runtime::Network& network) {
-  auto bound = network.bind_datagrams(
+Status GossiperDriver::bind() {
+  auto bound = network_.bind_datagrams(
       self_.peer(),
       lifetime_.guard([this](const Endpoint& from, ByteView bytes) { received(from, bytes); }));
   if (!bound.ok()) return bound.error();
@@ -112,6 +114,7 @@ void GossiperDriver::start(std::function<void(const Error&)> refused) {
   if (!member_) return begin_joining();
   // A restart: the others are where they were, and hear of our new life at once.
   rpc_.set_identity({self_.node, self_.generation, cluster_.id, start_.cluster_name});
+  begin_introduction();
   become_member();
 }
 
@@ -121,6 +124,7 @@ void GossiperDriver::refuse(const Error& error) {
   log_.error("membership.refused", {{"reason", error.message}});
   leaving_ = true;
   timer_.cancel();
+  introduction_timer_.cancel();
   tell(error);
 }
 
@@ -197,7 +201,10 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
   }
   SwimOutbox out;
   swim_.on_datagram(loop_.now(), from, *datagram, out);
+  // The answer to a ping of ours would tell of a later life.
+  const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil();
   carry_out(std::move(out));
+  if (accepted) introduced_to(datagram->sender);
 }
 
 void GossiperDriver::carry_out(SwimOutbox out) {
@@ -210,6 +217,7 @@ void GossiperDriver::carry_out(SwimOutbox out) {
   }
   metrics_.probe_failures.add(out.probe_failures);
   for (const auto& probe : out.stream_probes) probe_over_stream(probe);
+  for (const auto& knock : out.knocks) dial(knock);
   for (const auto& sync : out.syncs) sync_with(sync.node, sync.at);
   if (out.changed || !out.returned.empty()) publish(out.returned);
   if (out.refused) refuse(*out.refused);
@@ -217,6 +225,10 @@ void GossiperDriver::carry_out(SwimOutbox out) {
 }
 
 void GossiperDriver::publish(const std::vector<NodeId>& returned) {
+  if (introducing_) {
+    returned_early_.insert(returned_early_.end(), returned.begin(), returned.end());
+    return;
+  }
   auto view = std::make_shared<View>();
   view->cluster = cluster_.id;
   view->cluster_name = start_.cluster_name;
@@ -305,6 +317,7 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
   carry_out(std::move(out));
   leaving_ = true;
   timer_.cancel();
+  introduction_timer_.cancel();
   // Once more: a datagram may be lost.
   goodbye_timer_.after(std::min(patience, kGoodbyePause), [this, done = std::move(done)] {
     SwimOutbox again;
@@ -317,6 +330,7 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
 }
 
 std::string GossiperDriver::waiting_for() const {
+  if (introducing_) return "the other members to accept this node's new life";
   if (member_) return {};
   return join_ ? join_->waiting_for() : "the start";
 }
@@ -338,9 +352,9 @@ Result<std::unique_ptr<Gossiper>> make_gossiper(const MembershipOptions& options
     }
   }
   auto gossiper =
-      std::make_unique<GossiperDriver>(options, std::move(start), std::move(saved), loop, rpc,
-                                       journal, std::move(random), log, metrics);
-  const Status bound = gossiper->bind(network);
+      std::make_unique<GossiperDriver>(options, std::move(start), std::move(saved), loop, network,
+                                       rpc, journal, std::move(random), log, metrics);
+  const Status bound = gossiper->bind();
   if (!bound.ok()) return bound.error();
   return std::unique_ptr<Gossiper>(std::move(gossiper));
 }

@@ -36,6 +36,8 @@ struct GossiperStart {
   bool found = false;           // --found
   std::size_t vnodes = 0;       // --vnodes
   std::function<bool()> has_records;  // does this node hold data?
+  // Is a client's write under way here, which may yet leave data? Consent to a join waits for it.
+  std::function<bool()> writes_under_way = nullptr;
 };
 
 // One row of `parley gossip`.
@@ -54,7 +56,8 @@ class Gossiper {
   // node can never become a member as it is (another cluster or name, the cluster holds data, its
   // id was removed, an old copy of its disk came back): the process should say so and end.
   virtual void start(std::function<void(const Error&)> refused) = 0;
-  // nullptr until this node is on the ring of a cluster.
+  // nullptr until this node is on the ring of a cluster; after a restart also until enough members
+  // have heard its generation without knowing a later one, or a second without an answer passed.
   virtual ViewPtr view() const = 0;
   // While waiting to join: why, for the log and /readyz ("waiting for 127.0.0.2:7401 ...").
   virtual std::string waiting_for() const = 0;

@@ -25,10 +25,11 @@ struct GossiperMetrics {
 class GossiperDriver final : public Gossiper {
  public:
   GossiperDriver(const MembershipOptions& options, GossiperStart start,
-                 std::optional<SavedState> saved, runtime::Loop& loop, runtime::Rpc& rpc,
-                 Journal& journal, Random random, Logger log, MetricRegistry& metrics);
+                 std::optional<SavedState> saved, runtime::Loop& loop, runtime::Network& network,
+                 runtime::Rpc& rpc, Journal& journal, Random random, Logger log,
+                 MetricRegistry& metrics);
   ~GossiperDriver() override;
-  Status bind(runtime::Network& network);
+  Status bind();
 
   void start(std::function<void(const Error&)> refused) override;
   ViewPtr view() const override { return view_; }
@@ -67,15 +68,20 @@ class GossiperDriver final : public Gossiper {
   void take_slots();
   void become_member();
   void log_waiting();
+  void begin_introduction();
+  void introduced_to(const NodeId& node);
+  void end_introduction();
 
   // gossiper_serve.cpp
   void serve_all();
   void serve_join_ask(const runtime::RpcRequest& request, const runtime::Responder& respond);
   void serve_join_grant(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  void grant_when_quiet(const NodeId& joiner, Instant until, const runtime::Responder& respond);
   void serve_join_done(const runtime::RpcRequest& request, const runtime::Responder& respond);
   void serve_sync(const runtime::RpcRequest& request, const runtime::Responder& respond);
   void serve_stream_probe(const runtime::RpcRequest& request, const runtime::Responder& respond);
   void serve_keyspace(const runtime::RpcRequest& request, const runtime::Responder& respond);
+  Error holds_data() const;
   Error other_cluster(const std::string& theirs) const;
 
   // gossiper_sync.cpp
@@ -87,10 +93,12 @@ class GossiperDriver final : public Gossiper {
   bool take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
                    SwimOutbox& out);
   void probe_over_stream(const SwimOutbox::StreamProbe& probe);
+  void dial(const SwimOutbox::Knock& knock);
 
   // Constant after construction.
   const MembershipOptions& options_;
   runtime::Loop& loop_;
+  runtime::Network& network_;
   runtime::Rpc& rpc_;
   Journal& journal_;
   Logger log_;
@@ -107,6 +115,11 @@ class GossiperDriver final : public Gossiper {
   Bytes cluster_key_;
   bool member_ = false;  // probes, gossips and publishes
   bool leaving_ = false;
+  // After a restart, until the others have had their chance to say that they know a later life of
+  // this node: no view is shown.
+  bool introducing_ = false;
+  std::set<NodeId> introduced_;         // members that have heard our generation and accept it
+  std::vector<NodeId> returned_early_;  // what the first view's observers are told too
   NodeRecord self_;
   Records records_;
   Swim swim_;
@@ -124,7 +137,7 @@ class GossiperDriver final : public Gossiper {
   std::uint64_t next_call_ = 0;
   std::map<std::uint64_t, runtime::CallHandle> calls_;
   std::unique_ptr<runtime::DatagramSocket> socket_;
-  runtime::Timer timer_, goodbye_timer_;
+  runtime::Timer timer_, goodbye_timer_, introduction_timer_;
   Lifetime lifetime_;  // last: dies first
 };
 

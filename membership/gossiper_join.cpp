@@ -1,4 +1,6 @@
 // GossiperDriver: from a lone process to a member.
+#include <utility>
+
 #include "base/hash.h"
 #include "membership/gossiper_internal.h"
 #include "membership/membership_codec.h"
@@ -9,6 +11,8 @@ namespace {
 
 constexpr Duration kJoinCallTimeout = 1s;
 constexpr Duration kWaitingLogInterval = 10s;
+// The answers of a healthy cluster take milliseconds, those of a starved one still less than this.
+constexpr Duration kIntroductionGrace = 1s;
 
 template <typename T>
 Result<T> decoded(const Result<Bytes>& answer, Result<T> (*decode)(ByteView)) {
@@ -137,6 +141,7 @@ void GossiperDriver::take_slots() {
   for (const NodeRecord& record : shown.nodes) {
     rings.push_back(record.ring);
     if (record.node == self_.node) {
+      if (record.generation > self_.generation) return refuse(later_life(self_.node));
       known = record.ring.status == ring::RingStatus::Normal;
       self_.ring = record.ring;
     } else {
@@ -175,6 +180,31 @@ void GossiperDriver::become_member() {
   publish({});
   announce();
   carry_out(std::move(out));
+}
+
+// A restored old copy of the disk must mint and serve nothing. Whoever knows a later life of this
+// node says so in its first answer; with most of the remembered members heard, or with none to be
+// heard for a while (the whole cluster is starting), this is the latest life as far as can be
+// known.
+void GossiperDriver::begin_introduction() {
+  if (records_.nodes().size() < 2) return;
+  introducing_ = true;
+  introduction_timer_.after(kIntroductionGrace, [this] { end_introduction(); });
+}
+
+void GossiperDriver::introduced_to(const NodeId& node) {
+  if (!introducing_ || records_.find(node) == nullptr) return;
+  introduced_.insert(node);
+  const std::size_t others = records_.nodes().size() - 1;
+  if (introduced_.size() * 2 > others) end_introduction();
+}
+
+void GossiperDriver::end_introduction() {
+  if (!introducing_ || leaving_) return;
+  introducing_ = false;
+  introduction_timer_.cancel();
+  publish(std::exchange(returned_early_, {}));
+  arm();
 }
 
 }  // namespace parley::membership

@@ -4,6 +4,12 @@
 
 namespace parley::membership {
 
+namespace {
+
+constexpr Duration kQuietPoll = 10ms;
+
+}  // namespace
+
 void GossiperDriver::serve_all() {
   using runtime::Admission;
   using runtime::Verb;
@@ -63,13 +69,36 @@ void GossiperDriver::serve_join_grant(const runtime::RpcRequest& request,
     return respond(encode_join_grant_reply({GrantVerdict::Already, {}}));
   }
   if (start_.has_records && start_.has_records()) {
-    return respond(Error{ErrorCode::Refused,
-                         "cluster '" + start_.cluster_name +
-                             "' holds data; joining a cluster with data is not supported yet"});
+    return respond(holds_data());
   }
   const auto reply =
       desk_.ask(loop_.now(), grant->node, grant->ring_digest, records_.ring()->digest());
-  respond(encode_join_grant_reply(reply));
+  if (reply.verdict != GrantVerdict::Granted) return respond(encode_join_grant_reply(reply));
+  grant_when_quiet(grant->node, request.deadline, respond);
+}
+
+// The lease keeps new writes away from here on; one that began before may still leave data, so the
+// question whether there is any comes after its end.
+void GossiperDriver::grant_when_quiet(const NodeId& joiner, Instant until,
+                                      const runtime::Responder& respond) {
+  const Instant now = loop_.now();
+  if (now >= until || !desk_.leased_to(now, joiner)) return;  // the joiner asks again
+  if (start_.writes_under_way && start_.writes_under_way()) {
+    loop_.start_timer(now + kQuietPoll, lifetime_.guard([this, joiner, until, respond] {
+      grant_when_quiet(joiner, until, respond);
+    }));
+    return;
+  }
+  if (start_.has_records && start_.has_records()) {
+    desk_.release(joiner);
+    return respond(holds_data());
+  }
+  respond(encode_join_grant_reply({GrantVerdict::Granted, {}}));
+}
+
+Error GossiperDriver::holds_data() const {
+  return {ErrorCode::Refused, "cluster '" + start_.cluster_name +
+                                  "' holds data; joining a cluster with data is not supported yet"};
 }
 
 void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,

@@ -37,6 +37,7 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
                 kSyncTimeout, [](const Result<Bytes>&) {});
          }
          carry_out(std::move(out));
+         introduced_to(message->sender);
        });
 }
 
@@ -165,9 +166,7 @@ bool GossiperDriver::take_record(const NodeRecord& record, const std::map<NodeId
                                  SwimOutbox& out) {
   if (record.node == self_.node) {
     if (record.generation > self_.generation) {
-      out.refused = Error{ErrorCode::Refused,
-                          "the cluster knows a later life of this node (" + to_text(self_.node) +
-                              "): an old copy of its disk came back, or it runs twice"};
+      out.refused = later_life(self_.node);
     }
     return false;
   }
@@ -177,6 +176,7 @@ bool GossiperDriver::take_record(const NodeRecord& record, const std::map<NodeId
   const auto said = claims.find(record.node);
   if (said != claims.end() && said->second.generation >= record.generation) claim = said->second;
   swim_.learn(loop_.now(), record.peer(), claim, out);
+  desk_.release(record.node);  // it has joined: the others' writes see it
   if (unknown) {
     log_.info("member.joined", {{"node", record.node}, {"peer", record.peer()}});
     out.returned.push_back(record.node);
@@ -197,6 +197,18 @@ void GossiperDriver::probe_over_stream(const SwimOutbox::StreamProbe& probe) {
          swim_.on_stream_answer(loop_.now(), probe.probe, *claim, out);
          carry_out(std::move(out));
        });
+}
+
+// Not by a call: its channel may answer from memory while it waits to dial again.
+void GossiperDriver::dial(const SwimOutbox::Knock& knock) {
+  network_.connect(
+      self_.address, knock.at, options_.probe_timeout(),
+      lifetime_.guard([this, knock](const Result<std::unique_ptr<runtime::Connection>>& outcome) {
+        if (leaving_ || outcome.ok() || outcome.error().code != ErrorCode::Refused) return;
+        SwimOutbox out;
+        swim_.on_refused(loop_.now(), knock, out);
+        carry_out(std::move(out));
+      }));
 }
 
 void GossiperDriver::set_keyspace(KeyspaceRecord record, Duration timeout,

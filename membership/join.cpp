@@ -10,7 +10,8 @@ namespace {
 
 // Errors that time does not mend.
 bool is_final(const Error& error) {
-  return error.code == ErrorCode::Refused || error.code == ErrorCode::WrongCluster;
+  return error.code == ErrorCode::Refused || error.code == ErrorCode::WrongCluster ||
+         error.code == ErrorCode::StaleCopy;
 }
 
 std::string listed(const std::vector<std::string>& names) {

@@ -9,4 +9,11 @@ bool supersedes(const Claim& a, const Claim& b) {
          std::tie(b.generation, b.incarnation, b.liveness);
 }
 
+Error later_life(const NodeId& node) {
+  return {ErrorCode::StaleCopy,
+          "the cluster knows a later life of this node (" + to_text(node) +
+              "): an old copy of its disk came back, or it runs twice; do not start this copy "
+              "again: wipe its data directory and start it as a new node"};
+}
+
 }  // namespace parley::membership

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/ids.h"
+#include "base/result.h"
 #include "membership/view.h"
 
 namespace parley::membership {
@@ -16,6 +17,8 @@ struct Claim {
   Liveness liveness = Liveness::Alive;
   NodeId accuser;           // Suspect: who could not reach it; else nil
   std::uint64_t nonce = 0;  // drawn by that life of the node at its start; 0: not known
+  // Suspect: the accuser dialled it and the kernel there said that nobody listens.
+  bool refused = false;
   bool operator==(const Claim&) const = default;
 };
 
@@ -23,5 +26,8 @@ struct Claim {
 // Alive < Suspect < Dead < Left). Only the member itself raises the first two, so it can outbid
 // whatever is said about it, and nothing said about an earlier life counts against this one.
 bool supersedes(const Claim& a, const Claim& b);
+
+// What a node must hear that runs on an old copy of its disk, or twice.
+Error later_life(const NodeId& node);
 
 }  // namespace parley::membership

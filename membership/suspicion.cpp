@@ -19,6 +19,28 @@ Instant Suspicion::deadline(std::size_t expected) const {
   return begun_ + most_ - Duration(static_cast<Duration::rep>(span * fraction));
 }
 
+bool Suspicion::witnessed_by(const NodeId& node) const {
+  return std::any_of(witnesses_.begin(), witnesses_.end(),
+                     [&](const auto& witness) { return witness.first == node; });
+}
+
+bool Suspicion::refuse(Instant now, const NodeId& witness) {
+  if (witnessed_by(witness)) return false;
+  witnesses_.emplace_back(witness, now);
+  accusers_.insert(witness);
+  return true;
+}
+
+std::optional<Instant> Suspicion::refused_deadline(std::size_t needed, Duration window) const {
+  if (witnesses_.size() < needed) return std::nullopt;
+  return witnesses_[needed - 1].second + window;
+}
+
+void Suspicion::extend(Duration gap) {
+  begun_ += gap;
+  for (auto& [witness, at] : witnesses_) at += gap;
+}
+
 Duration suspicion_least(std::size_t factor, std::size_t members, Duration interval) {
   const double nodes =
       std::max(1.0, std::log10(static_cast<double>(std::max<std::size_t>(1, members))));

@@ -270,6 +270,7 @@ Instant Swim::next_wake() const {
   sooner(next_gossip_);
   for (const auto& [sequence, probe] : probes_) {
     sooner(probe.asked_others ? probe.ends_at : probe.indirect_at);
+    if (probe.asked_others && probe.counts) sooner(probe.knock_at);
   }
   for (const auto& [sequence, relay] : relays_) sooner(relay.ends_at);
   for (const auto& [node, peer] : peers_) {

@@ -46,7 +46,14 @@ struct SwimOutbox {
     Endpoint at;  // where it was heard; its record may be missing or old
   };
   std::vector<Send> sends;
+  // Dial it: is anybody listening? Give a refusal to on_refused.
+  struct Knock {
+    NodeId node;
+    Endpoint at;
+    Generation generation = 0;
+  };
   std::vector<StreamProbe> stream_probes;
+  std::vector<Knock> knocks;
   std::vector<Sync> syncs;           // their records differ from ours
   std::vector<NodeId> returned;      // were dead or left, or live a new life
   bool changed = false;              // some member's generation, incarnation or liveness
@@ -70,6 +77,7 @@ class Swim {
     std::optional<Suspicion> suspicion;
     std::optional<Instant> answered;  // last unasked-for correction sent to it
     std::optional<Instant> out_of_turn;
+    std::optional<Instant> knocked;
   };
 
   // `nonce` is not 0.
@@ -89,6 +97,8 @@ class Swim {
   void on_stream_answer(Instant now, std::uint64_t probe, const Claim& answer, SwimOutbox& out);
   // The kernel refused a datagram: evidence against the way to it and against our own health.
   void on_send_failed(Instant now, const Endpoint& to, SwimOutbox& out);
+  // Nobody listens where `knock` was sent: its kernel said so.
+  void on_refused(Instant now, const SwimOutbox::Knock& knock, SwimOutbox& out);
   // A call to it failed or its connection broke.
   void on_evidence(Instant now, const NodeId& node, SwimOutbox& out);
   // At next_wake() or later. `lag`: how late this process is known to run for other reasons.
@@ -110,6 +120,7 @@ class Swim {
   struct Probe {
     NodeId target;
     Instant sent, indirect_at, ends_at;
+    Instant asked_at{}, knock_at{};  // since asked_others
     bool asked_others = false;
     bool counts = true;  // a failure accuses; false for members believed down
     std::size_t helpers = 0, nacks = 0;
@@ -128,7 +139,8 @@ class Swim {
   void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
   void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);
   void weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out);
-  void accuse(Instant now, const NodeId& node, SwimOutbox& out);
+  // `refused`: its kernel said so; else our probe failed.
+  void accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out);
   void correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,
                SwimOutbox& out);
 
@@ -148,6 +160,7 @@ class Swim {
   void probe_out_of_turn(Instant now, const NodeId& node, SwimOutbox& out, bool urgent = true);
   void probe_next(Instant now, SwimOutbox& out);
   void probe_the_dead(Instant now, SwimOutbox& out);
+  void knock(Instant now, const NodeId& node, SwimOutbox& out);
   void ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOutbox& out);
   void end_probes(Instant now, SwimOutbox& out);
   void end_relays(Instant now, SwimOutbox& out);

@@ -56,7 +56,7 @@ bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox
 // Our own id from elsewhere: a copy of this disk is running, or this one is the copy.
 void Swim::hear_myself(const Datagram& d, SwimOutbox& out) {
   if (d.nonce == nonce_ || d.generation < generation_) return;
-  out.refused = Error{ErrorCode::Refused,
+  out.refused = Error{ErrorCode::StaleCopy,
                       "another process runs with this node's id (" + to_text(self_) +
                           "): the data directory was copied, or an old copy was restored"};
 }
@@ -75,10 +75,12 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
         suspicion_least(options_.suspicion_factor, cluster_size(), options_.probe_interval);
     peer.suspicion.emplace(now, claim.accuser, least,
                            least * static_cast<Duration::rep>(options_.suspicion_factor_most));
+    if (claim.refused) peer.suspicion->refuse(now, claim.accuser);
   }
   if (new_life) {
     peer.rtt.reset();
     peer.out_of_turn.reset();
+    peer.knocked.reset();
     peer.verified = first_hand;
   }
   if (up(claim.liveness) && (!was_up || new_life)) out.returned.push_back(claim.node);
@@ -99,8 +101,12 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
   Peer& peer = found->second;
   if (!supersedes(claim, peer.claim)) {
     const bool same = !supersedes(peer.claim, claim);
-    if (same && peer.suspicion && peer.suspicion->confirm(claim.accuser)) {
-      news_.add(claim);  // memberlist too passes new confirmations on, once each
+    if (same && peer.suspicion) {
+      const bool confirmed = peer.suspicion->confirm(claim.accuser);
+      const bool refused = claim.refused && peer.suspicion->refuse(now, claim.accuser);
+      // memberlist too passes new confirmations on, once each.
+      if (confirmed || refused) news_.add(claim);
+      if (refused) knock(now, claim.node, out);
     }
     if (!same) {
       const auto sender = peers_.find(from);
@@ -124,15 +130,14 @@ void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOut
   // The suspect is told first; the same ping asks whether the accuser is right.
   if (claim.liveness == Liveness::Suspect && was_up) {
     probe_out_of_turn(now, claim.node, out, false);
+    if (claim.refused) knock(now, claim.node, out);
   }
 }
 
 void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
   const bool clone = claim.generation == generation_ && claim.nonce != 0 && claim.nonce != nonce_;
   if (claim.generation > generation_ || clone) {
-    out.refused =
-        Error{ErrorCode::Refused, "the cluster knows a later life of this node (" + to_text(self_) +
-                                      "): an old copy of its disk came back, or it runs twice"};
+    out.refused = later_life(self_);
     return;
   }
   if (claim.generation < generation_) return;  // an earlier life of ours; our headers correct it
@@ -150,14 +155,19 @@ void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
   out.changed = true;
 }
 
-// Our own probe failed.
-void Swim::accuse(Instant now, const NodeId& node, SwimOutbox& out) {
+void Swim::accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out) {
   Peer& peer = peers_.at(node);
   Claim claim = peer.claim;
   claim.liveness = Liveness::Suspect;
   claim.accuser = self_;
+  claim.refused = refused;
   if (peer.suspicion) {
-    if (peer.suspicion->confirm(self_)) news_.add(claim);
+    const bool confirmed = peer.suspicion->confirm(self_);
+    const bool witnessed = refused && peer.suspicion->refuse(now, self_);
+    if (!confirmed && !witnessed) return;
+    claim.refused = peer.suspicion->witnessed_by(self_);
+    news_.add(claim);
+    gossip_soon(now);
     return;
   }
   believe(now, claim, false, out);

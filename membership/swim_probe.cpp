@@ -9,6 +9,9 @@ namespace {
 
 constexpr std::size_t kDeadProbesAtOnce = 4;
 constexpr std::size_t kProbesAtOnce = 32;
+// Middleboxes forge refusals: two nodes must see one.
+constexpr std::size_t kWitnessesNeeded = 2;
+constexpr Duration kKnockInterval = 100ms;
 
 bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
 
@@ -103,22 +106,56 @@ void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
   }
 }
 
+// Alive ones first: a suspect makes a poor helper.
 std::vector<NodeId> Swim::some_up(std::size_t count, const NodeId& except) {
-  std::vector<NodeId> nodes;
+  std::vector<NodeId> nodes, suspects;
   for (const auto& [node, peer] : peers_) {
-    if (node != except && up(peer.claim.liveness)) nodes.push_back(node);
+    if (node == except || !up(peer.claim.liveness)) continue;
+    (peer.claim.liveness == Liveness::Alive ? nodes : suspects).push_back(node);
   }
   shuffle(nodes, random_);
+  shuffle(suspects, random_);
+  nodes.insert(nodes.end(), suspects.begin(), suspects.end());
   if (nodes.size() > count) nodes.resize(count);
   return nodes;
 }
 
-void Swim::ask_others(Instant, std::uint64_t sequence, Probe& probe, SwimOutbox& out) {
+// A member whose kernel refuses connections is dead, and not slow: no need to wait for it. Enough
+// witnesses need no more of them, so a large cluster does not storm the host of a dead node.
+void Swim::knock(Instant now, const NodeId& node, SwimOutbox& out) {
+  Peer& peer = peers_.at(node);
+  if (!up(peer.claim.liveness)) return;
+  if (peer.suspicion &&
+      (peer.suspicion->witnesses() >= kWitnessesNeeded || peer.suspicion->witnessed_by(self_))) {
+    return;
+  }
+  if (peer.knocked && now - *peer.knocked < kKnockInterval) return;
+  peer.knocked = now;
+  out.knocks.push_back({node, peer.endpoint, peer.claim.generation});
+}
+
+void Swim::on_refused(Instant now, const SwimOutbox::Knock& knock, SwimOutbox& out) {
+  note_time(now);
+  const auto found = peers_.find(knock.node);
+  if (left_ || found == peers_.end()) return;
+  Peer& peer = found->second;
+  // A later life may have come meanwhile, and elsewhere.
+  if (!up(peer.claim.liveness) || peer.claim.generation != knock.generation ||
+      peer.endpoint != knock.at) {
+    return;
+  }
+  accuse(now, knock.node, true, out);
+}
+
+void Swim::ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOutbox& out) {
   probe.asked_others = true;
   const NodeId target = probe.target;
   // A member believed down is only looked in on; others do so themselves.
   if (!probe.counts && peers_.at(target).claim.liveness == Liveness::Left) return;
   out.stream_probes.push_back({target, sequence});
+  knock(now, target, out);
+  probe.asked_at = now;
+  probe.knock_at = now + kKnockInterval;
   const auto helpers = some_up(options_.indirect_probes, target);
   probe.helpers = helpers.size();
   for (const NodeId& helper : helpers) {
@@ -131,6 +168,7 @@ void Swim::ask_others(Instant, std::uint64_t sequence, Probe& probe, SwimOutbox&
 }
 
 void Swim::end_probes(Instant now, SwimOutbox& out) {
+  std::vector<NodeId> again;
   for (auto at = probes_.begin(); at != probes_.end();) {
     Probe& probe = at->second;
     if (!probe.asked_others && now >= probe.indirect_at) {
@@ -139,6 +177,11 @@ void Swim::end_probes(Instant now, SwimOutbox& out) {
       } else {
         probe.asked_others = true;
       }
+    }
+    // A dying process may lose its connections before its listener: the first knock comes too soon.
+    if (probe.asked_others && probe.counts && now >= probe.knock_at) {
+      knock(now, probe.target, out);
+      probe.knock_at = now + std::max(kKnockInterval, now - probe.asked_at);
     }
     if (now < probe.ends_at) {
       ++at;
@@ -151,10 +194,20 @@ void Swim::end_probes(Instant now, SwimOutbox& out) {
     // A helper that owes a nack is evidence against ourselves, nacks are evidence against the
     // target alone (Lifeguard, section 3.1). One step a probe: where half of a cluster dies, dead
     // helpers must not make the survivors blind.
-    if (failed.helpers == 0 || failed.nacks < failed.helpers) awareness_.add(1);
-    if (now < no_conviction_before_) continue;
-    if (up(peers_.at(failed.target).claim.liveness)) accuse(now, failed.target, out);
+    const Peer& peer = peers_.at(failed.target);
+    const bool refused = peer.suspicion && peer.suspicion->witnesses() > 0;
+    const bool owed = failed.helpers == 0 || failed.nacks < failed.helpers;
+    if (owed && !refused) awareness_.add(1);
+    if (!up(peer.claim.liveness)) continue;
+    if (now < no_conviction_before_) {
+      again.push_back(failed.target);
+    } else {
+      accuse(now, failed.target, false, out);
+    }
   }
+  // This probe proved nothing, for we were late ourselves. But an accusation by others that waits
+  // for our word must not wait until its turn in the round: the longest suspicion is much longer.
+  for (const NodeId& node : again) probe(now, node, out);
 }
 
 void Swim::end_relays(Instant now, SwimOutbox& out) {
@@ -173,15 +226,20 @@ void Swim::end_relays(Instant now, SwimOutbox& out) {
   }
 }
 
-// Members that could confirm are those that are not under suspicion themselves. With fewer of them
-// than confirmations wanted, waiting for them would only be slow (memberlist does the same).
+// When the suspect is declared dead. Members that could confirm are those that are not under
+// suspicion themselves. With fewer of them than confirmations wanted, waiting for them would only
+// be slow (memberlist does the same).
 Instant Swim::suspicion_deadline(const Peer& peer) const {
   const std::size_t wanted = options_.suspicion_factor > 2 ? options_.suspicion_factor - 2 : 0;
   std::size_t able = 0;
   for (const auto& [node, other] : peers_) {
     able += other.claim.liveness == Liveness::Alive ? 1 : 0;
   }
-  return peer.suspicion->deadline(able < wanted ? 0 : wanted);
+  const Instant by_silence = peer.suspicion->deadline(able < wanted ? 0 : wanted);
+  const std::size_t witnesses = able == 0 ? 1 : kWitnessesNeeded;
+  return std::min(
+      by_silence,
+      peer.suspicion->refused_deadline(witnesses, options_.probe_timeout).value_or(by_silence));
 }
 
 void Swim::convict(Instant now, SwimOutbox& out) {
@@ -191,6 +249,7 @@ void Swim::convict(Instant now, SwimOutbox& out) {
     Claim dead = peer.claim;
     dead.liveness = Liveness::Dead;
     dead.accuser = self_;
+    dead.refused = false;
     believe(now, dead, false, out);
   }
 }

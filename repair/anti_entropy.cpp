@@ -74,20 +74,23 @@ void AntiEntropy::begin_next() {
   const auto view = world_.view();
   if (view != nullptr && view->ring != nullptr && run_ == nullptr) {
     const auto peer = schedule_.begin(world_.loop.now(), liveness());
-    if (peer && !begin_with(*peer, *view)) {
-      schedule_.drop_peer(*peer);
-      leave_rounds(*peer, UINT64_MAX, 0);  // nothing to compare: whoever waits need not
-    }
+    if (peer) begin_with(*peer, *view);
   }
   schedule_next();
 }
 
-// False when there is nothing that the two have in common.
-bool AntiEntropy::begin_with(const NodeId& peer, const membership::View& view) {
+void AntiEntropy::begin_with(const NodeId& peer, const membership::View& view) {
   const auto shared = cache_.get(view, storage::kDefaultKeyspace, peer);
   const auto* member = view.find(peer);
   const auto* record = keyspace_record(view, storage::kDefaultKeyspace);
-  if (shared->empty() || member == nullptr || record == nullptr) return false;
+  if (member == nullptr || record == nullptr) {
+    // Not known yet: try again later.
+    return schedule_.failed(peer, world_.loop.now());
+  }
+  if (shared->empty()) {
+    schedule_.drop_peer(peer);
+    return leave_rounds(peer, UINT64_MAX, 0);  // nothing to compare: whoever waits need not
+  }
   ++runs_begun_;
   running_with_ = peer;
   const SyncPeer with{peer, member->record.peer(), record->id, view.ring->digest()};
@@ -95,7 +98,6 @@ bool AntiEntropy::begin_with(const NodeId& peer, const membership::View& view) {
       world_, index_, shared, with,
       [this, peer](const SyncOutcome& outcome) { on_ended(peer, outcome); });
   run_->start();
-  return true;
 }
 
 void AntiEntropy::on_ended(const NodeId& peer, const SyncOutcome& outcome) {

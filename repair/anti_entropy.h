@@ -42,7 +42,7 @@ class AntiEntropy {
 
   void schedule_next();
   void begin_next();
-  bool begin_with(const NodeId& peer, const membership::View& view);
+  void begin_with(const NodeId& peer, const membership::View& view);
   void on_ended(const NodeId& peer, const SyncOutcome& outcome);
   void leave_rounds(const NodeId& peer, std::uint64_t run, std::uint64_t keys);
   void end_round(RoundAt round, Result<std::uint64_t> result);

@@ -52,7 +52,7 @@ void SyncRun::call(runtime::Verb verb, Bytes body, Result<Reply> (*decode)(ByteV
 void SyncRun::step() {
   switch (session_.step()) {
     case SyncSession::Step::Compare: return ask_compare();
-    case SyncSession::Step::Ended: return finish(std::nullopt);
+    case SyncSession::Step::Ended: return finish(trouble_);
     case SyncSession::Step::List: break;
   }
   slots_ = session_.take_slots();
@@ -162,7 +162,7 @@ void SyncRun::merge(const Bytes& key, Bytes set) {
   world_.replica.merge({shared_->keyspace(), ring::token_of(key), key}, std::move(set),
                        storage::Durability::Fsync,
                        alive_.guard([this, key, theirs](Result<storage::Updated> merged) {
-                         if (!merged) failed_ = merged.error();
+                         if (!merged) note(merged.error());
                          // This node knew something that the peer did not.
                          if (merged && merged->digest != theirs) to_push_.push_back(key);
                          if (--merging_ == 0) on_batch_merged();
@@ -170,7 +170,6 @@ void SyncRun::merge(const Bytes& key, Bytes set) {
 }
 
 void SyncRun::on_batch_merged() {
-  if (failed_) return finish(failed_);
   drop_first(to_fetch_, asked_);
   fetch();
 }
@@ -209,16 +208,21 @@ void SyncRun::on_sent(std::size_t sent, Result<StoreReply> reply) {
     return finish(Error{ErrorCode::InvalidArgument, "store outcomes do not fit the copies"});
   }
   outcome_.pushed += sent;
-  const auto bad =
-      std::find_if(reply->outcomes.begin(), reply->outcomes.end(),
-                   [](StoreOutcome outcome) { return outcome != StoreOutcome::Stored; });
-  if (bad != reply->outcomes.end()) {
-    return finish(Error{ErrorCode::Unavailable, *bad == StoreOutcome::NotOwner
-                                                    ? "the peer does not own a key sent to it"
-                                                    : "the peer could not store a key"});
-  }
   drop_first(to_push_, asked_);
+  for (const StoreOutcome outcome : reply->outcomes) {
+    if (outcome == StoreOutcome::Stored) continue;
+    const bool not_owner = outcome == StoreOutcome::NotOwner;
+    note({ErrorCode::Unavailable,
+          not_owner ? "the peer does not own a key sent to it" : "the peer could not store a key"});
+    // A peer that cannot store can still be read from: what only it has must reach us.
+    if (outcome == StoreOutcome::Failed) to_push_.clear();
+  }
   push();
+}
+
+// One key's trouble does not keep the others from converging; the run says it at its end.
+void SyncRun::note(const Error& error) {
+  if (!trouble_) trouble_ = error;
 }
 
 void SyncRun::finish(std::optional<Error> error) {

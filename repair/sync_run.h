@@ -51,6 +51,7 @@ class SyncRun {
   void push();
   void send(std::vector<FetchedCopy> copies);
   void on_sent(std::size_t sent, Result<StoreReply> reply);
+  void note(const Error& error);
   void finish(std::optional<Error> error);
   // `decode` runs on the answer; `then` gets the message or the error.
   template <typename Reply>
@@ -68,9 +69,9 @@ class SyncRun {
   KeyJoin join_;
   bool asking_mine_ = false, asking_theirs_ = false;
   std::vector<Bytes> to_fetch_, to_push_;
-  std::size_t asked_ = 0;    // keys of to_fetch_ or to_push_ in the batch under way
-  std::size_t merging_ = 0;  // merges of this batch without an answer yet
-  std::optional<Error> failed_;
+  std::size_t asked_ = 0;         // keys of to_fetch_ or to_push_ in the batch under way
+  std::size_t merging_ = 0;       // merges of this batch without an answer yet
+  std::optional<Error> trouble_;  // the first that did not end the run
   SyncOutcome outcome_;
   runtime::CallHandle call_, list_call_;
   Lifetime alive_;

@@ -133,7 +133,8 @@ struct ReplicationWorld {
 };
 
 // Replica + HintLog + Coordinator + the service that answers other nodes' replication verbs.
-// `storage_id` and the durable epoch lease live in the store's named values; `Damaged` if unreadable.
+// `storage_id` and the durable epoch lease live in the store's named values; `Damaged` if
+// unreadable.
 class Replication {
  public:
   virtual ~Replication() = default;
@@ -141,6 +142,9 @@ class Replication {
   virtual HintLog& hints() = 0;
   virtual Coordinator& coordinator() = 0;
   virtual void observe(DivergenceObserver* observer) = 0;
+  // `ready` comes once, in a later turn, when this node can mint: its storage id and a lease of key
+  // epochs are durable. Until then mints are Overloaded.
+  virtual void when_ready(std::function<void()> ready) = 0;
 };
 Result<std::unique_ptr<Replication>> make_replication(ReplicationWorld world, Random random);
 

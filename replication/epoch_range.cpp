@@ -57,7 +57,8 @@ bool EpochRange::wants_refill() const {
 }
 
 EpochMark EpochRange::mark() {
-  asked_end_ = std::max(asked_end_, next_ + block_);
+  // Below what is durable already no mark may fall, also after a refused one.
+  asked_end_ = std::max({asked_end_, durable_end_, next_ + block_});
   return {asked_end_, floor_};
 }
 

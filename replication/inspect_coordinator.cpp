@@ -55,7 +55,7 @@ void InspectOperation::start() {
 }
 
 void InspectOperation::on_row(std::size_t owner, const Result<InspectCopyReply>& copy) {
-  if (!copy) return;
+  if (!copy || finished_) return;  // the rows have left with the answer
   InspectRow& row = result_.replicas[owner];
   row.reachable = true;
   row.holds_record = copy->holds_record;

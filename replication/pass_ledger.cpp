@@ -3,6 +3,17 @@
 #include "base/check.h"
 
 namespace parley::replication {
+namespace {
+
+// What an owner says of itself and not of the write: another owner may take it.
+bool is_its_own_trouble(const WriteReply& reply) {
+  if (reply.outcome != Outcome::NotWritten || !reply.error) return false;
+  const ErrorCode code = reply.error->code;
+  return code == ErrorCode::Overloaded || code == ErrorCode::DiskFull ||
+         code == ErrorCode::NotReady;
+}
+
+}  // namespace
 
 void PassLedger::plan(std::vector<std::size_t> order) {
   order_ = std::move(order);
@@ -20,6 +31,10 @@ std::optional<std::size_t> PassLedger::next() {
 void PassLedger::answered(const WriteReply& reply) {
   PARLEY_CHECK(outstanding_ > 0);
   --outstanding_;
+  if (is_its_own_trouble(reply)) {
+    last_error_ = reply.error;
+    return;
+  }
   if (reply.outcome == Outcome::Unknown) maybe_sent_ = true;
   const auto rank = [](Outcome outcome) {
     return outcome == Outcome::Ok ? 2 : outcome == Outcome::Unknown ? 1 : 0;

@@ -34,11 +34,13 @@ void ReadOperation::plan_and_ask() {
   plan_ = std::move(*plan);
   ++round_;
   wrong_ring_ = false;
+  repairing_.clear();  // places in the old plan
   if (plan_.refusal) return refuse(*plan_.refusal);
   merge_.emplace(plan_.owners.size(), plan_.asking_order(), plan_.required,
                  majority_of(plan_.owners.size()));
   hedge_timer_.after(parts_.world.options.read_hedge(), [this] { hedge(); });
-  if (plan_.level.kind == Level::Kind::Any) {
+  // Once for all rounds: rings that stay different must not keep the hints from answering.
+  if (plan_.level.kind == Level::Kind::Any && round_ == 1) {
     patience_timer_.after(parts_.world.options.replica_patience(), [this] { search_hints(); });
   }
   advance();

@@ -56,7 +56,7 @@ struct FindHintsReply {
 
   struct Hint {
     target @0 :Data;
-    set @1 :Data;     # empty: damaged, or only targets were asked for
+    set @1 :Data;     # of all the hints here, in one of them; empty in the others
   }
 }
 

@@ -136,9 +136,17 @@ Result<InspectCopyReply> describe_copy(const Result<LocalCopy>& copy) {
 
 FindHintsReply found_hints(const std::vector<storage::HintRow>& rows, bool targets_only) {
   FindHintsReply reply;
+  VersionSet merged;
+  std::optional<std::size_t> first;
   for (const storage::HintRow& row : rows) {
-    reply.hints.push_back({row.key.target, targets_only || row.damaged ? Bytes{} : row.value});
+    reply.hints.push_back({row.key.target, {}});
+    if (targets_only || row.damaged) continue;
+    const auto set = VersionSet::decode(row.value);
+    if (!set) continue;
+    merged.merge(*set);
+    if (!first) first = reply.hints.size() - 1;
   }
+  if (first) reply.hints[*first].set = merged.encode();
   return reply;
 }
 

@@ -50,6 +50,8 @@ class ReplicaClient {
 
 // What `inspect` says of a copy as it was read. Damaged is told, not an error.
 Result<InspectCopyReply> describe_copy(const Result<LocalCopy>& copy);
+// One row for each target; the first sound one has the merged set of all, so that an answer is no
+// larger for many targets than for one.
 FindHintsReply found_hints(const std::vector<storage::HintRow>& rows, bool targets_only);
 
 }  // namespace parley::replication

@@ -49,7 +49,7 @@ struct FindHintsRequest {
 };
 struct FoundHint {
   NodeId target;
-  Bytes set;  // empty: damaged, or not asked for
+  Bytes set;  // empty: damaged, not asked for, or part of another one of this answer
 };
 struct FindHintsReply {
   std::vector<FoundHint> hints;

@@ -28,6 +28,12 @@ std::optional<ReplicaState> from_wire(PutReply::State state) {
   return std::nullopt;
 }
 
+// A code that a newer version has added says no more here than that something is wrong.
+ErrorCode error_code(std::uint16_t number) {
+  const auto code = static_cast<ErrorCode>(number);
+  return code <= ErrorCode::NotFound ? code : ErrorCode::Internal;
+}
+
 std::optional<ReplicaReceipt> take_receipt(PutReply::Replica::Reader in) {
   const auto node = take_id<NodeId>(in.getNode());
   const auto state = from_wire(in.getState());
@@ -47,7 +53,7 @@ std::optional<WriteReply> take_reply(PutReply::Reader in) {
   reply.outcome = *outcome;
   reply.level = *level;
   if (has_error) {
-    reply.error = Error{static_cast<ErrorCode>(in.getErrorCode()), bytes_of(in.getErrorMessage()),
+    reply.error = Error{error_code(in.getErrorCode()), bytes_of(in.getErrorMessage()),
                         static_cast<std::int64_t>(in.getRetryAfterMs() & 0x7fffffffU)};
   }
   reply.version = bytes_of(in.getVersion());

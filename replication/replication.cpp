@@ -162,6 +162,11 @@ class StoreReplication final : public Replication {
   Coordinator& coordinator() override { return coordinator_; }
   void observe(DivergenceObserver* observer) override { parts_.observer = observer; }
 
+  void when_ready(std::function<void()> ready) override {
+    ready_ = std::move(ready);
+    if (leased_) world_.loop.post(alive_.guard([this] { tell_ready(); }));
+  }
+
   ~StoreReplication() override { outlive_updates(world_.store, epochs_); }
 
   // What to tell once the storage id is durable, or is not.
@@ -177,8 +182,13 @@ class StoreReplication final : public Replication {
  private:
   void lease_epochs() {
     epochs_->start(alive_.guard([this](const Status& leased) {
-      if (!leased) retry_timer_.after(kRetryPause, [this] { lease_epochs(); });
+      if (!leased) return retry_timer_.after(kRetryPause, [this] { lease_epochs(); });
+      leased_ = true;
+      tell_ready();
     }));
+  }
+  void tell_ready() {
+    if (const auto ready = std::exchange(ready_, nullptr)) ready();
   }
 
   const ReplicationWorld world_;
@@ -194,6 +204,8 @@ class StoreReplication final : public Replication {
   OperationSet coordinator_;
   ReplicaService service_;
   runtime::Timer retry_timer_;
+  bool leased_ = false;
+  std::function<void()> ready_;
   Lifetime alive_;
 };
 

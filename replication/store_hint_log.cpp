@@ -1,7 +1,5 @@
 #include "replication/store_hint_log.h"
 
-#include "replication/version.h"
-
 namespace parley::replication {
 namespace {
 
@@ -37,6 +35,7 @@ StoreHintLog::StoreHintLog(const ReplicationWorld& world)
                return static_cast<double>(sum);
              }),
       expired_(world.metrics, "hints_expired_total", "Hints dropped because of their age."),
+      evicted_(world.metrics, "hints_evicted_total", "Hints dropped to make room for only copies."),
       expiry_timer_(world.loop) {
   expiry_timer_.after(kExpiryPause, [this] { expire_next(); });
 }
@@ -56,11 +55,39 @@ void StoreHintLog::add(const NodeId& target, const storage::RecordKey& key, Byte
   auto set = VersionSet::decode(encoded_set);
   if (!set) return refuse(set.error());
   if (set->empty()) return refuse({ErrorCode::InvalidArgument, "an empty version set as a hint"});
-  const Status room = room_for(target, encoded_set.size());
-  if (!room) return refuse(room.error());
+  const std::size_t bytes = encoded_set.size();
+  if (!sole) {
+    const Status room = room_for(target, bytes);
+    if (!room) return refuse(room.error());
+    return keep({target, key}, std::move(*set), std::move(encoded_set), false, std::move(done));
+  }
+  make_room(target, bytes,
+            [this, hint = storage::HintKey{target, key}, set = std::move(*set),
+             encoded_set = std::move(encoded_set), done = std::move(done)](const Status& room) {
+              if (room) return keep(hint, set, encoded_set, true, done);
+              world_.loop.post(alive_.guard([done, error = room.error()] { done(error); }));
+            });
+}
+
+void StoreHintLog::make_room(const NodeId& target, std::size_t bytes,
+                             std::function<void(Status)> done) {
+  const auto found = totals().find(target);
+  const bool others = found != totals().end() && found->second.hints > found->second.sole_hints;
+  const Status room = room_for(target, bytes);
+  if (room || !others) return done(room);
+  drop(target, [this, target, bytes, done = std::move(done)](const Result<std::uint64_t>& dropped) {
+    if (!dropped) return done(dropped.error());
+    evicted_.add(*dropped);
+    world_.log.warn("hints.evicted", {{"target", target}, {"hints", *dropped}});
+    done(room_for(target, bytes));
+  });
+}
+
+void StoreHintLog::keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
+                        std::function<void(Status)> done) {
   world_.store.update_hint(
-      {target, key}, sole, world_.loop.wall(),
-      [incoming = std::move(*set), bytes = std::move(encoded_set)](const storage::Found& current) {
+      key, sole, world_.loop.wall(),
+      [incoming = std::move(set), bytes = std::move(encoded_set)](const storage::Found& current) {
         return merged_hint(current, incoming, bytes);
       },
       alive_.guard([done](const Result<storage::Updated>& updated) {
@@ -99,11 +126,15 @@ void StoreHintLog::expire_next() {
   expiry_timer_.after(kExpiryPause, [this] { expire_next(); });
   const std::int64_t now = world_.loop.wall().millis;
   const std::int64_t most = to_millis(world_.options.hint_age_most());
+  // In turn: a target whose oldest hints are only copies looks old for ever.
+  std::optional<NodeId> next;
   for (const auto& [target, totals] : this->totals()) {
-    if (totals.hints > totals.sole_hints && totals.oldest.millis + most < now) {
-      return expire(target, std::nullopt);
-    }
+    if (totals.hints == totals.sole_hints || totals.oldest.millis + most >= now) continue;
+    if (!next || (*next <= expired_last_ && target > expired_last_)) next = target;
   }
+  if (!next) return;
+  expired_last_ = *next;
+  expire(*next, std::nullopt);
 }
 
 void StoreHintLog::expire(const NodeId& target, std::optional<storage::HintKey> after) {

@@ -4,6 +4,7 @@
 #include "base/lifetime.h"
 #include "replication/coordinator.h"
 #include "replication/hint_log.h"
+#include "replication/version.h"
 #include "runtime/loop.h"
 
 namespace parley::replication {
@@ -24,17 +25,24 @@ class StoreHintLog final : public HintLog {
   void drop(std::optional<NodeId> target, std::function<void(Result<std::uint64_t>)> done) override;
   const std::map<NodeId, storage::HintTotals>& totals() const override;
 
-  // Overloaded when `bytes` more for the target would pass its cap.
-  Status room_for(const NodeId& target, std::size_t bytes) const;
+  // Room for `bytes` of an only copy: the target's other hints give way, for anti-entropy will
+  // tell it what they hold. Overloaded when only copies fill the cap. `done` may come inside the
+  // call.
+  void make_room(const NodeId& target, std::size_t bytes, std::function<void(Status)> done);
 
  private:
+  // Overloaded when `bytes` more for the target would pass its cap.
+  Status room_for(const NodeId& target, std::size_t bytes) const;
+  void keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
+            std::function<void(Status)> done);
   void expire_next();
   void expire(const NodeId& target, std::optional<storage::HintKey> after);
   void on_listed(const NodeId& target, const Result<std::vector<storage::HintRow>>& rows);
 
   const ReplicationWorld& world_;
   Gauge pending_, bytes_;
-  Counter expired_;
+  Counter expired_, evicted_;
+  NodeId expired_last_;  // the target whose old hints went last
   runtime::Timer expiry_timer_;
   Lifetime alive_;
 };

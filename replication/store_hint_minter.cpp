@@ -52,15 +52,24 @@ void StoreHintMinter::mint(const NodeId& target, MintRequest request,
               alive_.guard([this, target, request = std::move(request), done = std::move(done)](
                                const Result<std::vector<storage::HintRow>>& rows) mutable {
                 if (!rows) return done(rows.error());
-                mint_onto(target, std::move(request), merge_rows(*rows), std::move(done));
+                mint_in_room(target, std::move(request), merge_rows(*rows), std::move(done));
               }));
+}
+
+void StoreHintMinter::mint_in_room(const NodeId& target, MintRequest request, VersionSet known,
+                                   std::function<void(Result<Minted>)> done) {
+  const std::size_t bytes = request.value.value_or("").size() + known.value_bytes();
+  hints_.make_room(
+      target, bytes,
+      alive_.guard([this, target, request = std::move(request), known = std::move(known),
+                    done = std::move(done)](const Status& room) mutable {
+        if (!room) return done(room.error());
+        mint_onto(target, std::move(request), std::move(known), std::move(done));
+      }));
 }
 
 void StoreHintMinter::mint_onto(const NodeId& target, MintRequest request, VersionSet known,
                                 std::function<void(Result<Minted>)> done) {
-  const std::size_t bytes = request.value.value_or("").size() + known.value_bytes();
-  const Status room = hints_.room_for(target, bytes);
-  if (!room) return done(room.error());
   // A hint is durable whatever the request relaxed.
   request.durability = storage::Durability::Fsync;
   epochs_.top_up();

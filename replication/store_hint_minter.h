@@ -17,6 +17,8 @@ class StoreHintMinter final : public HintMinter {
             std::function<void(Result<Minted>)> done) override;
 
  private:
+  void mint_in_room(const NodeId& target, MintRequest request, VersionSet known,
+                    std::function<void(Result<Minted>)> done);
   void mint_onto(const NodeId& target, MintRequest request, VersionSet known,
                  std::function<void(Result<Minted>)> done);
 

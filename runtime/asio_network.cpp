@@ -139,24 +139,27 @@ class Dial final : public std::enable_shared_from_this<Dial> {
 
   void finish(std::error_code error) {
     if (!report_) return;  // timed out before
+    if (error == asio::error::connection_refused) return fail_refused();
     if (error) return fail(plain_text(error));
     // Dialling a free port of the ephemeral range can, by chance, connect a socket to itself.
     const auto own = socket_.local_endpoint(error);
     if (error) return fail(plain_text(error));
     if (own == tcp::endpoint(own.address(), to_.port) && own.address().to_string() == to_.address) {
-      return fail("connection refused");
+      return fail_refused();
     }
     core_.cancel_timer(std::exchange(timer_, TimerId::None));
     const auto report = std::exchange(report_, nullptr);
     report(make_stream(core_, std::move(socket_), to_, nullptr));
   }
 
-  void fail(const std::string& why) {
+  void fail_refused() { fail("connection refused", ErrorCode::Refused); }
+
+  void fail(const std::string& why, ErrorCode code = ErrorCode::Unreachable) {
     core_.cancel_timer(std::exchange(timer_, TimerId::None));
     std::error_code ignored;
     socket_.close(ignored);
     const auto report = std::exchange(report_, nullptr);
-    report(Error{ErrorCode::Unreachable, "cannot connect to " + to_text(to_) + ": " + why});
+    report(Error{code, "cannot connect to " + to_text(to_) + ": " + why});
   }
 
   AsioCore& core_;

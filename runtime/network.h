@@ -13,8 +13,8 @@
 
 namespace parley::runtime {
 
-// One byte stream. Destroying it closes it, once what was sent has left (a few seconds at most), and
-// no callback comes after.
+// One byte stream. Destroying it closes it, once what was sent has left (a few seconds at most),
+// and no callback comes after.
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -53,7 +53,8 @@ class Network {
   virtual Result<std::unique_ptr<Listener>> listen(
       const Endpoint& at, std::function<void(std::unique_ptr<Connection>)> on_accept) = 0;
   // Dials from `local_address` (empty: any), so that a firewall rule between two addresses is a
-  // real partition. Error Unreachable: nothing was sent.
+  // real partition. Nothing was sent on error: Refused when the kernel at `to` said that nobody
+  // listens there (proof that the process is gone; a stopped one still accepts), else Unreachable.
   virtual void connect(const std::string& local_address, const Endpoint& to, Duration timeout,
                        std::function<void(Result<std::unique_ptr<Connection>>)> done) = 0;
   virtual Result<std::unique_ptr<DatagramSocket>> bind_datagrams(

@@ -28,17 +28,35 @@ enum class Channel : std::uint8_t { Foreground, Bulk };
 
 struct RpcOptions : OptionGroup {
   RpcOptions() : OptionGroup("rpc") {}
-  DurationOption silence_max{*this, "silence_max", 3s, {500ms, 60s},
+  DurationOption silence_max{*this,
+                             "silence_max",
+                             3s,
+                             {500ms, 60s},
                              "A peer connection without a byte for this long is dropped."};
-  DurationOption dial_timeout{*this, "dial_timeout", 1s, {50ms, 30s},
+  DurationOption dial_timeout{*this,
+                              "dial_timeout",
+                              1s,
+                              {50ms, 30s},
                               "How long one attempt to connect to a peer may take."};
-  DurationOption redial_most{*this, "redial_most", 2s, {50ms, 60s},
+  DurationOption redial_most{*this,
+                             "redial_most",
+                             2s,
+                             {50ms, 60s},
                              "Longest pause between two attempts to connect to a peer."};
-  CountOption frame_bytes_most{*this, "frame_bytes_most", 8_MiB, {64_KiB, 64_MiB},
+  CountOption frame_bytes_most{*this,
+                               "frame_bytes_most",
+                               32_MiB,
+                               {64_KiB, 64_MiB},
                                "Larger frames are refused unread and the connection dropped."};
-  CountOption unsent_bytes_most{*this, "unsent_bytes_most", 32_MiB, {1_MiB, 1024_MiB},
+  CountOption unsent_bytes_most{*this,
+                                "unsent_bytes_most",
+                                64_MiB,
+                                {1_MiB, 1024_MiB},
                                 "Past this many unsent bytes to one peer, new calls fail."};
-  CountOption calls_most{*this, "calls_most", 16384, {16, 1048576},
+  CountOption calls_most{*this,
+                         "calls_most",
+                         16384,
+                         {16, 1048576},
                          "Outstanding calls to one peer; past it new calls are overloaded."};
 };
 

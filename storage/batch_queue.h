@@ -79,6 +79,7 @@ class BatchQueue {
   }
 
  private:
+  static constexpr std::size_t kMany = 8;
   static constexpr std::size_t kNever = std::numeric_limits<std::size_t>::max();
   struct Item {
     Request request;
@@ -100,10 +101,11 @@ class BatchQueue {
     for (;;) {
       wait_for(lock, 1, nullptr);
       if (queue_.empty()) return;
-      // Those answered by the last batches come again, together with those that queued meanwhile:
-      // three quarters of the most that were active lately are company enough. (Of the last batch
-      // alone would let batches shrink without end.) A lone requester is never made to wait.
-      const std::size_t company = active_ - active_ / 4;
+      // Those answered by the last batches come again, together with those that queued meanwhile.
+      // Of many, seven eighths of the most that were active lately are company enough (of the last
+      // batch alone would let batches shrink without end); of few, half, so that two or three
+      // never wait for each other. A lone requester is never made to wait.
+      const std::size_t company = active_ < kMany ? active_ / 2 : active_ - active_ / 8;
       if (in_flight_ > 1 && limits_.gather > Duration{0}) {
         wait_for(lock, company < limits_.batch_most ? company : limits_.batch_most,
                  &limits_.gather);

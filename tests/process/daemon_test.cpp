@@ -1,4 +1,6 @@
-// Scenario h, the daemon's half: what parleyd refuses to start with, and what it says while it runs.
+// Scenario h, the daemon's half: what parleyd refuses to start with, and what it says while it
+// runs.
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -47,6 +49,27 @@ TEST_CASE("daemon: bad options are refused with one line", "[daemon]") {
   check_refusal(parleyd({"--data-dir", dir, "--set", "no.such=1"}), "no.such");
   check_refusal(parleyd({"--config", dir + "/missing.toml"}), "missing.toml");
   check_refusal(parleyd({"--data-dir", dir, "--vnodes", "0"}), "--vnodes");
+  check_refusal(parleyd({"--config", scratch.path()}), "is a directory");
+  check_refusal(parleyd({"--data-dir", ""}), "--data-dir must not be empty");
+  check_refusal(parleyd({"--data-dir", dir, "--listen", ""}), "--listen must not be empty");
+  check_refusal(parleyd({"--data-dir", dir, "--seed", ""}), "--seed must not be empty");
+  const std::vector<std::pair<std::string, std::string>> bad_files = {
+      {"listen = \"\"", "listen must not be empty"},
+      {"data_dir = 5", "data_dir must be a string"},
+      {"client_port = \"many\"", "client_port must be a whole number"},
+      {"found = 1", "found must be true or false"},
+      {"seeds = \"127.0.0.1:7401\"", "seeds must be a list"},
+      {"seeds = [7401]", "a seed must be a string"},
+      {"[nothing]", "unknown table [nothing]"},
+      {"[membership]\nprobe_interval = [1]", "membership.probe_interval must be one value"},
+      {"[membership]\nno_such = 1", "no_such"},
+      {"listne = \"127.0.0.1\"", "unknown key 'listne'"}};
+  for (const auto& [text, says] : bad_files) {
+    std::ofstream(scratch.path() + "/wrong.toml") << text << "\n";
+    const auto result = parleyd({"--config", scratch.path() + "/wrong.toml", "--check-config"});
+    check_refusal(result, says);
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
   std::ofstream(scratch.path() + "/bad.toml") << "listen = \n";
   check_refusal(parleyd({"--config", scratch.path() + "/bad.toml"}), "bad.toml");
   std::ofstream(scratch.path() + "/good.toml")
@@ -84,7 +107,8 @@ TEST_CASE("daemon: unusable data directories are refused with one line", "[daemo
   REQUIRE(cluster.wait_ready(0));
   CHECK(cluster.cli(0, {"get", "k", "-o", "raw"}).out == "v");
   REQUIRE(cluster.terminate(0) == 0);
-  std::fstream db(cluster.data_dir(0) + "/parley.db", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream db(cluster.data_dir(0) + "/parley.db",
+                  std::ios::in | std::ios::out | std::ios::binary);
   db.seekp(0);
   db << std::string(200, '\x5a');
   db.close();
@@ -114,8 +138,10 @@ TEST_CASE("daemon: a full disk refuses writes, serves reads and recovers", "[dae
   int refused = 0, last_ok = -1;
   for (int i = 0; i < 100 && refused == 0; ++i) {
     const auto put = cluster.cli(0, {"put", "k" + std::to_string(i), "-"}, value);
-    if (put.exit_code == 0) last_ok = i;
-    else refused = put.exit_code;
+    if (put.exit_code == 0)
+      last_ok = i;
+    else
+      refused = put.exit_code;
   }
   REQUIRE(last_ok >= 0);
   CHECK(refused == 4);  // nothing was written
@@ -131,9 +157,8 @@ TEST_CASE("daemon: a foreign cluster's node is not let in", "[daemon]") {
   REQUIRE(cluster.start());
   local::ScratchDirectory scratch;
   const std::string other = cluster.address(0).substr(0, cluster.address(0).rfind('.')) + ".77";
-  const auto refused =
-      parleyd({"--data-dir", scratch.path() + "/d", "--listen", other, "--cluster", "elsewhere",
-               "--seed", cluster.peer_endpoint(0)});
+  const auto refused = parleyd({"--data-dir", scratch.path() + "/d", "--listen", other, "--cluster",
+                                "elsewhere", "--seed", cluster.peer_endpoint(0)});
   check_refusal(refused, "elsewhere");
   REQUIRE(cluster.cli(0, {"put", "k", "v"}).exit_code == 0);
   // The right name, but the cluster holds data by now.

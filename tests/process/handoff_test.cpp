@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::size_t kKeys = 10'000;
 
-std::vector<std::string> write_keys(LocalCluster& cluster, const std::vector<std::size_t>& through) {
+std::vector<std::string> write_keys(LocalCluster& cluster,
+                                    const std::vector<std::size_t>& through) {
   std::vector<std::string> keys;
   std::vector<client::PutItem> items;
   const auto client = cluster.client(through, 20s);
@@ -68,7 +69,8 @@ TEST_CASE("handoff: anti-entropy alone brings 10,000 missed writes within 60 s",
   const auto keys = write_keys(cluster, {0, 1, 2, 3});
   const auto refused = cluster.cli(0, {"hints", "drop", "--target", cluster.address(4)});
   CHECK(refused.exit_code == 2);  // destructive: wants --yes
-  const auto dropped = cli_json(cluster, 0, {"hints", "drop", "--target", cluster.address(4), "-y"});
+  const auto dropped =
+      cli_json(cluster, 0, {"hints", "drop", "--target", cluster.address(4), "-y"});
   CHECK(dropped.exit_code == 0);
   const auto client = cluster.client({0}, 10s, false);
   REQUIRE(hints_left(*client) == 0);

@@ -70,9 +70,8 @@ inline bool replicas_equal(client::Client& client, const std::string& key) {
 
 // How many of the keys are not (yet) equal on all their replicas.
 inline std::size_t count_diverged(client::Client& client, const std::vector<std::string>& keys) {
-  return static_cast<std::size_t>(std::count_if(keys.begin(), keys.end(), [&](const auto& key) {
-    return !replicas_equal(client, key);
-  }));
+  return static_cast<std::size_t>(std::count_if(
+      keys.begin(), keys.end(), [&](const auto& key) { return !replicas_equal(client, key); }));
 }
 
 // Hints held by any node that is up, as `client`'s node sums them; -1 when it cannot say.

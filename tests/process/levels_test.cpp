@@ -18,9 +18,9 @@ std::size_t required_of(const std::string& level) {
 
 struct Scene {
   LocalCluster cluster;
-  std::vector<std::size_t> owners;   // of every key used, in preference order
-  std::vector<std::size_t> others;   // the two nodes that own nothing of them
-  std::size_t killed = 0;            // owners[0..killed) are dead
+  std::vector<std::size_t> owners;  // of every key used, in preference order
+  std::vector<std::size_t> others;  // the two nodes that own nothing of them
+  std::size_t killed = 0;           // owners[0..killed) are dead
   std::vector<std::string> spare_keys;
   std::map<std::string, std::string> accepted, refused;  // key -> value
 
@@ -38,8 +38,10 @@ struct Scene {
 };
 
 void check_level_json(const Json& json, const std::string& level) {
-  if (level.size() == 1) CHECK(json.at("level") == std::stoi(level));
-  else CHECK(json.at("level") == level);
+  if (level.size() == 1)
+    CHECK(json.at("level") == std::stoi(level));
+  else
+    CHECK(json.at("level") == level);
   CHECK(json.at("required") == required_of(level));
 }
 
@@ -60,8 +62,10 @@ void check_receipt(Scene& scene, const Json& put, bool hint_only, std::size_t re
     }
     durable += state == "durable" ? 1 : 0;
   }
-  if (hint_only) CHECK_FALSE(put.at("hint_holders").empty());
-  else CHECK(durable >= required);
+  if (hint_only)
+    CHECK_FALSE(put.at("hint_holders").empty());
+  else
+    CHECK(durable >= required);
 }
 
 void write_at(Scene& scene, std::size_t coordinator, const std::string& level,
@@ -176,8 +180,8 @@ TEST_CASE("levels: outcome, exit code and receipt with 0 to 3 replicas killed", 
   for (std::size_t i = 0; i < 5; ++i) {
     if (std::find(found.begin(), found.end(), i) == found.end()) scene.others.push_back(i);
   }
-  scene.spare_keys = keys_owned_by(scene.cluster, scene.others[0],
-                                   {found.begin(), found.end()}, 52, "levels-");
+  scene.spare_keys =
+      keys_owned_by(scene.cluster, scene.others[0], {found.begin(), found.end()}, 52, "levels-");
   round_with_killed(scene);
   while (scene.killed < 3) {
     scene.cluster.kill9(scene.owners[scene.killed]);

@@ -49,8 +49,12 @@ TEST_CASE("readme: the C++ example compiles and runs", "[readme]") {
   local::ScratchDirectory scratch;
   std::ofstream(scratch.path() + "/example.cpp") << program;
   const std::string build = local::program_folder() + "/..";
-  std::vector<std::string> compile = {"c++", "-std=c++20", "-I", PARLEY_SOURCE_DIR,
-                                      scratch.path() + "/example.cpp", "-o",
+  std::vector<std::string> compile = {"c++",
+                                      "-std=c++20",
+                                      "-I",
+                                      PARLEY_SOURCE_DIR,
+                                      scratch.path() + "/example.cpp",
+                                      "-o",
                                       scratch.path() + "/example"};
   std::istringstream flags(PARLEY_EXAMPLE_LINK);
   for (std::string flag; flags >> flag;) compile.push_back(flag);

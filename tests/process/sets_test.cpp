@@ -101,27 +101,41 @@ void break_things(LocalCluster& cluster, Firewall* firewall, const std::atomic<b
   }
 }
 
+// The last lines of a log.
+std::string tail(const std::string& log) {
+  return log.size() > 3000 ? log.substr(log.size() - 3000) : log;
+}
+
 }  // namespace
 
 TEST_CASE("sets: every acknowledged element survives kills, pauses and cuts", "[sets]") {
   LocalCluster cluster;
   REQUIRE(cluster.start());
   std::unique_ptr<Firewall> firewall;
-  if (Firewall::available()) firewall = std::make_unique<Firewall>();
-  else WARN("no cuts: needs root and nft");
+  if (Firewall::available())
+    firewall = std::make_unique<Firewall>();
+  else
+    WARN("no cuts: needs root and nft");
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   Acknowledged acknowledged;
   std::atomic<bool> stop{false};
-  std::thread breaker([&] { break_things(cluster, firewall.get(), stop, seed); });
+  std::atomic<int> adding{kClients};
   std::vector<std::thread> adders;
   for (int c = 0; c < kClients; ++c) {
-    adders.emplace_back([&, c] { add_elements(cluster, c, acknowledged); });
+    adders.emplace_back([&, c] {
+      add_elements(cluster, c, acknowledged);
+      if (--adding == 0) stop = true;
+    });
   }
+  // Here and not in a thread: a daemon dies with the thread that started it.
+  break_things(cluster, firewall.get(), stop, seed);
   for (auto& adder : adders) adder.join();
-  stop = true;
-  breaker.join();
   if (firewall) firewall->heal();
+  for (std::size_t i = 0; i < cluster.size(); ++i) {
+    INFO(cluster.address(i) << "\n" << tail(cluster.log(i)));
+    CHECK(cluster.running(i));
+  }
   REQUIRE(cluster.wait_settled(60s));
 
   const auto client = cluster.client({}, 10s);
@@ -130,10 +144,13 @@ TEST_CASE("sets: every acknowledged element survives kills, pauses and cuts", "[
   std::size_t acknowledged_total = 0, missing = 0;
   for (int set = 0; set < kSets; ++set) {
     client::ReadResult seen;
-    REQUIRE(eventually(60s, [&] {
+    const bool read = eventually(60s, [&] {
       seen = client->get(set_key(set), all);
       return !seen.error;
-    }));
+    });
+    INFO(set_key(set) << ": " << (seen.error ? seen.error->message : "read"));
+    INFO((read ? "" : cluster.cli(0, {"inspect", set_key(set)}).out));
+    REQUIRE(read);
     Elements merged;
     for (const auto& value : seen.values) merged.merge(parse_set(value.value));
     for (const auto& element : acknowledged.sets[static_cast<std::size_t>(set)]) {

@@ -43,14 +43,18 @@ Exchange send_tcp(const std::string& address, int port, const std::string& bytes
     poll(&ready, 1, left(deadline));
     if ((ready.revents & POLLOUT) != 0 && more) {
       const ssize_t put = send(fd, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-      if (put > 0) sent += static_cast<std::size_t>(put);
-      else if (errno != EAGAIN) out.closed_by_peer = true;
+      if (put > 0)
+        sent += static_cast<std::size_t>(put);
+      else if (errno != EAGAIN)
+        out.closed_by_peer = true;
     }
     if ((ready.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
       char buffer[65536];
       const ssize_t got = recv(fd, buffer, sizeof buffer, 0);
-      if (got > 0) out.answer.append(buffer, static_cast<std::size_t>(got));
-      else if (got == 0 || errno != EAGAIN) out.closed_by_peer = true;
+      if (got > 0)
+        out.answer.append(buffer, static_cast<std::size_t>(got));
+      else if (got == 0 || errno != EAGAIN)
+        out.closed_by_peer = true;
     }
   }
   close(fd);

@@ -114,7 +114,7 @@ TEST_CASE("tree: time, chance and threads come in through constructors") {
   const std::regex banned(
       R"(system_clock|steady_clock|random_device|sleep_for|sleep_until|std::thread|std::jthread)"
       R"(|co_await|co_return|co_yield|\.detach\(\)|\[=\])");
-  const std::regex rooms(R"(^(runtime/asio_|runtime/os_|storage/sqlite_|api/client))");
+  const std::regex rooms(R"(^(runtime/asio_|runtime/os_|storage/|api/client))");
   for (const auto& file : sources_under(kFloors)) {
     if (std::regex_search(file.path, rooms)) continue;
     for (const auto& line : file.lines) {
@@ -141,14 +141,17 @@ TEST_CASE("tree: functions stay under 71 lines") {
   // A definition begins at a line in column 0 (or 2 inside a class) that ends with '{' and ends at
   // the '}' of the same indentation: what clang-format makes of this tree.
   const std::regex opens(R"(^( ?)( ?)[A-Za-z~].*\) ?(const|override|noexcept|final| )*\{$)");
+  // A lambda ends otherwise ("});") and counts with the function around it.
+  const std::regex lambda(R"(\[[^\]]*\] ?\()");
   for (const auto& file : sources_under(all_folders())) {
     for (std::size_t i = 0; i < file.lines.size(); ++i) {
       const std::string& line = file.lines[i];
-      if (!std::regex_match(line, opens) || line.find("TEST_CASE") != std::string::npos) continue;
+      if (!std::regex_match(line, opens) || std::regex_search(line, lambda)) continue;
+      if (line.find("TEST_CASE") != std::string::npos) continue;
       const std::string indent = line.substr(0, line.find_first_not_of(' '));
-      const auto end = std::find_if(file.lines.begin() + static_cast<std::ptrdiff_t>(i),
-                                    file.lines.end(),
-                                    [&](const std::string& l) { return l == indent + "}"; });
+      const auto end =
+          std::find_if(file.lines.begin() + static_cast<std::ptrdiff_t>(i), file.lines.end(),
+                       [&](const std::string& l) { return l == indent + "}"; });
       const auto length = end - (file.lines.begin() + static_cast<std::ptrdiff_t>(i)) + 1;
       INFO(file.path << ":" << i + 1 << " " << line);
       CHECK(length <= 70);
@@ -159,7 +162,7 @@ TEST_CASE("tree: functions stay under 71 lines") {
 TEST_CASE("tree: no word for a class that has no idea of its own, nothing left open") {
   const std::regex vague(R"(\b(class|struct) \w*(Manager|Helper|Util|Impl)\b)");
   // Spelled apart so that this file does not find itself.
-  const std::regex open(std::string("TO") + "DO|FIX" + "ME|X" + "XX|HA" + "CK");
+  const std::regex open(std::string("\\b(TO") + "DO|FIX" + "ME|X" + "XX|HA" + "CK)\\b");
   for (const auto& file : sources_under(all_folders())) {
     for (const auto& line : file.lines) {
       INFO(file.path << ": " << line);

@@ -30,7 +30,8 @@ std::string scrape(const std::string& address) {
     const std::string ask = "GET /metrics HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n";
     if (write(fd, ask.data(), ask.size()) > 0) {
       char buffer[65536];
-      for (ssize_t n = read(fd, buffer, sizeof buffer); n > 0; n = read(fd, buffer, sizeof buffer)) {
+      for (ssize_t n = read(fd, buffer, sizeof buffer); n > 0;
+           n = read(fd, buffer, sizeof buffer)) {
         out.append(buffer, static_cast<std::size_t>(n));
       }
     }
@@ -58,7 +59,8 @@ Used used_by(local::LocalCluster& cluster) {
     std::istringstream fields(stat.substr(stat.rfind(')') + 2));
     std::string field;
     for (int n = 3; n <= 15 && fields >> field; ++n) {
-      if (n >= 14) used.cpu_seconds += std::atof(field.c_str()) / static_cast<double>(sysconf(_SC_CLK_TCK));
+      if (n >= 14)
+        used.cpu_seconds += std::atof(field.c_str()) / static_cast<double>(sysconf(_SC_CLK_TCK));
     }
   }
   return used;
@@ -142,10 +144,12 @@ int run_cluster_bench(double seconds_each) {
   fmt::print("{:<22} {:>7} {:>10} {:>12} {:>14} {:>7}\n", "operation", "clients", "ops/s",
              "fsyncs/op", "server us/op", "failed");
   for (const auto& [name, write, level] :
-       {std::tuple{"put quorum (fsynced)", true, "quorum"}, std::tuple{"put one (fsynced)", true, "one"},
-        std::tuple{"get quorum", false, "quorum"}, std::tuple{"get one", false, "one"}}) {
+       {std::tuple{"put quorum (fsynced)", true, "quorum"},
+        std::tuple{"put one (fsynced)", true, "one"}, std::tuple{"get quorum", false, "quorum"},
+        std::tuple{"get one", false, "one"}}) {
     for (const int outstanding : {1, 16, 64}) {
-      const auto figures = ClosedLoop(*client, write, level).run(cluster, outstanding, seconds_each);
+      const auto figures =
+          ClosedLoop(*client, write, level).run(cluster, outstanding, seconds_each);
       fmt::print("{:<22} {:>7} {:>10.0f} {:>12.3f} {:>14.1f} {:>7}\n", name, outstanding,
                  figures.per_second, figures.fsyncs_per_op, figures.cpu_us_per_op, figures.failed);
       std::fflush(stdout);

@@ -19,8 +19,8 @@ std::shared_ptr<const ring::Ring> ring_of(std::size_t nodes) {
   auto built = ring::Ring::build(records);
   for (std::size_t i = 0; i < nodes; ++i) {
     const auto node = random.id<NodeId>();
-    records.push_back({node, 1, ring::RingStatus::Normal, "r",
-                       ring::allocate_slots(*built, node, 64)});
+    records.push_back(
+        {node, 1, ring::RingStatus::Normal, "r", ring::allocate_slots(*built, node, 64)});
     built = ring::Ring::build(records);
   }
   return built;

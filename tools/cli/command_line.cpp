@@ -105,10 +105,14 @@ void declare_cluster_verbs(CLI::App& app, CommandLine& line) {
 }
 
 int understand_globals(const Typed& typed, CommandLine& line) {
-  if (typed.output == "table") line.output = OutputForm::Table;
-  else if (typed.output == "json") line.output = OutputForm::Json;
-  else if (typed.output == "raw") line.output = OutputForm::Raw;
-  else return usage_error(typed, "-o must be table, json or raw, not '" + typed.output + "'");
+  if (typed.output == "table")
+    line.output = OutputForm::Table;
+  else if (typed.output == "json")
+    line.output = OutputForm::Json;
+  else if (typed.output == "raw")
+    line.output = OutputForm::Raw;
+  else
+    return usage_error(typed, "-o must be table, json or raw, not '" + typed.output + "'");
   const auto timeout = parse_duration(typed.timeout);
   if (!timeout.ok()) return usage_error(typed, "--timeout: " + timeout.error().message);
   if (*timeout < 1ms || *timeout > std::chrono::hours(1)) {
@@ -150,11 +154,13 @@ int understand_keyed(const Typed& typed, CommandLine& line) {
   if (line.key.empty()) return usage_error(typed, "KEY must not be empty");
   if (!typed.context.empty()) {
     const auto context = from_base64url(typed.context);
-    if (!context) return usage_error(typed, "--context is malformed: it is not what a read printed");
+    if (!context)
+      return usage_error(typed, "--context is malformed: it is not what a read printed");
     line.context = *context;
   }
   if (typed.durability != "fsync" && typed.durability != "memory") {
-    return usage_error(typed, "--durability must be fsync or memory, not '" + typed.durability + "'");
+    return usage_error(typed,
+                       "--durability must be fsync or memory, not '" + typed.durability + "'");
   }
   line.memory_durability = typed.durability == "memory";
   const int given = (line.replace ? 1 : 0) + (line.blind ? 1 : 0) + (line.context ? 1 : 0);

@@ -26,8 +26,8 @@ struct CommandLine {
   std::optional<Bytes> context;
   bool memory_durability = false;
   bool replace = false, blind = false;
-  std::string target;       // hints drop
-  bool wait = false;        // repair
+  std::string target;                   // hints drop
+  bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
 };
 

@@ -7,13 +7,13 @@ namespace parley::cli {
 
 enum ExitCode : int {
   kOk = 0,
-  kNegative = 1,      // not found, divergence found
-  kUsage = 2,         // the request itself is wrong; nothing was written
+  kNegative = 1,  // not found, divergence found
+  kUsage = 2,     // the request itself is wrong; nothing was written
   kCannotConnect = 3,
-  kUnavailable = 4,   // nothing was written
-  kUnknown = 5,       // below level or timeout: may have been written
-  kConflict = 6,      // siblings where one value was asked for, sibling cap
-  kOverloaded = 7,    // nothing was written
+  kUnavailable = 4,  // nothing was written
+  kUnknown = 5,      // below level or timeout: may have been written
+  kConflict = 6,     // siblings where one value was asked for, sibling cap
+  kOverloaded = 7,   // nothing was written
   kNotAuthorised = 8,
   kInternal = 9,
   kInterrupted = 130,
@@ -32,6 +32,7 @@ inline ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::Expired:
     case ErrorCode::Damaged:
     case ErrorCode::DiskFull:
+    case ErrorCode::StaleCopy:
     case ErrorCode::NotReady: return kUnavailable;
     case ErrorCode::Unknown:
     case ErrorCode::NoAnswer: return kUnknown;

@@ -1,9 +1,9 @@
 // parley: the command line. Reads the line, asks the cluster, prints, exits with the right code.
+#include <unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <functional>
 #include <map>
-#include <unistd.h>
 
 #include "api/client.h"
 #include "tools/cli/command_line.h"

@@ -40,8 +40,10 @@ Json get_json(const client::ReadResult& result) {
   Json values = Json::array();
   for (const auto& value : result.values) {
     Json row;
-    if (is_utf8(value.value)) row["value"] = value.value;
-    else row["value_base64"] = to_base64(value.value);
+    if (is_utf8(value.value))
+      row["value"] = value.value;
+    else
+      row["value_base64"] = to_base64(value.value);
     row["version"] = value.version;
     values.push_back(std::move(row));
   }
@@ -111,6 +113,11 @@ ExitCode fail(const CommandLine& line, const Error& error, bool connected, Json 
     print_json(json);
   }
   return connected ? exit_code_of(error.code) : kCannotConnect;
+}
+
+ExitCode fail_read(const CommandLine& line, const Error& error, bool connected, Json receipt) {
+  const ExitCode code = fail(line, error, connected, std::move(receipt));
+  return code == kUnknown ? kUnavailable : code;
 }
 
 }  // namespace parley::cli

@@ -31,5 +31,9 @@ void print_json(const Json& json);
 // Prints the error in the form asked for (prose on stderr always) and gives the exit code.
 ExitCode fail(const CommandLine& line, const Error& error, bool connected = true,
               Json receipt = Json::object());
+// The same of a question: it changes nothing, so whatever kept the answer away, nothing was
+// written.
+ExitCode fail_read(const CommandLine& line, const Error& error, bool connected = true,
+                   Json receipt = Json::object());
 
 }  // namespace parley::cli

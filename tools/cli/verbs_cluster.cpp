@@ -12,13 +12,19 @@ using Rows = std::vector<std::vector<std::string>>;
 
 template <typename T>
 ExitCode failed(const CommandLine& line, const Result<T>& result) {
-  return fail(line, result.error(), result.error().code != ErrorCode::Unreachable);
+  const bool connected = result.error().code != ErrorCode::Unreachable;
+  const bool changes =
+      line.verb == "hints drop" || line.verb == "repair" || line.verb == "consistency set";
+  return changes ? fail(line, result.error(), connected)
+                 : fail_read(line, result.error(), connected);
 }
 
 // Either the JSON, or the table.
 ExitCode print(const CommandLine& line, const Json& json, const Rows& rows) {
-  if (line.output == OutputForm::Json) print_json(json);
-  else std::fputs(table_text(rows).c_str(), stdout);
+  if (line.output == OutputForm::Json)
+    print_json(json);
+  else
+    std::fputs(table_text(rows).c_str(), stdout);
   return kOk;
 }
 
@@ -67,10 +73,8 @@ ExitCode ring(client::Client& client, const CommandLine& line) {
   Rows rows = {{"SLOT", "TOKEN", "ADDRESS", "NODE"}};
   for (const auto& vnode : result->vnodes) {
     const std::string token = fmt::format("{:016x}", static_cast<std::uint64_t>(vnode.slot) << 48);
-    vnodes.push_back({{"slot", vnode.slot},
-                      {"token", token},
-                      {"address", vnode.address},
-                      {"node", vnode.node}});
+    vnodes.push_back(
+        {{"slot", vnode.slot}, {"token", token}, {"address", vnode.address}, {"node", vnode.node}});
     rows.push_back({std::to_string(vnode.slot), token, vnode.address, vnode.node});
   }
   return print(line, {{"digest", result->digest}, {"vnodes", std::move(vnodes)}}, rows);
@@ -112,8 +116,8 @@ ExitCode gossip(client::Client& client, const CommandLine& line) {
   const auto result = client.gossip();
   if (!result.ok()) return failed(line, result);
   Json members = Json::array();
-  Rows rows = {{"ADDRESS", "LIVENESS", "GENERATION", "INCARNATION", "HEARD", "RTT", "VIEW", "RING",
-                "NODE"}};
+  Rows rows = {
+      {"ADDRESS", "LIVENESS", "GENERATION", "INCARNATION", "HEARD", "RTT", "VIEW", "RING", "NODE"}};
   for (const auto& row : *result) {
     members.push_back({{"address", row.address},
                        {"node", row.node},
@@ -148,7 +152,8 @@ ExitCode hints(client::Client& client, const CommandLine& line) {
                     {"bytes", row.bytes},
                     {"oldest_ms", row.oldest_ms}});
     rows.push_back({row.holder, row.target, std::to_string(row.hints),
-                    std::to_string(row.sole_hints), bytes_text(row.bytes), age_text(row.oldest_ms)});
+                    std::to_string(row.sole_hints), bytes_text(row.bytes),
+                    age_text(row.oldest_ms)});
   }
   return print(line, {{"hints", std::move(held)}, {"total", total}}, rows);
 }
@@ -156,8 +161,10 @@ ExitCode hints(client::Client& client, const CommandLine& line) {
 ExitCode hints_drop(client::Client& client, const CommandLine& line) {
   const auto result = client.drop_hints(line.target);
   if (!result.ok()) return failed(line, result);
-  if (line.output == OutputForm::Json) print_json({{"dropped", *result}});
-  else print_line(fmt::format("dropped {}", *result));
+  if (line.output == OutputForm::Json)
+    print_json({{"dropped", *result}});
+  else
+    print_line(fmt::format("dropped {}", *result));
   return kOk;
 }
 
@@ -196,9 +203,8 @@ ExitCode repair_status(client::Client& client, const CommandLine& line) {
 
 ExitCode consistency(client::Client& client, const CommandLine& line) {
   const bool set = line.verb == "consistency set";
-  const auto result =
-      set ? client.set_consistency(line.keyspace, line.read_level, line.write_level)
-          : client.keyspace(line.keyspace);
+  const auto result = set ? client.set_consistency(line.keyspace, line.read_level, line.write_level)
+                          : client.keyspace(line.keyspace);
   if (!result.ok()) return failed(line, result);
   return print(line,
                {{"keyspace", result->name},

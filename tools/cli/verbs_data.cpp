@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdio>
 
 #include "tools/cli/output.h"
@@ -14,6 +15,9 @@ client::ReadOptions read_options(const CommandLine& line) {
   options.keyspace = line.keyspace;
   return options;
 }
+
+// A write with less left than this would most likely end as "may have been written".
+constexpr Duration kWriteTimeLeast = 50ms;
 
 client::WriteResult refused(const CommandLine& line, Error error) {
   client::WriteResult result;
@@ -61,17 +65,15 @@ std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
                                 std::optional<ExitCode>& code) {
   const client::ReadResult seen = client.get(line.key, read_options(line));
   if (seen.error) {
-    const bool nothing_to_ask = line.level == "any" && seen.connected &&
-                                seen.error->code == ErrorCode::Unavailable;
+    const bool nothing_to_ask =
+        line.level == "any" && seen.connected && seen.error->code == ErrorCode::Unavailable;
     if (nothing_to_ask) return std::nullopt;  // the write goes on blind
     client::WriteResult result = refused(line, *seen.error);
     result.level = seen.level.empty() ? line.level : seen.level;
     result.required = seen.required;
     result.connected = seen.connected;
     result.error->message = "not written, as the read before it failed: " + result.error->message;
-    code = fail(line, *result.error, seen.connected, put_json(result));
-    // A read changes nothing, so whatever kept it from answering, nothing was written.
-    if (*code == kUnknown) code = kUnavailable;
+    code = fail_read(line, *result.error, seen.connected, put_json(result));
     return std::nullopt;
   }
   if (seen.values.size() > 1 && !line.replace) {
@@ -105,9 +107,16 @@ ExitCode put_or_del(client::Client& client, const CommandLine& line) {
   options.context = line.context;
   options.memory_durability = line.memory_durability;
   if (!line.context && !line.blind) {
+    const auto begun = std::chrono::steady_clock::now();
     std::optional<ExitCode> ended;
     options.context = read_first(client, line, ended);
     if (ended) return *ended;
+    const auto taken = std::chrono::steady_clock::now() - begun;
+    options.timeout = line.timeout - std::chrono::duration_cast<Duration>(taken);
+    if (*options.timeout < kWriteTimeLeast && *options.timeout < line.timeout / 2) {
+      return print_write(line, refused(line, {ErrorCode::Unavailable,
+                                              "not written: the read before it left no time"}));
+    }
   }
   const client::WriteResult result = line.verb == "put"
                                          ? client.put(line.key, line.value, std::move(options))
@@ -118,8 +127,7 @@ ExitCode put_or_del(client::Client& client, const CommandLine& line) {
 ExitCode get(client::Client& client, const CommandLine& line) {
   const client::ReadResult result = client.get(line.key, read_options(line));
   if (result.error) {
-    const ExitCode code = fail(line, *result.error, result.connected, get_json(result));
-    return code == kUnknown ? kUnavailable : code;
+    return fail_read(line, *result.error, result.connected, get_json(result));
   }
   if (line.output == OutputForm::Json) {
     print_json(get_json(result));
@@ -133,7 +141,8 @@ ExitCode get(client::Client& client, const CommandLine& line) {
       }
     }
     if (line.output == OutputForm::Table && !result.context.empty()) {
-      std::fprintf(stderr, "context %s\nlevel %s: asked %u, answered %u, agreed %u, repaired %u%s\n",
+      std::fprintf(stderr,
+                   "context %s\nlevel %s: asked %u, answered %u, agreed %u, repaired %u%s\n",
                    to_base64url(result.context).c_str(), result.level.c_str(), result.asked,
                    result.answered, result.agreed, result.repaired,
                    result.from_hint ? " (from a hint: no replica answered)" : "");
@@ -154,7 +163,7 @@ ExitCode get(client::Client& client, const CommandLine& line) {
 ExitCode inspect(client::Client& client, const CommandLine& line) {
   const auto result = client.inspect(line.key, line.keyspace);
   if (!result.ok()) {
-    return fail(line, result.error(), result.error().code != ErrorCode::Unreachable);
+    return fail_read(line, result.error(), result.error().code != ErrorCode::Unreachable);
   }
   if (line.output == OutputForm::Json) {
     Json rows = Json::array();
@@ -182,9 +191,10 @@ ExitCode inspect(client::Client& client, const CommandLine& line) {
                       std::to_string(row.hints_pending), row.version, row.context});
     }
     std::fputs(table_text(rows).c_str(), stdout);
-    std::fprintf(stderr, "%s\n", !result->exists    ? "nobody has this key"
-                                 : result->diverged ? "diverged"
-                                                    : "all replicas are equal");
+    std::fprintf(stderr, "%s\n",
+                 !result->exists    ? "nobody has this key"
+                 : result->diverged ? "diverged"
+                                    : "all replicas are equal");
   }
   return result->diverged || !result->exists ? kNegative : kOk;
 }
@@ -192,7 +202,7 @@ ExitCode inspect(client::Client& client, const CommandLine& line) {
 ExitCode endpoints(client::Client& client, const CommandLine& line) {
   const auto result = client.endpoints(line.key, line.keyspace);
   if (!result.ok()) {
-    return fail(line, result.error(), result.error().code != ErrorCode::Unreachable);
+    return fail_read(line, result.error(), result.error().code != ErrorCode::Unreachable);
   }
   if (line.output == OutputForm::Json) {
     Json rows = Json::array();

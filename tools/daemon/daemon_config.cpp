@@ -1,9 +1,11 @@
 #include "tools/daemon/daemon_config.h"
 
-#include <CLI/CLI.hpp>
 #include <toml++/toml.h>
+#include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <sstream>
 
@@ -42,20 +44,56 @@ std::string toml_text(const toml::node& node) {
   return out.str();
 }
 
-// A key of the file: a flag's name with '_' for '-', or a table named after an option group.
+Status read_text(const std::string& key, const toml::node& node, std::string& out) {
+  const auto* text = node.as_string();
+  if (text == nullptr) return invalid(key + " must be a string");
+  if (text->get().empty()) return invalid(key + " must not be empty");
+  out = text->get();
+  return Done{};
+}
+
+Status read_seeds(const toml::node& node, Said& said) {
+  const auto* seeds = node.as_array();
+  if (seeds == nullptr) return invalid("seeds must be a list of \"HOST:PORT\"");
+  for (const auto& seed : *seeds) {
+    const Status read = read_text("a seed", seed, said.seeds.emplace_back());
+    if (!read.ok()) return read;
+  }
+  return Done{};
+}
+
+// A table named after an option group.
+Status read_table(const std::string& key, const toml::table& table, Said& said) {
+  api::NodeConfig known;
+  const auto groups = known.groups();
+  const bool is_group = std::any_of(groups.begin(), groups.end(),
+                                    [&key](const auto* group) { return group->name() == key; });
+  if (!is_group) return invalid("unknown table [" + key + "]");
+  for (const auto& [name, value] : table) {
+    const std::string setting = key + "." + std::string(name.str());
+    if (!value.is_value()) return invalid(setting + " must be one value");
+    said.settings.push_back(setting + "=" + toml_text(value));
+  }
+  return Done{};
+}
+
+// A key of the file: a flag's name with '_' for '-', or a table.
 Status read_key(const std::string& key, const toml::node& node, Said& said) {
   const std::map<std::string, std::string*> texts = {
-      {"data_dir", &said.data_dir},       {"listen", &said.listen},
-      {"cluster", &said.cluster},         {"rack", &said.rack},
-      {"dc", &said.dc},                   {"client_port", &said.client_port},
-      {"peer_port", &said.peer_port},     {"http_port", &said.http_port},
-      {"vnodes", &said.vnodes},           {"log_level", &said.log_level}};
-  const std::map<std::string, bool*> switches = {{"found", &said.found},
-                                                 {"allow_faults", &said.allow_faults},
-                                                 {"insecure", &said.insecure}};
+      {"data_dir", &said.data_dir}, {"listen", &said.listen}, {"cluster", &said.cluster},
+      {"rack", &said.rack},         {"dc", &said.dc},         {"log_level", &said.log_level}};
+  const std::map<std::string, std::string*> numbers = {{"client_port", &said.client_port},
+                                                       {"peer_port", &said.peer_port},
+                                                       {"http_port", &said.http_port},
+                                                       {"vnodes", &said.vnodes}};
+  const std::map<std::string, bool*> switches = {
+      {"found", &said.found}, {"allow_faults", &said.allow_faults}, {"insecure", &said.insecure}};
   if (const auto text = texts.find(key); text != texts.end()) {
-    if (!node.is_value()) return invalid(key + " must be one value");
-    *text->second = toml_text(node);
+    return read_text(key, node, *text->second);
+  }
+  if (const auto number = numbers.find(key); number != numbers.end()) {
+    if (!node.is_integer()) return invalid(key + " must be a whole number");
+    *number->second = toml_text(node);
     return Done{};
   }
   if (const auto flag = switches.find(key); flag != switches.end()) {
@@ -63,22 +101,14 @@ Status read_key(const std::string& key, const toml::node& node, Said& said) {
     *flag->second = node.as_boolean()->get();
     return Done{};
   }
-  if (key == "seeds") {
-    const auto* seeds = node.as_array();
-    if (seeds == nullptr) return invalid("seeds must be a list of \"HOST:PORT\"");
-    for (const auto& seed : *seeds) said.seeds.push_back(toml_text(seed));
-    return Done{};
-  }
-  if (const auto* table = node.as_table()) {
-    for (const auto& [name, value] : *table) {
-      said.settings.push_back(key + "." + std::string(name.str()) + "=" + toml_text(value));
-    }
-    return Done{};
-  }
+  if (key == "seeds") return read_seeds(node, said);
+  if (const auto* table = node.as_table()) return read_table(key, *table, said);
   return invalid("unknown key '" + key + "'");
 }
 
 Status read_file(const std::string& path, Said& said) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return invalid(path + " is a directory");
   try {
     const toml::table file = toml::parse_file(path);
     for (const auto& [key, value] : file) {
@@ -134,7 +164,8 @@ Status apply_network(const Said& said, api::NodeConfig& node) {
   }
   for (const std::string& text : said.seeds) {
     const auto seed = parse_endpoint(text);
-    if (!seed) return invalid("--seed must be ADDRESS:PORT with a numeric address, not '" + text + "'");
+    if (!seed)
+      return invalid("--seed must be ADDRESS:PORT with a numeric address, not '" + text + "'");
     node.seeds.push_back(*seed);
   }
   return Done{};
@@ -160,7 +191,8 @@ Status apply(const Said& said, DaemonConfig& config) {
   }
   for (const std::string& setting : said.settings) {
     const auto equals = setting.find('=');
-    if (equals == std::string::npos) return invalid("--set wants GROUP.NAME=VALUE, not '" + setting + "'");
+    if (equals == std::string::npos)
+      return invalid("--set wants GROUP.NAME=VALUE, not '" + setting + "'");
     const Status set = node.set_option(setting.substr(0, equals), setting.substr(equals + 1));
     if (!set.ok()) return set;
   }
@@ -192,9 +224,9 @@ void print_options(api::NodeConfig& node) {
 
 // What a flag did not say, the file may.
 void fill_from_file(Said& flags, const Said& file) {
-  for (auto member : {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc,
-                      &Said::log_level, &Said::client_port, &Said::peer_port, &Said::http_port,
-                      &Said::vnodes}) {
+  for (auto member :
+       {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc, &Said::log_level,
+        &Said::client_port, &Said::peer_port, &Said::http_port, &Said::vnodes}) {
     if ((flags.*member).empty()) flags.*member = file.*member;
   }
   if (flags.seeds.empty()) flags.seeds = file.seeds;
@@ -216,6 +248,14 @@ int read_command_line(int argc, char** argv, DaemonConfig& config) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "parleyd: %s\n", e.what());
+    return 2;
+  }
+  // An empty value is a script's unset variable: the default would not be what was meant.
+  for (const CLI::Option* option : app.get_options()) {
+    const auto& values = option->results();
+    if (option->get_items_expected_max() == 0) continue;
+    if (std::find(values.begin(), values.end(), "") == values.end()) continue;
+    std::fprintf(stderr, "parleyd: %s must not be empty\n", option->get_name().c_str());
     return 2;
   }
   if (said.print_options) {

@@ -32,14 +32,15 @@ int run(const DaemonConfig& config) {
   const auto world = runtime::make_asio_world(log.on_floor("runtime"), metrics);
   runtime::KjPort kj(world->loop());
   Random random{ByteView(runtime::os_entropy32())};
-  auto store = storage::open_sqlite_store(
-      config.node.data_dir, config.node.storage, world->loop(), log.on_floor("storage"), metrics,
-      [&log](const Error& error) {
-        log.error("storage.failed", {{"reason", error.message}});
-        say(error);
-        // At once and without destructors: nothing that is in memory may still be acknowledged.
-        _exit(kFailStop);
-      });
+  auto store =
+      storage::open_sqlite_store(config.node.data_dir, config.node.storage, world->loop(),
+                                 log.on_floor("storage"), metrics, [&log](const Error& error) {
+                                   log.error("storage.failed", {{"reason", error.message}});
+                                   say(error);
+                                   // At once and without destructors: nothing that is in memory may
+                                   // still be acknowledged.
+                                   _exit(kFailStop);
+                                 });
   if (!store.ok()) {
     say(store.error());
     return kRefused;

@@ -71,8 +71,7 @@ bool Demo::start_nodes() {
     return false;
   }
   for (std::size_t i = 0; i < cluster_.size(); ++i) {
-    say(fmt::format("node {}  {}  pid {}", i + 1, cluster_.address(i),
-                    cluster_.process(i)->pid()));
+    say(fmt::format("node {}  {}  pid {}", i + 1, cluster_.address(i), cluster_.process(i)->pid()));
   }
   return true;
 }
@@ -93,8 +92,9 @@ void Demo::load_keys() {
   const auto took = std::chrono::steady_clock::now() - begun;
   const auto ok = std::count_if(results.begin(), results.end(),
                                 [](const auto& r) { return r.outcome == Outcome::Ok; });
-  claim(static_cast<std::size_t>(ok) == kKeys,
-        fmt::format("{} acknowledged in {:.2f} s", ok, std::chrono::duration<double>(took).count()));
+  claim(
+      static_cast<std::size_t>(ok) == kKeys,
+      fmt::format("{} acknowledged in {:.2f} s", ok, std::chrono::duration<double>(took).count()));
 }
 
 void Demo::choose_replicas() {
@@ -201,9 +201,8 @@ void Demo::bring_back() {
   const auto get = client_->get(key_, quorum);
   claim(get.values.size() == 1 && get.values[0].value == last_value_ && !get.from_hint,
         "the write that only hints held is read at quorum");
-  const bool refused_seen = std::any_of(get.values.begin(), get.values.end(), [&](const auto& v) {
-    return refused_.contains(v.value);
-  });
+  const bool refused_seen = std::any_of(get.values.begin(), get.values.end(),
+                                        [&](const auto& v) { return refused_.contains(v.value); });
   claim(!refused_seen, "nothing that was refused has appeared");
 }
 

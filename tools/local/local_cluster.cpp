@@ -43,7 +43,10 @@ LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(opt
 std::vector<std::string> LocalCluster::command(std::size_t i) const {
   const Node& node = nodes_[i];
   std::vector<std::string> words = {program_folder() + "/parleyd", "--listen", node.address,
-                                    "--cluster", options_.name, "--seed", peer_endpoint(0)};
+                                    "--cluster", options_.name};
+  for (std::size_t seed = 0; seed < options_.seeds; ++seed) {
+    words.insert(words.end(), {"--seed", peer_endpoint(seed)});
+  }
   if (!options_.replace_data_dir) {
     words.insert(words.end(), {"--data-dir", node.data_dir});
   }
@@ -81,9 +84,9 @@ std::size_t LocalCluster::ready_lines(std::size_t i) const {
 }
 
 bool LocalCluster::wait_ready(std::size_t i, WallDuration limit) {
-  return eventually(limit, [&] {
-    return ready_lines(i) > nodes_[i].ready_lines_before || !running(i);
-  }) && running(i);
+  return eventually(limit,
+                    [&] { return ready_lines(i) > nodes_[i].ready_lines_before || !running(i); }) &&
+         running(i);
 }
 
 std::size_t LocalCluster::index_of(const std::string& wanted) const {

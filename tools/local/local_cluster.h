@@ -14,6 +14,7 @@ namespace parley::local {
 struct LocalClusterOptions {
   std::size_t nodes = 5;
   std::string name = "local";
+  std::size_t seeds = 1;                // so many of the nodes are everybody's --seed, in order
   std::vector<std::string> flags = {};  // for every node
   // Per node, added to the flags; may be shorter than `nodes`.
   std::vector<std::vector<std::string>> node_flags = {};
@@ -43,11 +44,11 @@ class LocalCluster {
   bool running(std::size_t i);
   Process* process(std::size_t i) { return nodes_[i].process.get(); }
 
-  void launch(std::size_t i);     // does not wait
-  void kill9(std::size_t i);      // and reaps
+  void launch(std::size_t i);  // does not wait
+  void kill9(std::size_t i);   // and reaps
   std::optional<int> terminate(std::size_t i, WallDuration limit = std::chrono::seconds(10));
-  void stop(std::size_t i);       // SIGSTOP
-  void resume(std::size_t i);     // SIGCONT
+  void stop(std::size_t i);    // SIGSTOP
+  void resume(std::size_t i);  // SIGCONT
   bool wait_ready(std::size_t i, WallDuration limit = std::chrono::seconds(20));
   // Until node `i` shows exactly these nodes as UN and all others as DN.
   bool wait_sees_up(std::size_t i, const std::vector<std::size_t>& up,

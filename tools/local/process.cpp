@@ -34,8 +34,8 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& extr
 }
 
 void redirect(int to, const std::string& file) {
-  const int fd = open(file.empty() ? "/dev/null" : file.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                      0644);
+  const int fd =
+      open(file.empty() ? "/dev/null" : file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
   if (fd >= 0) dup2(fd, to);
 }
 
@@ -108,8 +108,8 @@ std::optional<int> Process::wait(WallDuration limit) {
   return exit_code_;
 }
 
-RunResult run(const std::vector<std::string>& command, const std::string& input,
-              WallDuration limit, const std::vector<std::string>& environment) {
+RunResult run(const std::vector<std::string>& command, const std::string& input, WallDuration limit,
+              const std::vector<std::string>& environment) {
   std::vector<std::string> words = command;
   std::vector<std::string> variables = merged_environment(environment);
   std::vector<char*> argv = pointers(words);
@@ -149,8 +149,7 @@ RunResult run(const std::vector<std::string>& command, const std::string& input,
     if (fds[1].revents != 0) err_open = drain(err[0], result.err);
     if (in_open && fds[2].revents != 0) {
       const ssize_t put = write(in[1], input.data() + fed, input.size() - fed);
-      fed = put > 0 ? fed + static_cast<std::size_t>(put)
-                    : (errno == EAGAIN ? fed : input.size());
+      fed = put > 0 ? fed + static_cast<std::size_t>(put) : (errno == EAGAIN ? fed : input.size());
     }
   }
   const bool timed_out = out_open || err_open;

@@ -1,4 +1,5 @@
-// A child process that dies with its parent: for the demo and the process tests.
+// A child process that dies with the thread that started it (so with its parent, however that
+// ends): for the demo and the process tests.
 #pragma once
 
 #include <sys/types.h>

@@ -241,6 +241,39 @@ TEST_CASE("codec: an empty message is no success", "[api]") {
   CHECK(out.error.has_value());
 }
 
+TEST_CASE("codec: options, levels and failures are frozen", "[api][golden]") {
+  const auto write_golden = [](const WriteOptions& options) {
+    capnp::MallocMessageBuilder message;
+    write_options(options, 1500, message.initRoot<schema::WriteOptions>());
+    return golden_of(message);
+  };
+  WriteOptions write;
+  CHECK(write_golden(write) == Golden{56, 0xe3292cf5f6eb3d5f});
+  write.level = "2";
+  write.keyspace = "orders";
+  write.memory_durability = true;
+  CHECK(write_golden(write) == Golden{56, 0xfde6b4c7b3eee915});
+  ReadOptions read;
+  read.level = "any";
+  capnp::MallocMessageBuilder message;
+  write_options(read, 70000, message.initRoot<schema::ReadOptions>());
+  CHECK(golden_of(message) == Golden{56, 0xf41887fea0ed44ff});
+  const auto level_golden = [](const std::string& text) {
+    capnp::MallocMessageBuilder level;
+    write_level(text, level.initRoot<schema::Level>());
+    return golden_of(level);
+  };
+  CHECK(level_golden("") == Golden{24, 0xd11973d90c06fc4d});
+  CHECK(level_golden("all") == Golden{24, 0xdb6443db4281b3e0});
+  CHECK(level_golden("quorum") == Golden{24, 0x359a731590969e3f});
+  CHECK(level_golden("one") == Golden{24, 0x7fccc6629d43ec47});
+  CHECK(level_golden("any") == Golden{24, 0x84b8919e8e98cce4});
+  CHECK(level_golden("7") == Golden{24, 0x6fee28c35388d6e2});
+  capnp::MallocMessageBuilder failure;
+  write_failure({ErrorCode::Overloaded, "busy", 20}, failure.initRoot<schema::Failure>());
+  CHECK(golden_of(failure) == Golden{40, 0xaf9f7843c251e4a7});
+}
+
 TEST_CASE("codec: levels go through as text and as numbers", "[api]") {
   for (const std::string text : {"", "all", "quorum", "one", "any", "1", "3", "4294967295"}) {
     REQUIRE(check_level_text(text).ok());
@@ -277,7 +310,8 @@ TEST_CASE("codec: every error code has one number at both ends", "[api]") {
   CHECK_FALSE(read_failure(none.initRoot<schema::Failure>().asReader()).has_value());
 }
 
-TEST_CASE("codec: a topology goes through; nodes that cannot be dialled are left out", "[api]") {
+TEST_CASE("codec: a topology goes through; nodes that cannot be dialled are left out",
+          "[api][golden]") {
   Topology in;
   in.ring_digest = 77;
   in.replication_factor = 3;
@@ -289,6 +323,7 @@ TEST_CASE("codec: a topology goes through; nodes that cannot be dialled are left
   in.nodes[1].client = {"no.address", 7400};
   capnp::MallocMessageBuilder message;
   write_topology(in, message.initRoot<schema::Topology>());
+  CHECK(golden_of(message) == Golden{200, 0x1f14a4ca25a7a35a});
   const auto out = read_topology(message.getRoot<schema::Topology>().asReader());
   CHECK(out.ring_digest == 77);
   CHECK(out.replication_factor == 3);

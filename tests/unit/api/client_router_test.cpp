@@ -151,5 +151,31 @@ TEST_CASE("call gate: bounds per connection, in all and in bytes; tickets give b
   CHECK(gate.enter(a, 1, 0).error().code == ErrorCode::NotReady);
 }
 
+TEST_CASE("batch pace: bounded, and refilled by halves", "[api][client]") {
+  BatchPace pace;
+  CHECK(pace.room(10) == 10);
+  CHECK(pace.room(100000) == BatchPace::kItemsMost);
+  for (std::size_t i = 0; i < BatchPace::kItemsMost; ++i) pace.begin(1);
+  CHECK(pace.room(1) == 0);
+  for (std::size_t i = 0; i + 1 < BatchPace::kItemsMost / 2; ++i) pace.end(1);
+  CHECK(pace.room(100000) == 0);  // less than half is free, and more than that waits
+  CHECK(pace.room(5) == 5);
+  pace.end(1);
+  CHECK(pace.room(100000) == BatchPace::kItemsMost / 2);
+  CHECK(pace.room(100000, 8) == 0);
+  CHECK(BatchPace().room(100000, 0) == 1);
+}
+
+TEST_CASE("batch pace: bytes are bounded, but one item always goes", "[api][client]") {
+  BatchPace pace;
+  CHECK(pace.fits(BatchPace::kBytesMost * 2));
+  pace.begin(BatchPace::kBytesMost - 10);
+  CHECK(pace.fits(10));
+  CHECK_FALSE(pace.fits(11));
+  pace.end(BatchPace::kBytesMost - 10);
+  CHECK(pace.bytes() == 0);
+  CHECK(pace.items() == 0);
+}
+
 }  // namespace
 }  // namespace parley::client

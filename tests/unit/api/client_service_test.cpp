@@ -4,10 +4,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <thread>
+
 #include "api/client.h"
 #include "base/random.h"
+#include "ring/ring.h"
 #include "tests/catch.h"
-#include "tests/unit/api/fake_cluster.h"
+#include "tests/unit/api/served_client.h"
 
 namespace parley {
 namespace {
@@ -15,36 +19,13 @@ namespace {
 using client::Client;
 using client::ClientOptions;
 using client::Outcome;
+using fake::client_of;
+using fake::fresh_endpoint;
+using fake::real_now;
+using fake::refusal;
 using fake::ServedNode;
 
-// A port of this process's own: nothing else on the machine uses these addresses.
-Endpoint fresh_endpoint() {
-  static std::uint16_t next = static_cast<std::uint16_t>(20000 + getpid() % 20000);
-  return {"127.0.7.1", next++};
-}
-
-std::unique_ptr<Client> client_of(std::vector<Endpoint> endpoints, Duration timeout = 5s,
-                                  bool learn = true) {
-  ClientOptions options;
-  options.endpoints.clear();
-  for (const Endpoint& endpoint : endpoints) options.endpoints.push_back(to_text(endpoint));
-  options.timeout = timeout;
-  options.learn_ring = learn;
-  auto made = Client::make(options);
-  REQUIRE(made.ok());
-  return std::move(*made);
-}
-
-Instant real_now() { return Instant(std::chrono::steady_clock::now().time_since_epoch()); }
-
-replication::WriteReply refusal(ErrorCode code) {
-  replication::WriteReply reply;
-  reply.outcome = replication::Outcome::NotWritten;
-  reply.error = Error{code, "no", 0};
-  return reply;
-}
-
-TEST_CASE("client: puts, gets and deletes through a node", "[api]") {
+TEST_CASE("client: puts, gets and deletes through a node", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});
   client::WriteOptions options;
@@ -69,7 +50,7 @@ TEST_CASE("client: puts, gets and deletes through a node", "[api]") {
   CHECK_FALSE(client->get("key").found);
 }
 
-TEST_CASE("client: every write carries an op-id, the same over its retries", "[api]") {
+TEST_CASE("client: every write carries an op-id, the same over its retries", "[api][client]") {
   ServedNode silent(fresh_endpoint());
   ServedNode node(fresh_endpoint());
   silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
@@ -82,7 +63,7 @@ TEST_CASE("client: every write carries an op-id, the same over its retries", "[a
   CHECK_FALSE(node.coordinator().ops[0].is_nil());
 }
 
-TEST_CASE("client: a write to a silent node is unknown at its deadline", "[api]") {
+TEST_CASE("client: a write to a silent node is unknown at its deadline", "[api][client]") {
   ServedNode silent(fresh_endpoint());
   silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
   auto client = client_of({silent.at()}, 300ms);
@@ -95,7 +76,7 @@ TEST_CASE("client: a write to a silent node is unknown at its deadline", "[api]"
   CHECK(real_now() - begun < 2s);
 }
 
-TEST_CASE("client: says so fast when no endpoint can be reached", "[api]") {
+TEST_CASE("client: says so fast when no endpoint can be reached", "[api][client]") {
   auto client = client_of({fresh_endpoint(), fresh_endpoint()}, 5s);
   const Instant begun = real_now();
   const auto put = client->put("key", "value");
@@ -108,7 +89,8 @@ TEST_CASE("client: says so fast when no endpoint can be reached", "[api]") {
   CHECK(real_now() - begun < 2s);
 }
 
-TEST_CASE("client: a refused write is tried elsewhere, a node that is gone is skipped", "[api]") {
+TEST_CASE("client: a refused write is tried elsewhere, a node that is gone is skipped",
+          "[api][client]") {
   ServedNode refusing(fresh_endpoint());
   ServedNode node(fresh_endpoint());
   refusing.on_thread([&](ServedNode& n) {
@@ -121,7 +103,7 @@ TEST_CASE("client: a refused write is tried elsewhere, a node that is gone is sk
   CHECK(refusing.coordinator().writes == 1);
 }
 
-TEST_CASE("client: fails over when a node dies, and comes back to it", "[api]") {
+TEST_CASE("client: fails over when a node dies, and comes back to it", "[api][client]") {
   const Endpoint first_at = fresh_endpoint();
   auto first = std::make_unique<ServedNode>(first_at);
   ServedNode second(fresh_endpoint());
@@ -139,32 +121,30 @@ TEST_CASE("client: fails over when a node dies, and comes back to it", "[api]") 
   CHECK(again.coordinator().writes > 0);
 }
 
-TEST_CASE("client: batches keep their order and mix outcomes", "[api]") {
-  ServedNode node(fresh_endpoint());
-  auto client = client_of({node.at()}, 20s);
-  std::vector<client::PutItem> items;
-  std::vector<Bytes> keys;
-  for (int i = 0; i < 3000; ++i) {
-    items.push_back({"k" + std::to_string(i), "v" + std::to_string(i), std::nullopt});
-    keys.push_back("k" + std::to_string(i));
+TEST_CASE("client: learns the ring over sockets and goes to the replica", "[api][client]") {
+  const std::vector<Endpoint> ends = {fresh_endpoint(), fresh_endpoint(), fresh_endpoint()};
+  std::vector<std::unique_ptr<ServedNode>> nodes;
+  for (const Endpoint& end : ends) nodes.push_back(std::make_unique<ServedNode>(end, ends, 1));
+  auto client = client_of({ends[0]}, 10s);
+  // With one replica a key, each key belongs to one node: slots 1, 1001 and 2001 hold the ring.
+  Bytes elsewhere;
+  for (int i = 0; elsewhere.empty(); ++i) {
+    const Bytes key = "k" + std::to_string(i);
+    const Slot slot = slot_of(ring::token_of(key));
+    if (slot > 1 && slot <= 2001) elsewhere = key;
   }
-  node.on_thread([](ServedNode& n) { REQUIRE(n.options.calls_most.set(65536).ok()); });
-  const auto puts = client->put_batch(items);
-  REQUIRE(puts.size() == 3000);
-  std::size_t written = 0;
-  for (const auto& put : puts) written += put.outcome == Outcome::Ok ? 1 : 0;
-  // 1024 calls under way are allowed on a connection: the third message may be turned away.
-  CHECK(written >= 1024);
-  const auto gets = client->get_batch(keys);
-  REQUIRE(gets.size() == 3000);
-  for (std::size_t i = 0; i < gets.size(); ++i) {
-    if (gets[i].outcome != Outcome::Ok || puts[i].outcome != Outcome::Ok) continue;
-    REQUIRE(gets[i].values.size() == 1);
-    CHECK(gets[i].values[0].value == "v" + std::to_string(i));
+  const std::size_t owner = slot_of(ring::token_of(elsewhere)) <= 1001 ? 1 : 2;
+  const Instant begun = real_now();
+  while (nodes[owner]->coordinator().writes == 0 && real_now() - begun < 10s) {
+    REQUIRE(client->put(elsewhere, "v").outcome == Outcome::Ok);
   }
+  CHECK(nodes[owner]->coordinator().writes > 0);
+  // And when that node is gone, to another, although only the first was ever named.
+  nodes[owner].reset();
+  CHECK(client->put(elsewhere, "v").outcome == Outcome::Ok);
 }
 
-TEST_CASE("client: the administration calls bring back what the node says", "[api]") {
+TEST_CASE("client: the administration calls bring back what the node says", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});
   const auto status = client->status();
@@ -191,7 +171,7 @@ TEST_CASE("client: the administration calls bring back what the node says", "[ap
   CHECK(client->set_consistency("default", "most", "").error().code == ErrorCode::InvalidArgument);
 }
 
-TEST_CASE("client: bad requests are refused with nothing sent or done", "[api]") {
+TEST_CASE("client: bad requests are refused with nothing sent or done", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});
   client::WriteOptions options;
@@ -209,7 +189,7 @@ TEST_CASE("client: bad requests are refused with nothing sent or done", "[api]")
   CHECK_FALSE(Client::make({{}}).ok());
 }
 
-TEST_CASE("client: a node that is no member yet answers not ready", "[api]") {
+TEST_CASE("client: a node that is no member yet answers not ready", "[api][client]") {
   ServedNode node(fresh_endpoint());
   node.member = false;
   auto client = client_of({node.at()});
@@ -220,7 +200,7 @@ TEST_CASE("client: a node that is no member yet answers not ready", "[api]") {
   CHECK(put.connected);
 }
 
-TEST_CASE("client: destroying it ends what is outstanding", "[api]") {
+TEST_CASE("client: destroying it ends what is outstanding", "[api][client]") {
   ServedNode silent(fresh_endpoint());
   silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
   auto client = client_of({silent.at()}, 60s);
@@ -233,7 +213,55 @@ TEST_CASE("client: destroying it ends what is outstanding", "[api]") {
   CHECK(ended.get_future().get().outcome == Outcome::Unknown);
 }
 
-TEST_CASE("client: past its bound of calls it says overloaded", "[api]") {
+TEST_CASE("client: destroyed with calls of several threads outstanding", "[api][client]") {
+  ServedNode silent(fresh_endpoint());
+  silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  for (int round = 0; round < 5; ++round) {
+    auto client = client_of({silent.at(), fresh_endpoint()}, 60s, round % 2 == 0);
+    std::atomic<int> ended{0}, ok{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 50; ++i) {
+          client->put_async("k" + std::to_string(i), "v", {}, [&](client::WriteResult result) {
+            ok += result.outcome == Outcome::Ok ? 1 : 0;
+            ++ended;
+          });
+          client->get_async("k", {}, [&](const client::ReadResult&) { ++ended; });
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    client.reset();
+    CHECK(ended == 400);
+    CHECK(ok == 0);
+  }
+}
+
+TEST_CASE("client: several clients are used and destroyed on threads of their own",
+          "[api][client]") {
+  ServedNode node(fresh_endpoint());
+  std::atomic<int> ok{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      ClientOptions options;
+      options.endpoints = {to_text(node.at())};
+      options.timeout = 20s;
+      for (int round = 0; round < 3; ++round) {
+        auto client = std::move(*Client::make(options));
+        const Bytes key = "t" + std::to_string(t);
+        ok += client->put(key, "v").outcome == Outcome::Ok ? 1 : 0;
+        ok += client->get(key).found ? 1 : 0;
+        for (int i = 0; i < 20; ++i) client->get_async(key, {}, [](const client::ReadResult&) {});
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(ok == 24);
+}
+
+TEST_CASE("client: past its bound of calls it says overloaded", "[api][client]") {
   ServedNode silent(fresh_endpoint());
   silent.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
   ClientOptions options;
@@ -275,7 +303,7 @@ class RawSocket {
   int fd_;
 };
 
-TEST_CASE("client port: hostile bytes end their connection and nothing else", "[api]") {
+TEST_CASE("client port: hostile bytes end their connection and nothing else", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});
   REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
@@ -311,7 +339,7 @@ TEST_CASE("client port: hostile bytes end their connection and nothing else", "[
   CHECK(client->get("k").values.at(0).value == "v2");
 }
 
-TEST_CASE("client port: a connection over the bound is closed", "[api]") {
+TEST_CASE("client port: a connection over the bound is closed", "[api][client]") {
   ServedNode node(fresh_endpoint());
   node.on_thread([](ServedNode& n) { REQUIRE(n.options.connections_most.set(1).ok()); });
   auto client = client_of({node.at()});
@@ -321,7 +349,7 @@ TEST_CASE("client port: a connection over the bound is closed", "[api]") {
   CHECK(client->get("k").found);
 }
 
-TEST_CASE("client port: a draining node ends what it has and refuses the rest", "[api]") {
+TEST_CASE("client port: a draining node ends what it has and refuses the rest", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});
   REQUIRE(client->put("k", "v").outcome == Outcome::Ok);

@@ -176,8 +176,11 @@ class ClusterAdmin final : public api::ClusterAdmin {
 // One node on its own thread. The constructor returns when it listens.
 class ServedNode {
  public:
-  explicit ServedNode(Endpoint at, std::vector<Endpoint> ring_nodes = {})
-      : at_(std::move(at)), ring_nodes_(std::move(ring_nodes)) {
+  explicit ServedNode(Endpoint at, std::vector<Endpoint> ring_nodes = {},
+                      std::uint32_t replication_factor = 3)
+      : at_(std::move(at)),
+        ring_nodes_(std::move(ring_nodes)),
+        replication_factor_(replication_factor) {
     if (ring_nodes_.empty()) ring_nodes_ = {at_};
     world_ = runtime::make_asio_world(Logger{}, metrics_);
     std::promise<bool> listening;
@@ -216,6 +219,7 @@ class ServedNode {
     membership::KeyspaceRecord keyspace;
     keyspace.id.octets[0] = 1;
     keyspace.name = "default";
+    keyspace.replication_factor = replication_factor_;
     view->keyspaces = {keyspace};
     view->self = node_id(1);
     std::vector<ring::RingRecord> records;
@@ -252,6 +256,7 @@ class ServedNode {
 
   Endpoint at_;
   std::vector<Endpoint> ring_nodes_;
+  const std::uint32_t replication_factor_;
   MetricRegistry metrics_;
   std::unique_ptr<runtime::AsioWorld> world_;
   Coordinator* coordinator_ = nullptr;

@@ -35,8 +35,8 @@ TEST_CASE("option: durations are read and written with their unit") {
   CHECK(duration_text(1500ms) == "1500ms");
   CHECK(duration_text(2s) == "2s");
   CHECK(duration_text(0s) == "0s");
-  for (const auto* bad : {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999999999999s",
-                          "9223372036854775807h"}) {
+  for (const auto* bad :
+       {"", "5", "s", "-1s", "1.5s", "1 s", "99999999999999999999s", "9223372036854775807h"}) {
     INFO(bad);
     CHECK_FALSE(parse_duration(bad).ok());
   }

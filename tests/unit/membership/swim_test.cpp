@@ -369,6 +369,94 @@ TEST_CASE("swim: its own id elsewhere, or a later life of it, is refused", "[mem
   CHECK_FALSE(bench.out.refused.has_value());
 }
 
+TEST_CASE("swim: two refusals of one life kill after a short window", "[membership]") {
+  const auto dies = [](bool own, bool anothers, Generation generation) {
+    Bench bench;
+    bench.out = {};
+    const Instant begun = bench.now;
+    if (anothers) {
+      Claim said = claim(3, Liveness::Suspect, 0, 1, 2);
+      said.refused = true;
+      bench.hear(bench.from(2, DatagramKind::Gossip, {said}));
+      CHECK(bench.out.knocks.size() == 1);  // it looks for itself
+    }
+    if (own) bench.swim.on_refused(bench.now, {id(3), at(3), generation}, bench.out);
+    bench.run(3s, {3});
+    if (bench.belief(3).liveness == Liveness::Dead) return true;
+    // By silence then; never by one refusal alone.
+    bench.run(60s, {3});
+    CHECK(bench.belief(3).liveness == Liveness::Dead);
+    CHECK(bench.now - begun > 3s);
+    return false;
+  };
+  CHECK(dies(true, true, 1));
+  CHECK_FALSE(dies(true, false, 1));
+  CHECK_FALSE(dies(false, true, 1));
+  CHECK_FALSE(dies(true, true, 0));  // an earlier life's
+}
+
+TEST_CASE("swim: a refusal is told with its evidence, and a live member refutes it",
+          "[membership]") {
+  Bench bench;
+  bench.out = {};
+  bench.swim.on_refused(bench.now, {id(3), at(3), 1}, bench.out);
+  bench.run(10ms, {3});
+  Claim said = claim(3, Liveness::Suspect, 0, 1, kMe);
+  said.refused = true;
+  said.nonce = 3;
+  CHECK(bench.belief(3) == said);
+  Datagram refuted = bench.from(3);
+  refuted.incarnation = 1;
+  bench.hear(refuted);
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+  bench.run(3s);
+  CHECK(bench.belief(3).liveness == Liveness::Alive);
+}
+
+TEST_CASE("swim: knocks again, since a dying process may close its listener last", "[membership]") {
+  Bench bench;
+  bench.out = {};
+  bench.swim.on_evidence(bench.now, id(3), bench.out);
+  CHECK(bench.out.knocks.size() == 1);
+  bench.run(150ms, {3});
+  CHECK(bench.out.knocks.size() == 2);
+  bench.swim.on_refused(bench.now, bench.out.knocks.back(), bench.out);
+  bench.run(300ms, {3});
+  CHECK(bench.out.knocks.size() == 2);  // told once is enough
+}
+
+TEST_CASE("swim: where nobody else can see it, one's own refusal is enough", "[membership]") {
+  Bench bench(1);
+  bench.out = {};
+  bench.swim.on_evidence(bench.now, id(2), bench.out);
+  REQUIRE(bench.out.knocks.size() == 1);
+  CHECK(bench.out.knocks[0].at == at(2));
+  bench.swim.on_refused(bench.now, bench.out.knocks[0], bench.out);
+  bench.run(600ms, {2});
+  CHECK(bench.belief(2).liveness == Liveness::Dead);
+}
+
+TEST_CASE("swim: a probe that failed while this node was late is repeated at once",
+          "[membership]") {
+  Bench bench;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 2)}));
+  bench.out = {};
+  // Late ticks until the probe of the suspect has ended: its silence proves nothing.
+  const Instant begun = bench.now;
+  while (bench.now - begun < 1s) {
+    bench.now += 100ms;
+    bench.swim.on_tick(bench.now, 600ms, bench.out);
+    bench.answer_all({3});
+  }
+  CHECK(bench.belief(3).accuser == id(2));
+  bench.run(2500ms, {3});
+  // Its own word about the suspect follows soon, without which the accusation waits for long.
+  bench.out = {};
+  bench.hear(bench.from(4, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 4)}));
+  bench.run(2s, {3});
+  CHECK(bench.belief(3).liveness == Liveness::Dead);
+}
+
 TEST_CASE("suspicion: confirmations shorten it, the same accuser counts once", "[membership]") {
   const Instant begun{Duration(10s)};
   Suspicion suspicion(begun, id(2), 4s, 24s);

@@ -63,6 +63,7 @@ struct TestNode : MembershipObserver {
     start.found = found;
     start.vnodes = 16;
     start.has_records = [this] { return holds_data; };
+    start.writes_under_way = [this] { return writes; };
     auto gossiper_made =
         make_gossiper(options, std::move(start), host.loop(), host.network(), *rpc, journal,
                       Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation),
@@ -105,7 +106,7 @@ struct TestNode : MembershipObserver {
   fake::Node& host;
   NodeId id;
   Generation generation = 0;
-  bool holds_data = false;
+  bool holds_data = false, writes = false;
   MembershipOptions options;
   runtime::RpcOptions rpc_options;
   MemoryJournal journal;

@@ -16,6 +16,11 @@ TEST_CASE("level: text and code go both ways", "[level]") {
   CHECK(level_code(*parse_level("one")) == 2);
   CHECK(level_code(*parse_level("any")) == 3);
   CHECK(level_code(*parse_level("2")) == 18);
+  for (const int code : {0, 1, 2, 3, 17, 65535}) {
+    const auto level = level_from_code(static_cast<membership::LevelCode>(code));
+    REQUIRE(level);
+    CHECK(level_code(*level) == code);
+  }
 }
 
 TEST_CASE("level: nonsense is refused", "[level]") {

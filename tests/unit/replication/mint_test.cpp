@@ -1,5 +1,7 @@
 #include "replication/mint.h"
 
+#include <limits>
+
 #include "replication/epoch_range.h"
 #include "tests/catch.h"
 
@@ -84,8 +86,18 @@ TEST_CASE("mint: a context that knows more of this actor means a new epoch", "[m
   CHECK(minted->set.siblings().size() == 1);
 }
 
-TEST_CASE("mint: an epoch that a clone of the disk used is skipped", "[mint]") {
+TEST_CASE("mint: a counter that is used up means a new epoch", "[mint]") {
   Epochs epochs;
+  const auto full = local_with(dot(7, false, std::numeric_limits<std::uint64_t>::max()));
+  CHECK(decide_mint(full, put("a"), kOwn, epochs.range, kLimits)->dot == dot(10, false, 1));
+}
+
+TEST_CASE("mint: an epoch that a clone of the disk used is skipped", "[mint]") {
+  Epochs epochs, others;
+  // known by the record alone, and of the other kind of the same storage id
+  LocalState cloned = local_with(dot(10, false, 5));
+  cloned.set.write({}, {dot(12, true, 1), false, {}, "w"});
+  CHECK(decide_mint(cloned, put("a"), kOwn, others.range, kLimits)->dot == dot(11, false, 1));
   MintRequest request = put("a");
   request.seen = seen_of(dot(10, false, 5));
   CHECK(decide_mint({}, request, kOwn, epochs.range, kLimits)->dot == dot(11, false, 1));
@@ -161,6 +173,10 @@ TEST_CASE("local state: bytes that are no version set are damage", "[mint]") {
   CHECK(local_state({Condition::Sound, "junk", 1}).condition == Condition::Damaged);
   CHECK(local_state({Condition::Damaged, "", 0}).condition == Condition::Damaged);
   CHECK(local_state({}).condition == Condition::Missing);
+  const VersionSet set = local_with(dot(7, false, 1)).set;
+  const LocalState sound = local_state({Condition::Sound, set.encode(), 1});
+  CHECK(sound.condition == Condition::Sound);
+  CHECK(sound.set == set);
 }
 
 TEST_CASE("epoch range: never at or above the durable end, never twice", "[mint]") {

@@ -64,7 +64,7 @@ TEST_CASE("rpc: too many calls, too many bytes and too large a request fail at o
   CHECK(calls[16].outcome->error().retry_after_ms > 0);
   for (std::size_t i = 0; i < 16; ++i) CHECK(t.finish(calls[i]).ok());
   Call large;
-  large.start(t.a, t.b.at, 1s, Verb::ReadCopy, Bytes(8_MiB + 1, 'x'));
+  large.start(t.a, t.b.at, 1s, Verb::ReadCopy, Bytes(t.b.options.frame_bytes_most() + 1, 'x'));
   CHECK(t.finish(large).code() == ErrorCode::TooLarge);
   Call fits, over;
   fits.start(t.a, t.b.at, 5s, Verb::ReadCopy, Bytes(2_MiB, 'x'));
@@ -75,8 +75,9 @@ TEST_CASE("rpc: too many calls, too many bytes and too large a request fail at o
 
 TEST_CASE("rpc: an answer over the frame limit is an error, not a broken stream") {
   Two t;
-  t.b.rpc->serve(Verb::StoreCopy, Admission::Members,
-                 [](const RpcRequest&, auto answer) { answer(Bytes(8_MiB + 1, 'x')); });
+  t.b.rpc->serve(Verb::StoreCopy, Admission::Members, [&t](const RpcRequest&, auto answer) {
+    answer(Bytes(t.b.options.frame_bytes_most() + 1, 'x'));
+  });
   Call call;
   call.start(t.a, t.b.at, 1s, Verb::StoreCopy);
   CHECK(t.finish(call).code() == ErrorCode::TooLarge);
@@ -143,7 +144,7 @@ TEST_CASE("rpc: a dropped handle silences its call, in every state") {
   sent.handle.reset();
   // Refused at once, and dropped before it could say so.
   Call refused;
-  refused.start(t.a, t.b.at, 1s, Verb::ReadCopy, Bytes(9_MiB, 'x'));
+  refused.start(t.a, t.b.at, 1s, Verb::ReadCopy, Bytes(t.a.options.frame_bytes_most() + 1, 'x'));
   refused.handle.reset();
   t.world.run_for(5s);
   CHECK(dialling.times == 0);

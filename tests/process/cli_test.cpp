@@ -1,0 +1,174 @@
+// The command line: several endpoints, the deadline of the whole command, what it prints and how it
+// exits.
+#include <csignal>
+
+#include "tests/process/harness.h"
+
+using namespace parley;
+using namespace parley::process_test;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+RunResult parley_at(const std::string& endpoints, Words words, const std::string& input = {}) {
+  words.insert(words.begin(), {local::program_folder() + "/parley", "-e", endpoints});
+  return local::run(words, input, 20s);
+}
+
+bool says(const RunResult& result, const std::string& text) {
+  return (result.out + result.err).find(text) != std::string::npos;
+}
+
+struct Timed {
+  RunResult result;
+  local::WallDuration took{};
+};
+Timed timed(const std::string& endpoints, const Words& words) {
+  const auto begun = std::chrono::steady_clock::now();
+  Timed out;
+  out.result = parley_at(endpoints, words);
+  out.took =
+      std::chrono::duration_cast<local::WallDuration>(std::chrono::steady_clock::now() - begun);
+  return out;
+}
+
+LocalClusterOptions of_nodes(std::size_t nodes) {
+  LocalClusterOptions options;
+  options.nodes = nodes;
+  return options;
+}
+
+const std::vector<Words> kEveryVerb = {
+    {"put", "k", "v"}, {"get", "k"},
+    {"inspect", "k"},  {"endpoints", "k"},
+    {"status"},        {"ring"},
+    {"info"},          {"gossip"},
+    {"hints"},         {"hints", "drop", "--yes"},
+    {"repair"},        {"repair", "status"},
+    {"consistency"},   {"consistency", "set", "--read", "quorum"},
+    {"del", "k"},
+};
+
+}  // namespace
+
+TEST_CASE("cli: every verb fails over from endpoints that are gone", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  // Nothing listens at the first two.
+  const std::string endpoints =
+      cluster.address(0) + ":7499," + cluster.address(0) + ":7498," + cluster.client_endpoint(0);
+  for (const Words& words : kEveryVerb) {
+    const auto result = parley_at(endpoints, words);
+    INFO(words[0] << ": " << result.out << result.err);
+    CHECK(result.exit_code == 0);
+  }
+  for (const Words& words : kEveryVerb) {
+    const auto result =
+        parley_at(cluster.address(0) + ":7499," + cluster.address(0) + ":7498", words);
+    INFO(words[0] << ": " << result.out << result.err);
+    CHECK(result.exit_code == 3);
+    CHECK(result.out.empty());
+  }
+}
+
+TEST_CASE("cli: a stopped node costs no more than the deadline, and no lie", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0);
+  REQUIRE(parley_at(at, {"put", "k", "v"}).exit_code == 0);
+  cluster.stop(0);
+  const auto check_in_time = [](const Timed& run, int exit_code) {
+    INFO("took " << run.took.count() << " ms: " << run.result.out << run.result.err);
+    CHECK(run.result.exit_code == exit_code);
+    CHECK(run.took >= 250ms);
+    CHECK(run.took < 1500ms);  // 300 ms and a process's start on a busy machine
+  };
+  const auto no_write_is_hinted = [](const Timed& run) {
+    CHECK_FALSE(says(run.result, "may have been"));
+  };
+  for (const Words& words : kEveryVerb) {
+    const std::string verb = words.front();
+    const bool drops = words.size() > 1 && words[1] == "drop";
+    const bool sets = words.size() > 1 && words[1] == "set";
+    const bool repairs = verb == "repair" && words.size() == 1;
+    Words all = words;
+    all.insert(all.begin(), {"--timeout", "300ms"});
+    INFO(verb);
+    const auto run = timed(at, all);
+    check_in_time(run, drops || sets || repairs ? 5 : 4);
+    no_write_is_hinted(run);
+    if (verb == "put" || verb == "del") CHECK(says(run.result, "not written"));
+  }
+  // Without the read before it, what was sent may be written.
+  check_in_time(timed(at, {"put", "k", "v2", "--blind", "--timeout", "300ms"}), 5);
+  cluster.resume(0);
+  REQUIRE(cluster.wait_ready(0));
+}
+
+TEST_CASE("cli: a stopped node among others is passed by", "[cli]") {
+  LocalCluster cluster(of_nodes(3));
+  REQUIRE(cluster.start());
+  cluster.stop(0);
+  const std::string both = cluster.client_endpoint(0) + "," + cluster.client_endpoint(1);
+  for (const Words& words : {Words{"put", "k", "v"}, Words{"get", "k"}, Words{"status"}}) {
+    const auto run = timed(both, words);
+    INFO(words[0] << " took " << run.took.count() << " ms: " << run.result.out << run.result.err);
+    CHECK(run.result.exit_code == 0);
+    CHECK(run.took < 3s);
+  }
+  cluster.resume(0);
+  CHECK(cluster.wait_settled());
+}
+
+TEST_CASE("cli: siblings are all printed, raw is the bytes", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0);
+  const std::string binary("a\0b\n\xff", 5);
+  REQUIRE(parley_at(at, {"put", "raw", "-"}, binary).exit_code == 0);
+  CHECK(parley_at(at, {"get", "raw", "-o", "raw"}).out == binary);
+  REQUIRE(parley_at(at, {"put", "k", "one", "--blind"}).exit_code == 0);
+  REQUIRE(parley_at(at, {"put", "k", "two", "--blind"}).exit_code == 0);
+  for (const Words& form : {Words{}, Words{"-o", "raw"}}) {
+    Words words = {"get", "k"};
+    words.insert(words.end(), form.begin(), form.end());
+    const auto get = parley_at(at, words);
+    INFO(get.out << get.err);
+    CHECK(get.exit_code == 6);
+    const bool both = get.out == "one\ntwo\n" || get.out == "two\none\n";
+    CHECK(both);
+  }
+  const auto json = cli_json(cluster, 0, {"get", "k"});
+  CHECK(json.exit_code == 6);
+  CHECK(values_of(json.json) == std::set<std::string>{"one", "two"});
+  // A put that would silently choose is refused, and changes nothing.
+  const auto put = parley_at(at, {"put", "k", "three"});
+  CHECK(put.exit_code == 6);
+  CHECK(says(put, "not written"));
+  CHECK(parley_at(at, {"get", "k"}).exit_code == 6);
+  // `-o raw` of a write is the context, which the next write may carry.
+  const auto replaced = parley_at(at, {"put", "k", "three", "--replace", "-o", "raw"});
+  REQUIRE(replaced.exit_code == 0);
+  const std::string context = replaced.out.substr(0, replaced.out.find('\n'));
+  CHECK(parley_at(at, {"put", "k", "four", "--context", context}).exit_code == 0);
+  CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out == "four");
+  CHECK(parley_at(at, {"get", "nothing"}).exit_code == 1);
+  CHECK(parley_at(at, {"put", "k", "v", "--context", "%%"}).exit_code == 2);
+}
+
+TEST_CASE("cli: interrupted it ends with 130", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  cluster.stop(0);
+  local::Process parley({local::program_folder() + "/parley", "-e", cluster.client_endpoint(0),
+                         "get", "k", "--timeout", "30s"},
+                        "", "");
+  // Interrupted before it has set its handler it would end with 128 + 2, which is the same number.
+  REQUIRE_FALSE(parley.wait(300ms).has_value());
+  parley.signal(SIGINT);
+  const auto ended = parley.wait(5s);
+  cluster.resume(0);
+  REQUIRE(ended.has_value());
+  CHECK(*ended == 130);
+}

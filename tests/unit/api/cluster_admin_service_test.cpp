@@ -1,0 +1,359 @@
+// ClusterAdminService's fan-out: three nodes' services over an in-memory rpc and virtual time.
+#include "api/cluster_admin_service.h"
+
+#include "base/check.h"
+#include "tests/catch.h"
+#include "tests/fake/fake_world.h"
+#include "tests/unit/repair/memory_floor.h"
+
+namespace parley::api {
+namespace {
+
+using repair::test::MemoryReplica;
+using repair::test::MemoryRpc;
+using repair::test::MemoryStore;
+using repair::test::Switchboard;
+
+NodeId id_of(std::size_t n) {
+  NodeId id;
+  id.octets[15] = static_cast<std::uint8_t>(n);
+  return id;
+}
+std::string address_of(std::size_t n) { return "127.0.0." + std::to_string(n); }
+
+membership::ViewPtr view_of(std::size_t self, const std::vector<std::size_t>& dead) {
+  auto view = std::make_shared<membership::View>();
+  view->self = id_of(self);
+  view->cluster_name = "test";
+  std::vector<ring::RingRecord> records;
+  for (std::size_t n = 1; n <= 3; ++n) {
+    membership::Member member;
+    member.record.node = member.record.ring.node = id_of(n);
+    member.record.address = address_of(n);
+    member.record.peer_port = 7401;
+    member.record.ring.version = 1;
+    member.record.ring.status = ring::RingStatus::Normal;
+    member.record.ring.slots = {static_cast<Slot>(n * 16384)};
+    const bool is_dead = std::find(dead.begin(), dead.end(), n) != dead.end();
+    member.liveness = is_dead ? membership::Liveness::Dead : membership::Liveness::Alive;
+    records.push_back(member.record.ring);
+    view->members.push_back(std::move(member));
+  }
+  membership::KeyspaceRecord keyspace;
+  keyspace.name = "default";
+  view->keyspaces = {keyspace};
+  view->ring = ring::Ring::build(records);
+  return view;
+}
+
+class FixedGossiper final : public membership::Gossiper {
+ public:
+  void start(std::function<void(const Error&)>) override {}
+  membership::ViewPtr view() const override { return shown; }
+  std::string waiting_for() const override { return "its seeds"; }
+  bool accepts_writes() const override { return true; }
+  void observe(membership::MembershipObserver*) override {}
+  std::vector<membership::GossipRow> gossip() const override {
+    std::vector<membership::GossipRow> rows(1);
+    rows[0].member = shown->members[1];
+    rows[0].last_heard_ms = 12;
+    return rows;
+  }
+  bool views_agree() const override { return true; }
+  void suspect_evidence(const NodeId&) override {}
+  void set_keyspace(membership::KeyspaceRecord record, Duration,
+                    std::function<void(Status)> done) override {
+    stored = record;
+    done(refuse_keyspace ? Status(Error{ErrorCode::Unavailable, "no majority"})
+                         : Status(parley::Done{}));
+  }
+  void leave(Duration, std::function<void()> done) override { done(); }
+
+  membership::ViewPtr shown;
+  std::optional<membership::KeyspaceRecord> stored;
+  bool refuse_keyspace = false;
+};
+
+class CountedHints final : public replication::HintLog {
+ public:
+  void add(const NodeId&, const storage::RecordKey&, Bytes, bool,
+           std::function<void(Status)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void find(const storage::RecordKey&,
+            std::function<void(Result<std::vector<storage::HintRow>>)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void list(const NodeId&, std::optional<storage::HintKey>, std::size_t, std::size_t,
+            std::function<void(Result<std::vector<storage::HintRow>>)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void erase(const storage::HintKey&, std::uint64_t, std::function<void(Result<bool>)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void drop(std::optional<NodeId> target,
+            std::function<void(Result<std::uint64_t>)> done) override {
+    std::uint64_t dropped = 0;
+    for (auto& [node, totals] : kept) {
+      if (!target || *target == node) dropped += std::exchange(totals.hints, 0);
+    }
+    done(dropped);
+  }
+  const std::map<NodeId, storage::HintTotals>& totals() const override { return kept; }
+
+  std::map<NodeId, storage::HintTotals> kept;
+};
+
+class FixedReplication final : public replication::Replication, public replication::Coordinator {
+ public:
+  FixedReplication(replication::Replica& replica, replication::HintLog& hints)
+      : replica_(replica), hints_(hints) {}
+  replication::Replica& replica() override { return replica_; }
+  replication::HintLog& hints() override { return hints_; }
+  replication::Coordinator& coordinator() override { return *this; }
+  void observe(replication::DivergenceObserver*) override {}
+  void when_ready(std::function<void()> ready) override { ready(); }
+  void write(replication::WriteRequest, std::function<void(replication::WriteReply)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void read(replication::ReadRequest, std::function<void(replication::ReadReply)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void inspect(KeyspaceId, Bytes, Instant,
+               std::function<void(replication::InspectReply)> done) override {
+    done({std::nullopt, {replication::InspectRow{}}, false});
+  }
+  std::size_t in_flight() const override { return 0; }
+
+ private:
+  replication::Replica& replica_;
+  replication::HintLog& hints_;
+};
+
+class CountedRepair final : public repair::Repair {
+ public:
+  void start() override {}
+  void run_round(Duration, std::function<void(Result<std::uint64_t>)> done) override {
+    ++rounds;
+    if (hangs) return;
+    done(fails ? Result<std::uint64_t>(Error{ErrorCode::Unknown, "some did not end"})
+               : Result<std::uint64_t>(keys));
+  }
+  std::vector<repair::SyncRow> status() const override {
+    repair::SyncRow row;
+    row.peer = peer;
+    row.keys_last = keys;
+    row.last_sync_ms = 5;
+    row.equal = true;
+    return {row};
+  }
+  void record_changed(storage::KeyspaceNumber, Token, ByteView, std::uint64_t,
+                      std::uint64_t) override {}
+  void view_changed(const membership::ViewPtr&) override {}
+  void member_returned(const NodeId&) override {}
+  void replicas_stale(const storage::RecordKey&, const Bytes&,
+                      const std::vector<NodeId>&) override {}
+  void hint_dropped(const NodeId&, const storage::RecordKey&) override {}
+
+  std::size_t rounds = 0;
+  std::uint64_t keys = 0;
+  bool fails = false, hangs = false;
+  NodeId peer;
+};
+
+struct TestNode {
+  TestNode(std::size_t n, Switchboard& board, runtime::Loop& loop)
+      : store(loop),
+        replica(store, loop),
+        rpc(board, loop, id_of(n), {address_of(n), 7401}),
+        replication(replica, hints) {
+    gossiper.shown = view_of(n, {});
+    repair.peer = id_of(n % 3 + 1);
+    repair.keys = n;
+    service = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
+        loop, rpc, store, gossiper, replication, repair, [] { return client::NodeInfo{}; }});
+  }
+  MemoryStore store;
+  MemoryReplica replica;
+  MemoryRpc rpc;
+  FixedGossiper gossiper;
+  CountedHints hints;
+  FixedReplication replication;
+  CountedRepair repair;
+  std::unique_ptr<ClusterAdminService> service;
+};
+
+struct Three {
+  Three() {
+    for (std::size_t n = 1; n <= 3; ++n) {
+      nodes.push_back(std::make_unique<TestNode>(n, board, loop()));
+    }
+    for (std::size_t n = 2; n <= 3; ++n) {
+      nodes[n - 1]->hints.kept[id_of(1)] = {10 * n, n, 100 * n, WallTime{}};
+    }
+  }
+  runtime::Loop& loop() { return world.node("127.0.0.1").loop(); }
+  TestNode& first() { return *nodes[0]; }
+  ClusterAdminService& service() { return *nodes[0]->service; }
+  // What `ask` was answered; the answer never comes inside the call.
+  template <typename T>
+  Result<T> answer(const std::function<void(ClusterAdmin::Done<T>)>& ask, Duration limit = 3s) {
+    std::optional<Result<T>> got;
+    ask([&got](Result<T> result) { got.emplace(std::move(result)); });
+    CHECK_FALSE(got.has_value());
+    REQUIRE(world.run_until([&got] { return got.has_value(); }, limit));
+    return std::move(*got);
+  }
+  Result<client::ClusterStatus> status() {
+    return answer<client::ClusterStatus>(
+        [this](auto done) { service().status(2s, std::move(done)); });
+  }
+  Result<std::uint64_t> drop(const std::string& target) {
+    return answer<std::uint64_t>(
+        [&](auto done) { service().drop_hints(target, 2s, std::move(done)); });
+  }
+  Result<std::uint64_t> repair(bool wait, Duration timeout = 2s) {
+    return answer<std::uint64_t>(
+        [&](auto done) { service().repair(wait, timeout, std::move(done)); });
+  }
+
+  fake::World world{1};
+  Switchboard board;
+  std::vector<std::unique_ptr<TestNode>> nodes;
+};
+
+TEST_CASE("admin service: status sums what all up nodes say", "[api][admin]") {
+  Three three;
+  const auto status = three.status();
+  REQUIRE(status.ok());
+  REQUIRE(status->nodes.size() == 3);
+  CHECK(status->nodes[0].address == "127.0.0.1");
+  CHECK(status->nodes[0].hints_for == 50);  // 20 at the second, 30 at the third
+  CHECK(status->nodes[1].hints_for == 0);
+  CHECK(status->views_agree);
+  CHECK(three.board.calls[runtime::Verb::PeerLoad] == 2);
+  CHECK(three.board.calls[runtime::Verb::PeerHints] == 2);
+}
+
+TEST_CASE("admin service: a silent node is left out, a dead one is not asked", "[api][admin]") {
+  Three three;
+  three.board.down = {{address_of(2), 7401}};
+  auto status = three.status();
+  REQUIRE(status.ok());
+  CHECK(status->nodes[0].hints_for == 30);
+  three.board.forget();
+  three.first().gossiper.shown = view_of(1, {2});
+  status = three.status();
+  REQUIRE(status.ok());
+  CHECK(status->nodes[1].status == "DN");
+  CHECK(three.board.calls[runtime::Verb::PeerHints] == 1);
+  // Alone: no peer at all to ask.
+  three.first().gossiper.shown = view_of(1, {2, 3});
+  CHECK(three.status().ok());
+}
+
+TEST_CASE("admin service: an answer that is no message counts as none", "[api][admin]") {
+  Three three;
+  three.nodes[1]->rpc.serve(
+      runtime::Verb::PeerHints, runtime::Admission::Members,
+      [](const runtime::RpcRequest&, const runtime::Responder& respond) { respond(Bytes("no")); });
+  const auto rows = three.answer<std::vector<client::HintRow>>(
+      [&](auto done) { three.service().hints(2s, std::move(done)); });
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 1);
+  CHECK(rows->at(0).holder == "127.0.0.3");
+  CHECK(rows->at(0).target == "127.0.0.1");
+  CHECK(rows->at(0).hints == 30);
+  CHECK(rows->at(0).sole_hints == 3);
+  CHECK(rows->at(0).bytes == 300);
+}
+
+TEST_CASE("admin service: hints are dropped on every node, or for one target", "[api][admin]") {
+  Three three;
+  three.first().hints.kept[id_of(2)] = {7, 0, 0, WallTime{}};
+  CHECK(three.drop("127.0.0.9").error().code == ErrorCode::NotFound);
+  CHECK(*three.drop("127.0.0.2") == 7);
+  CHECK(three.nodes[1]->hints.kept[id_of(1)].hints == 20);
+  CHECK(*three.drop("") == 50);
+  CHECK(three.nodes[2]->hints.kept[id_of(1)].hints == 0);
+}
+
+TEST_CASE("admin service: a repair runs on every node, waited for or not", "[api][admin]") {
+  Three three;
+  CHECK(*three.repair(true) == 6);
+  CHECK(*three.repair(false) == 0);
+  for (const auto& node : three.nodes) CHECK(node->repair.rounds == 2);
+  three.nodes[2]->repair.fails = true;
+  CHECK(three.repair(true).error().code == ErrorCode::Unknown);
+  three.nodes[2]->repair.fails = false;
+  three.nodes[2]->repair.hangs = true;
+  const Instant begun = three.loop().now();
+  CHECK(three.repair(true, 1s).error().code == ErrorCode::Unknown);
+  CHECK(three.loop().now() - begun <= 1s);  // the operator still hears it
+  CHECK(*three.repair(false) == 0);
+}
+
+TEST_CASE("admin service: repair status names every holder", "[api][admin]") {
+  Three three;
+  const auto rows = three.answer<std::vector<client::RepairRow>>(
+      [&](auto done) { three.service().repair_status(2s, std::move(done)); });
+  REQUIRE(rows.ok());
+  REQUIRE(rows->size() == 3);
+  for (std::size_t n = 1; n <= 3; ++n) {
+    CHECK(rows->at(n - 1).holder == address_of(n));
+    CHECK(rows->at(n - 1).peer == address_of(n % 3 + 1));
+    CHECK(rows->at(n - 1).keys_last == n);
+  }
+}
+
+TEST_CASE("admin service: default levels go to membership with the next version", "[api][admin]") {
+  Three three;
+  const auto set = [&](const std::string& name, const std::string& read) {
+    std::optional<Result<client::KeyspaceInfo>> got;
+    three.service().set_consistency(name, read, "", 1s, [&](auto result) { got = result; });
+    REQUIRE(three.world.run_until([&] { return got.has_value(); }, 1s));
+    return *got;
+  };
+  CHECK(set("default", "one")->read_level == "one");
+  CHECK(three.first().gossiper.stored->version == 1);
+  CHECK(set("nowhere", "one").error().code == ErrorCode::NotFound);
+  CHECK(set("default", "9").error().code == ErrorCode::InvalidArgument);
+  three.first().gossiper.refuse_keyspace = true;
+  CHECK(set("default", "one").error().code == ErrorCode::Unavailable);
+}
+
+TEST_CASE("admin service: before membership everything is not ready", "[api][admin]") {
+  Three three;
+  three.first().gossiper.shown = nullptr;
+  CHECK(three.status().error().code == ErrorCode::NotReady);
+  CHECK(three.drop("").error().code == ErrorCode::NotReady);
+  CHECK(three.repair(true).error().code == ErrorCode::NotReady);
+  CHECK(three.service().ring().error().code == ErrorCode::NotReady);
+  CHECK(three.service().keyspace("default").error().code == ErrorCode::NotReady);
+  CHECK(three.service().endpoints("default", "k").error().code == ErrorCode::NotReady);
+}
+
+TEST_CASE("admin service: a malformed request of a peer is refused", "[api][admin]") {
+  Three three;
+  for (const auto verb : {runtime::Verb::PeerDropHints, runtime::Verb::PeerRepair}) {
+    std::optional<Result<Bytes>> got;
+    const auto call = three.nodes[1]->rpc.call({address_of(1), 7401}, verb, Bytes("\xff\xff"), {},
+                                               [&](Result<Bytes> reply) { got = reply; });
+    REQUIRE(three.world.run_until([&] { return got.has_value(); }, 3s));
+    CHECK(got->error().code == ErrorCode::InvalidArgument);
+  }
+  CHECK(three.first().repair.rounds == 0);
+}
+
+TEST_CASE("admin service: destroyed with questions outstanding, nothing comes", "[api][admin]") {
+  Three three;
+  bool came = false;
+  three.service().status(2s, [&](auto) { came = true; });
+  three.service().hints(2s, [&](auto) { came = true; });
+  three.first().service.reset();
+  three.world.run_for(3s);
+  CHECK_FALSE(came);
+}
+
+}  // namespace
+}  // namespace parley::api
