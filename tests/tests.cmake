@@ -17,6 +17,13 @@ set(PARLEY_CLIENT_LINK
 -lparley_storage -lparley_ring -lparley_runtime -lparley_base -lcapnp-rpc -lcapnp -lkj-http \
 -lkj-async -lkj -lxxhash -lcrypto -lspdlog -lfmt -lsqlite3 -lpthread")
 
+# Archives of a sanitizer build want its runtime.
+if(PARLEY_ASAN)
+  string(APPEND PARLEY_CLIENT_LINK " -fsanitize=address,undefined")
+elseif(PARLEY_TSAN)
+  string(APPEND PARLEY_CLIENT_LINK " -fsanitize=thread")
+endif()
+
 # One ctest test a scenario, so that they run beside each other and fail by name.
 function(parley_process_tests)
   file(GLOB sources CONFIGURE_DEPENDS tests/process/*.cpp)

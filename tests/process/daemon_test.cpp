@@ -213,6 +213,10 @@ TEST_CASE("daemon: a clock set an hour wrong on one node harms nothing", "[daemo
     WARN("skipped: libfaketime is not installed");
     return;
   }
+#ifdef PARLEY_SANITIZED
+  WARN("skipped: a sanitizer's runtime and libfaketime both want to be loaded first");
+  return;
+#endif
   LocalClusterOptions options;
   options.nodes = 3;
   options.node_environment = {{"LD_PRELOAD=" + library, "FAKETIME=+1h", "DONT_FAKE_MONOTONIC=1"}};
