@@ -186,10 +186,12 @@ class Client {
   Result<std::vector<GossipRow>> gossip();
   Result<std::vector<ReplicaAddress>> endpoints(Bytes key, std::string keyspace = "default");
   Result<InspectResult> inspect(Bytes key, std::string keyspace = "default");
-  // Of every node that is up, asked through the one connected to; `unreachable` names the rest.
+  // Of every node that is up, asked through the one connected to; nodes that do not answer
+  // in time are left out.
   Result<std::vector<HintRow>> hints();
   // How many were dropped, over all nodes that are up. `target`: an address or a node id; empty:
-  // all targets. Hints that may be the only copy of an acknowledged write stay.
+  // all targets. Hints that may be the only copy of an acknowledged write stay. Error Unknown: some
+  // node that is up did not answer and may still hold hints.
   Result<std::uint64_t> drop_hints(std::string target);
   // Starts a round on every node that is up; with `wait`, until all have ended: the keys moved.
   Result<std::uint64_t> repair(bool wait);

@@ -6,9 +6,6 @@ namespace parley::client {
 
 namespace {
 
-// A round compares everything with everyone; nodes allow a call at most a minute.
-constexpr Duration kRepairWaitLeast = 60s;
-
 // `read` turns a response without a failure into the value.
 template <typename T, typename Request, typename Read>
 kj::Promise<Result<T>> ask(Request request, Read read) {
@@ -94,7 +91,7 @@ Result<std::uint64_t> Client::drop_hints(std::string target) {
 }
 
 Result<std::uint64_t> Client::repair(bool wait) {
-  const auto most = std::max(core_->options().timeout, wait ? kRepairWaitLeast : Duration{});
+  const Duration most = core_->options().timeout;
   return core_->admin<std::uint64_t>(
       [wait](AdminClient admin, std::uint32_t timeout_ms) {
         auto request = admin.repairRequest();

@@ -258,14 +258,22 @@ void ClusterAdminService::drop_hints(const std::string& target, Duration timeout
   if (!view) return fail_later(std::move(done), view.error());
   const auto node = find_target(**view, target);
   if (!node) return fail_later(std::move(done), node.error());
-  // Nodes that do not answer keep theirs; the sum says what was dropped for sure.
+  // Nodes that do not answer may keep theirs: then the answer is no success.
   ask_peers<std::uint64_t>(
       **view, Verb::PeerDropHints, encode_drop_request(*node), timeout / 2, decode_drop_reply,
       [this, node = *node, done = std::move(done)](const Answers<std::uint64_t>& answers) {
         std::uint64_t sum = 0;
-        for (const auto& [holder, dropped] : answers) sum += dropped ? *dropped : 0;
-        world_.replication.hints().drop(node, [done, sum](Result<std::uint64_t> dropped) {
-          done(dropped ? Result<std::uint64_t>(sum + *dropped) : dropped);
+        std::size_t silent = 0;
+        for (const auto& [holder, dropped] : answers) {
+          sum += dropped ? *dropped : 0;
+          silent += dropped ? 0 : 1;
+        }
+        world_.replication.hints().drop(node, [done, sum, silent](Result<std::uint64_t> dropped) {
+          if (!dropped) return done(dropped);
+          if (silent == 0) return done(sum + *dropped);
+          done(Error{ErrorCode::Unknown, std::to_string(sum + *dropped) + " hints dropped, but " +
+                                             std::to_string(silent) +
+                                             " nodes that are up did not answer"});
         });
       });
 }

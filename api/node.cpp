@@ -69,6 +69,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   const Logger log_;
   MetricRegistry& metrics_;
   const NodeEvents events_;
+  const Instant begun_ = loop_.now();
   NodeIdentity identity_;
   bool announced_ = false, stopping_ = false;
 
@@ -201,6 +202,7 @@ client::NodeInfo WiredNode::info() const {
   info.peer_port = config_.peer_port;
   info.http_port = config_.http_port;
   info.generation = identity_.generation;
+  info.uptime_ms = static_cast<std::uint64_t>(to_millis(loop_.now() - begun_));
   info.load_bytes = store_->bytes_on_disk();
   for (const auto& [target, totals] : replication_->hints().totals()) info.hints += totals.hints;
   info.rack = config_.rack;

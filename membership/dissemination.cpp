@@ -13,6 +13,17 @@ std::size_t Dissemination::copies_for(std::size_t members) {
   return static_cast<std::size_t>(std::ceil(std::log(n) + 14));
 }
 
+bool Dissemination::any_for(const NodeId& to) const {
+  if (queue_.size() != 1) return !queue_.empty();
+  const auto& [node, item] = *queue_.begin();
+  return node != to || item.claim.liveness != Liveness::Alive;
+}
+
+void Dissemination::forget_alive(const NodeId& node) {
+  const auto at = queue_.find(node);
+  if (at != queue_.end() && at->second.claim.liveness == Liveness::Alive) queue_.erase(at);
+}
+
 std::vector<Claim> Dissemination::take(std::size_t most, std::size_t members, const NodeId& to) {
   std::vector<Item*> order;
   for (auto& [node, item] : queue_) {

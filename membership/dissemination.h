@@ -19,6 +19,10 @@ class Dissemination {
   // once. `to` needs no copy of what it says about itself by being alive. A claim leaves the queue
   // after copies_for(members) copies.
   std::vector<Claim> take(std::size_t most, std::size_t members, const NodeId& to);
+  // False when take() for `to` would give nothing.
+  bool any_for(const NodeId& to) const;
+  // Drops what is queued about `node` if it is that it lives.
+  void forget_alive(const NodeId& node);
   bool empty() const { return queue_.empty(); }
   std::size_t size() const { return queue_.size(); }
   void forget(const NodeId& node) { queue_.erase(node); }

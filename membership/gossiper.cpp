@@ -121,7 +121,7 @@ void GossiperDriver::start(std::function<void(const Error&)> refused) {
 void GossiperDriver::refuse(const Error& error) {
   if (!refused_) return;
   const auto tell = std::exchange(refused_, nullptr);
-  log_.error("membership.refused", {{"reason", error.message}});
+  log_.debug("membership.refused", {{"reason", error.message}});
   leaving_ = true;
   timer_.cancel();
   introduction_timer_.cancel();

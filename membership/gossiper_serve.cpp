@@ -109,6 +109,19 @@ void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,
   if (done->cluster != cluster_.id) {
     return respond(Error{ErrorCode::WrongCluster, "another cluster of the same name"});
   }
+  if (!done->record.empty()) {
+    const NodeRecord& record = done->record.front();
+    // Anybody may call this: it adds a node, and changes none. What a known one has to say about
+    // itself comes from itself, as a member.
+    const NodeRecord* held = records_.find(record.node);
+    const bool on_ring = held != nullptr && held->ring.status == ring::RingStatus::Normal;
+    const bool foreign = record.node != done->node || record.node == self_.node;
+    if (foreign || (on_ring && record.ring != held->ring)) {
+      return respond(Error{ErrorCode::Refused, "no announcement of a new node"});
+    }
+    // It crashed before it heard that we know it.
+    if (on_ring) return save([respond] { respond(Bytes()); });
+  }
   const bool consented = desk_.leased_to(loop_.now(), done->node);
   if (done->record.empty()) {
     desk_.release(done->node);

@@ -16,16 +16,18 @@ constexpr std::size_t kRecordsPerSync = 256;  // the rest follows with the next 
 }  // namespace
 
 void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
-  if (!member_ || leaving_ || syncing_.count(node) != 0 || syncing_.size() >= kSyncsAtOnce) return;
+  // All that nobody knows share one turn: a forged sender costs nothing but the others' delay.
+  const NodeId slot = records_.find(node) != nullptr ? node : NodeId{};
+  if (!member_ || leaving_ || syncing_.count(slot) != 0 || syncing_.size() >= kSyncsAtOnce) return;
   const Instant now = loop_.now();
-  const auto last = synced_at_.find(node);
-  if (last != synced_at_.end() && now - last->second < options_.sync_interval()) return;
-  synced_at_[node] = now;
-  syncing_.insert(node);
+  std::erase_if(synced_at_,
+                [&](const auto& last) { return now - last.second >= options_.sync_interval(); });
+  if (!synced_at_.emplace(slot, now).second) return;
+  syncing_.insert(slot);
   metrics_.syncs.add();
   call(at, runtime::Verb::MemberSync, encode_member_sync(summary()), kSyncTimeout,
-       [this, node, at](const Result<Bytes>& answer) {
-         syncing_.erase(node);
+       [this, slot, at](const Result<Bytes>& answer) {
+         syncing_.erase(slot);
          if (!answer.ok()) return;
          const auto message = decode_member_sync(*answer);
          if (!message.ok()) return;

@@ -33,6 +33,7 @@ class Suspicion {
   std::optional<Instant> refused_deadline(std::size_t needed, Duration window) const;
   // This process stood still for `gap`: the suspect gets that time back.
   void extend(Duration gap);
+  bool accused_by(const NodeId& node) const { return accusers_.count(node) != 0; }
   std::size_t confirmations() const { return accusers_.size() - 1; }
 
  private:

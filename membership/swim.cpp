@@ -1,6 +1,7 @@
 #include "membership/swim.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -58,10 +59,11 @@ void Swim::set_digests(Instant now, std::uint64_t view, std::uint64_t ring) {
 // Time that passed while this process stood still must not count against others: they may have
 // answered in time, and the answers lie unread in the socket.
 void Swim::note_time(Instant now) {
-  if (!expected_wake_) return;
-  const Duration gap = now - *expected_wake_;
+  const std::optional<Instant> before = std::exchange(awake_at_, now);
+  if (!before || now - *before <= options_.probe_timeout) return;
+  // Before anything changes: when the driver meant to wake us.
+  const Duration gap = now - std::max(*before, next_wake());
   if (gap <= options_.probe_timeout) return;
-  expected_wake_ = now;
   extend_all(gap);
   no_conviction_before_ = now + options_.probe_interval;
   awareness_.add(1);
@@ -100,7 +102,7 @@ void Swim::on_datagram(Instant now, const Endpoint& from, const Datagram& datagr
     case DatagramKind::Nack: {
       const auto probe = probes_.find(datagram.sequence);
       if (current && probe != probes_.end() && probe->second.target == datagram.target) {
-        ++probe->second.nacks;
+        probe->second.owing.erase(datagram.sender);
       }
       break;
     }
@@ -174,6 +176,7 @@ void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
   probes_.erase(found);
   awareness_.add(-1);
   Peer& peer = peers_.at(probe.target);
+  peer.unchecked.reset();
   if (direct && !probe.asked_others) peer.rtt = now - probe.sent;
   if (direct) return;
   // A member vouches: the target answered it just now, in the life that the claim names.
@@ -195,6 +198,7 @@ void Swim::on_stream_answer(Instant now, std::uint64_t probe, const Claim& answe
   Peer& peer = peers_.at(answer.node);
   peer.last_heard = now;
   peer.verified = true;
+  peer.unchecked.reset();
   if (supersedes(answer, peer.claim)) believe(now, answer, true, out);
 }
 
@@ -231,8 +235,10 @@ void Swim::gossip(Instant now, SwimOutbox& out) {
   next_gossip_ = now + kGossipInterval;
   const auto some = some_up(digests_are_news_ ? kDigestFanout : kGossipFanout, self_);
   if (some.empty()) next_gossip_ = now + options_.probe_interval;
+  // The only hearer needs no news of itself; whoever comes later hears it from there.
+  if (some.size() == 1) news_.forget_alive(some.front());
   for (const NodeId& node : some) {
-    if (news_.empty() && !digests_are_news_) break;
+    if (!news_.any_for(node) && !digests_are_news_) continue;
     send(peers_.at(node).endpoint, node, Datagram{}, out);
   }
   digests_are_news_ = false;
@@ -256,7 +262,6 @@ void Swim::on_tick(Instant now, Duration lag, SwimOutbox& out) {
   if (next_dead_probe_ && now >= *next_dead_probe_) probe_the_dead(now, out);
   if (next_gossip_ && now >= *next_gossip_) gossip(now, out);
   if (!news_.empty() && !next_gossip_) gossip_soon(now);
-  expected_wake_ = std::max(now, next_wake());
 }
 
 Instant Swim::next_wake() const {

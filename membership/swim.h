@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -78,6 +79,9 @@ class Swim {
     std::optional<Instant> answered;  // last unasked-for correction sent to it
     std::optional<Instant> out_of_turn;
     std::optional<Instant> knocked;
+    // Another's word that it is dead, while we have heard it lately: our next failed probe agrees,
+    // its next answer refutes.
+    std::optional<Claim> unchecked;
   };
 
   // `nonce` is not 0.
@@ -122,8 +126,10 @@ class Swim {
     Instant sent, indirect_at, ends_at;
     Instant asked_at{}, knock_at{};  // since asked_others
     bool asked_others = false;
-    bool counts = true;  // a failure accuses; false for members believed down
-    std::size_t helpers = 0, nacks = 0;
+    bool counts = true;   // a failure accuses; false for members believed down
+    bool blamed = false;  // has cost its step of our health
+    std::size_t helpers = 0;
+    std::set<NodeId> owing;  // helpers of which neither ack nor nack has come
   };
   struct Relay {  // a probe on behalf of another
     Endpoint origin;
@@ -139,6 +145,7 @@ class Swim {
   void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
   void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);
   void weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out);
+  bool doubtful(Instant now, const Claim& claim, const Peer& peer) const;
   // `refused`: its kernel said so; else our probe failed.
   void accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out);
   void correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,
@@ -169,6 +176,8 @@ class Swim {
   std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
   void extend_all(Duration gap);
 
+  static constexpr std::size_t kProbesAtOnce = 32;
+
   // Constant after construction.
   const SwimOptions options_;
   const NodeId self_;
@@ -190,7 +199,7 @@ class Swim {
   std::vector<NodeId> round_;              // shuffled; probed from the back
   std::vector<NodeId> dead_round_;
   std::optional<Instant> next_probe_, next_dead_probe_, next_gossip_;
-  std::optional<Instant> expected_wake_;  // what the driver was told last
+  std::optional<Instant> awake_at_;  // the last call of any kind
   Instant no_conviction_before_{};
 };
 

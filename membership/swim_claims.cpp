@@ -35,6 +35,7 @@ bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox
 
   peer.last_heard = now;
   peer.verified = true;
+  peer.unchecked.reset();
   peer.health = d.health;
   peer.view_digest = d.view_digest;
   peer.ring_digest = d.ring_digest;
@@ -70,6 +71,7 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
   peer.claim = claim;
   peer.claim.nonce = nonce;
   peer.suspicion.reset();
+  if (peer.unchecked && !supersedes(*peer.unchecked, claim)) peer.unchecked.reset();
   if (claim.liveness == Liveness::Suspect) {
     const Duration least =
         suspicion_least(options_.suspicion_factor, cluster_size(), options_.probe_interval);
@@ -124,7 +126,26 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
   believe(now, claim, itself, out);
 }
 
+// A false conviction must not run through the cluster against what its members hear themselves
+// (memberlist takes a Dead out of an exchange of states for no more than a suspicion). Our own
+// evidence settles it; a true one waits for a probe timeout at most, since a member that died in
+// silence was not heard for longer than this before it is convicted.
+bool Swim::doubtful(Instant now, const Claim& claim, const Peer& peer) const {
+  if (claim.liveness != Liveness::Dead || !up(peer.claim.liveness)) return false;
+  if (claim.generation != peer.claim.generation || claim.incarnation != peer.claim.incarnation) {
+    return false;
+  }
+  if (!peer.last_heard || now - *peer.last_heard >= options_.probe_interval * 2) return false;
+  return !peer.suspicion ||
+         (peer.suspicion->witnesses() == 0 && !peer.suspicion->accused_by(self_));
+}
+
 void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out) {
+  // With too many probes under way there is none to wait for.
+  if (doubtful(now, claim, peer) && probes_.size() < kProbesAtOnce) {
+    peer.unchecked = claim;
+    return probe_out_of_turn(now, claim.node, out);
+  }
   const bool was_up = up(peer.claim.liveness);
   believe(now, claim, claim.node == claim.accuser, out);
   // The suspect is told first; the same ping asks whether the accuser is right.
@@ -157,6 +178,7 @@ void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
 
 void Swim::accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out) {
   Peer& peer = peers_.at(node);
+  if (const auto dead = peer.unchecked) return believe(now, *dead, false, out);
   Claim claim = peer.claim;
   claim.liveness = Liveness::Suspect;
   claim.accuser = self_;

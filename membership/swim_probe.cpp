@@ -8,7 +8,6 @@ namespace parley::membership {
 namespace {
 
 constexpr std::size_t kDeadProbesAtOnce = 4;
-constexpr std::size_t kProbesAtOnce = 32;
 // Middleboxes forge refusals: two nodes must see one.
 constexpr std::size_t kWitnessesNeeded = 2;
 constexpr Duration kKnockInterval = 100ms;
@@ -56,10 +55,18 @@ void Swim::on_evidence(Instant now, const NodeId& node, SwimOutbox& out) {
 
 void Swim::on_send_failed(Instant now, const Endpoint& to, SwimOutbox& out) {
   note_time(now);
+  for (const auto& [node, peer] : peers_) {
+    if (peer.endpoint != to) continue;
+    // The way to it is shut: its silence tells nothing of our health.
+    for (auto& [sequence, probe] : probes_) {
+      if (probe.owing.erase(node) != 0) --probe.helpers;
+    }
+  }
   for (auto& [sequence, probe] : probes_) {
     if (probe.asked_others || !probe.counts) continue;
     if (peers_.at(probe.target).endpoint != to) continue;
     awareness_.add(1);
+    probe.blamed = true;
     ask_others(now, sequence, probe, out);  // row 17: no need to wait for the answer to it
     return;
   }
@@ -158,6 +165,7 @@ void Swim::ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOut
   probe.knock_at = now + kKnockInterval;
   const auto helpers = some_up(options_.indirect_probes, target);
   probe.helpers = helpers.size();
+  probe.owing.insert(helpers.begin(), helpers.end());
   for (const NodeId& helper : helpers) {
     Datagram request;
     request.kind = DatagramKind::PingReq;
@@ -196,8 +204,8 @@ void Swim::end_probes(Instant now, SwimOutbox& out) {
     // helpers must not make the survivors blind.
     const Peer& peer = peers_.at(failed.target);
     const bool refused = peer.suspicion && peer.suspicion->witnesses() > 0;
-    const bool owed = failed.helpers == 0 || failed.nacks < failed.helpers;
-    if (owed && !refused) awareness_.add(1);
+    const bool owed = failed.helpers == 0 || !failed.owing.empty();
+    if (owed && !refused && !failed.blamed) awareness_.add(1);
     if (!up(peer.claim.liveness)) continue;
     if (now < no_conviction_before_) {
       again.push_back(failed.target);

@@ -5,9 +5,10 @@
 namespace parley::replication {
 
 bool has_diverged(const std::vector<InspectRow>& rows) {
+  // Where nobody has the key, nobody differs.
   return rows.empty() || std::any_of(rows.begin(), rows.end(), [&](const InspectRow& row) {
-           return !row.reachable || row.damaged || !row.holds_record ||
-                  row.digest != rows.front().digest;
+           return !row.reachable || row.damaged || row.digest != rows.front().digest ||
+                  row.holds_record != rows.front().holds_record;
          });
 }
 

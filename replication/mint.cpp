@@ -65,7 +65,9 @@ Status check_limits(const VersionSet& set, const MintRequest& request, const Min
                  0};
   }
   if (bytes > limits.set_bytes_most) {
-    return Error{ErrorCode::TooLarge,
+    // A lone value over the limit is too large whatever is there; else its siblings are the
+    // trouble.
+    return Error{siblings > 1 ? ErrorCode::SiblingCap : ErrorCode::TooLarge,
                  "the siblings of the key would take " + std::to_string(bytes) +
                      " bytes, the limit is " + std::to_string(limits.set_bytes_most),
                  0};

@@ -87,6 +87,8 @@ void write_at(Scene& scene, std::size_t coordinator, const std::string& level,
     CHECK(put.exit_code == 4);
     CHECK(put.json.at("outcome") == "not_written");
     CHECK(put.json.at("error").at("code") == "unavailable");
+    REQUIRE(put.json.at("replicas").size() == 3);
+    for (const auto& replica : put.json.at("replicas")) CHECK(replica.at("state") == "failed");
     scene.refused[key] = value;
   }
 }

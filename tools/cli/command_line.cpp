@@ -17,7 +17,8 @@ namespace {
 
 // As typed, before any of it is understood.
 struct Typed {
-  std::string output = "table", endpoints, timeout = "2s", key, value, context;
+  std::string output = "table", endpoints, timeout, key, value;
+  std::optional<std::string> context;  // an empty one was still given: "nothing seen"
   std::string durability = "fsync", level;
   bool hex = false;
 };
@@ -46,10 +47,12 @@ std::vector<std::string> split_commas(const std::string& text) {
 }
 
 void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
-  app.add_option("-o,--output", typed.output, "table, json or raw [table]");
+  app.add_option("-o,--output", typed.output, "table, json or raw [table]")->take_last();
   app.add_option("-e,--endpoints", typed.endpoints,
-                 "HOST:PORT,... of client ports [127.0.0.1:7400, or PARLEY_ENDPOINTS]");
-  app.add_option("--timeout", typed.timeout, "Deadline of the whole command, such as 500ms [2s]");
+                 "ADDRESS:PORT,... of client ports [127.0.0.1:7400, or PARLEY_ENDPOINTS]")
+      ->take_last();
+  app.add_option("--timeout", typed.timeout, "Deadline of the whole command, such as 500ms [2s]")
+      ->take_last();
   app.add_flag("-y,--yes", line.yes, "Do not ask before a destructive verb");
   app.set_version_flag("--version", std::string("parley ") + PARLEY_VERSION);
 }
@@ -113,7 +116,10 @@ int understand_globals(const Typed& typed, CommandLine& line) {
     line.output = OutputForm::Raw;
   else
     return usage_error(typed, "-o must be table, json or raw, not '" + typed.output + "'");
-  const auto timeout = parse_duration(typed.timeout);
+  // A round compares everything with everyone: unless told otherwise it may take its time.
+  const bool waits = line.verb == "repair" && line.wait;
+  const std::string usual = waits ? "60s" : "2s";
+  const auto timeout = parse_duration(typed.timeout.empty() ? usual : typed.timeout);
   if (!timeout.ok()) return usage_error(typed, "--timeout: " + timeout.error().message);
   if (*timeout < 1ms || *timeout > std::chrono::hours(1)) {
     return usage_error(typed, "--timeout must be between 1ms and 1h");
@@ -152,8 +158,8 @@ int understand_keyed(const Typed& typed, CommandLine& line) {
     line.key = *key;
   }
   if (line.key.empty()) return usage_error(typed, "KEY must not be empty");
-  if (!typed.context.empty()) {
-    const auto context = from_base64url(typed.context);
+  if (typed.context) {
+    const auto context = from_base64url(*typed.context);
     if (!context)
       return usage_error(typed, "--context is malformed: it is not what a read printed");
     line.context = *context;

@@ -47,6 +47,10 @@ ExitCode status(client::Client& client, const CommandLine& line) {
                     std::to_string(node.tokens), fmt::format("{:.1f}%", node.owns * 100),
                     std::to_string(node.hints_for), node.node, node.rack});
   }
+  if (line.output != OutputForm::Json) {
+    std::fprintf(stderr, "cluster %s  ring %s  views %s\n", result->cluster_name.c_str(),
+                 result->ring_digest.c_str(), result->views_agree ? "agree" : "differ");
+  }
   if (line.output != OutputForm::Json && !result->nodes.empty()) {
     const std::string head = "Datacenter: " + result->nodes.front().dc;
     print_line(head + "\n" + std::string(head.size(), '=') +
@@ -59,10 +63,6 @@ ExitCode status(client::Client& client, const CommandLine& line) {
          {"cluster", result->cluster_name},
          {"cluster_id", result->cluster_id}},
         rows);
-  if (line.output != OutputForm::Json) {
-    std::fprintf(stderr, "cluster %s  ring %s  views %s\n", result->cluster_name.c_str(),
-                 result->ring_digest.c_str(), result->views_agree ? "agree" : "differ");
-  }
   return kOk;
 }
 

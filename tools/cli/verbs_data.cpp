@@ -54,10 +54,39 @@ ExitCode print_write(const CommandLine& line, const client::WriteResult& result)
   } else if (line.output == OutputForm::Raw) {
     print_line(to_base64url(result.context));
   } else {
-    print_line("ok");
     print_receipt(result);
+    print_line("ok");
   }
   return kOk;
+}
+
+// A write refused before it was sent still says of whom: no owner was asked.
+void name_owners(client::Client& client, const CommandLine& line, client::WriteResult& result) {
+  if (!result.connected) return;
+  const auto owners = client.endpoints(line.key, line.keyspace);
+  if (!owners.ok()) return;
+  for (const auto& owner : *owners) {
+    result.replicas.push_back({owner.node, owner.address, "failed", {}});
+  }
+}
+
+ExitCode conflict(client::Client& client, const CommandLine& line, const client::ReadResult& seen) {
+  client::WriteResult result = refused(line, {ErrorCode::SiblingCap, ""});
+  result.level = seen.level;
+  result.required = seen.required;
+  name_owners(client, line, result);
+  const std::string message = fmt::format(
+      "not written: the key has {} concurrent values; resolve them with --context of a get, or say "
+      "--replace or --blind",
+      seen.values.size());
+  std::fprintf(stderr, "parley: %s\n", message.c_str());
+  if (line.output == OutputForm::Json) {
+    Json json = {{"error", {{"code", "conflict"}, {"message", message}}}};
+    const Json receipt = put_json(result);
+    for (const auto& [name, value] : receipt.items()) json[name] = value;
+    print_json(json);
+  }
+  return kConflict;
 }
 
 // What a put without a context replaces. Says in `code` when the command ends here instead.
@@ -73,29 +102,44 @@ std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
     result.required = seen.required;
     result.connected = seen.connected;
     result.error->message = "not written, as the read before it failed: " + result.error->message;
+    name_owners(client, line, result);
     code = fail_read(line, *result.error, seen.connected, put_json(result));
     return std::nullopt;
   }
   if (seen.values.size() > 1 && !line.replace) {
-    client::WriteResult result = refused(
-        line, {ErrorCode::SiblingCap,
-               fmt::format("not written: the key has {} concurrent values; resolve them with "
-                           "--context of a get, or say --replace or --blind",
-                           seen.values.size())});
-    result.level = seen.level;
-    result.required = seen.required;
-    Json receipt = put_json(result);
-    std::fprintf(stderr, "parley: %s\n", result.error->message.c_str());
-    if (line.output == OutputForm::Json) {
-      Json json = {{"error", {{"code", "conflict"}, {"message", result.error->message}}}};
-      for (auto& [name, value] : receipt.items()) json[name] = value;
-      print_json(json);
-    }
-    code = kConflict;
+    code = conflict(client, line, seen);
     return std::nullopt;
   }
   if (seen.context.empty()) return std::nullopt;
   return seen.context;
+}
+
+// The read before a write is made at the write's level, also when that is the keyspace's default.
+ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options) {
+  const auto begun = std::chrono::steady_clock::now();
+  if (line.level.empty()) {
+    const auto keyspace = client.keyspace(line.keyspace);
+    if (!keyspace.ok()) {
+      Error error = keyspace.error();
+      const bool connected = error.code != ErrorCode::Unreachable;
+      error.message = "not written, as the keyspace's levels are not known: " + error.message;
+      return fail_read(line, error, connected, put_json(refused(line, error)));
+    }
+    line.level = keyspace->write_level;
+  }
+  options.level = line.level;
+  std::optional<ExitCode> ended;
+  options.context = read_first(client, line, ended);
+  if (ended) return *ended;
+  const auto taken = std::chrono::steady_clock::now() - begun;
+  options.timeout = line.timeout - std::chrono::duration_cast<Duration>(taken);
+  if (*options.timeout < kWriteTimeLeast && *options.timeout < line.timeout / 2) {
+    client::WriteResult late =
+        refused(line, {ErrorCode::Unavailable, "not written: the read before it left no time"});
+    return print_write(line, late);
+  }
+  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
+                                              : client.del(line.key, std::move(options)));
 }
 
 }  // namespace
@@ -106,40 +150,37 @@ ExitCode put_or_del(client::Client& client, const CommandLine& line) {
   options.keyspace = line.keyspace;
   options.context = line.context;
   options.memory_durability = line.memory_durability;
-  if (!line.context && !line.blind) {
-    const auto begun = std::chrono::steady_clock::now();
-    std::optional<ExitCode> ended;
-    options.context = read_first(client, line, ended);
-    if (ended) return *ended;
-    const auto taken = std::chrono::steady_clock::now() - begun;
-    options.timeout = line.timeout - std::chrono::duration_cast<Duration>(taken);
-    if (*options.timeout < kWriteTimeLeast && *options.timeout < line.timeout / 2) {
-      return print_write(line, refused(line, {ErrorCode::Unavailable,
-                                              "not written: the read before it left no time"}));
-    }
-  }
-  const client::WriteResult result = line.verb == "put"
-                                         ? client.put(line.key, line.value, std::move(options))
-                                         : client.del(line.key, std::move(options));
-  return print_write(line, result);
+  if (!line.context && !line.blind) return write_after_read(client, line, std::move(options));
+  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
+                                              : client.del(line.key, std::move(options)));
 }
+
+namespace {
+
+void print_values(const CommandLine& line, const client::ReadResult& result) {
+  for (const auto& value : result.values) {
+    if (line.output != OutputForm::Raw) {
+      print_line(value.value);
+      continue;
+    }
+    std::fwrite(value.value.data(), 1, value.value.size(), stdout);
+    if (result.values.size() > 1) std::fputc('\n', stdout);
+  }
+}
+
+}  // namespace
 
 ExitCode get(client::Client& client, const CommandLine& line) {
   const client::ReadResult result = client.get(line.key, read_options(line));
   if (result.error) {
-    return fail_read(line, *result.error, result.connected, get_json(result));
+    Json receipt = get_json(result);
+    receipt.erase("found");  // nobody can say
+    receipt.erase("values");
+    return fail_read(line, *result.error, result.connected, std::move(receipt));
   }
   if (line.output == OutputForm::Json) {
     print_json(get_json(result));
   } else {
-    for (const auto& value : result.values) {
-      if (line.output == OutputForm::Raw) {
-        std::fwrite(value.value.data(), 1, value.value.size(), stdout);
-        if (result.values.size() > 1) std::fputc('\n', stdout);
-      } else {
-        print_line(value.value);
-      }
-    }
     if (line.output == OutputForm::Table && !result.context.empty()) {
       std::fprintf(stderr,
                    "context %s\nlevel %s: asked %u, answered %u, agreed %u, repaired %u%s\n",
@@ -147,6 +188,7 @@ ExitCode get(client::Client& client, const CommandLine& line) {
                    result.answered, result.agreed, result.repaired,
                    result.from_hint ? " (from a hint: no replica answered)" : "");
     }
+    print_values(line, result);
   }
   if (!result.found) {
     std::fprintf(stderr, "parley: not found\n");

@@ -77,8 +77,9 @@ Status read_table(const std::string& key, const toml::table& table, Said& said) 
   return Done{};
 }
 
-// A key of the file: a flag's name with '_' for '-', or a table.
-Status read_key(const std::string& key, const toml::node& node, Said& said) {
+// A key of the file: a flag's name, with '-' or '_', or a table.
+Status read_key(std::string key, const toml::node& node, Said& said) {
+  std::replace(key.begin(), key.end(), '-', '_');
   const std::map<std::string, std::string*> texts = {
       {"data_dir", &said.data_dir}, {"listen", &said.listen}, {"cluster", &said.cluster},
       {"rack", &said.rack},         {"dc", &said.dc},         {"log_level", &said.log_level}};
@@ -101,7 +102,7 @@ Status read_key(const std::string& key, const toml::node& node, Said& said) {
     *flag->second = node.as_boolean()->get();
     return Done{};
   }
-  if (key == "seeds") return read_seeds(node, said);
+  if (key == "seeds" || key == "seed") return read_seeds(node, said);
   if (const auto* table = node.as_table()) return read_table(key, *table, said);
   return invalid("unknown key '" + key + "'");
 }

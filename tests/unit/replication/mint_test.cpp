@@ -131,7 +131,11 @@ TEST_CASE("mint: caps hold for what would result", "[mint]") {
   request.value = "123456789";
   refused = decide_mint(local, request, kOwn, epochs.range, kLimits);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ErrorCode::TooLarge);
+  CHECK(refused.error().code == ErrorCode::SiblingCap);
+  LocalState nothing;
+  refused = decide_mint(nothing, put("12345678901"), kOwn, epochs.range, kLimits);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::TooLarge);  // alone, whatever is there
   request.value = "12345678";
   CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits));
   CHECK(epochs.range.bounds().next == 10);  // nothing was drawn for what was refused
