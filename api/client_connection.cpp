@@ -14,8 +14,10 @@ namespace {
 
 constexpr Duration kDialTimeout = 3s;
 constexpr Duration kBackOffLeast = 50ms, kBackOffMost = 1s;
-// Replies are at most 8 MiB; reading every pointer twice must still be possible.
-constexpr std::uint64_t kTraversalWordsMost = 4_MiB;
+// A merge refuses nothing, so a key may hold what several minters allowed each: as much as a frame
+// between nodes. Reading every pointer twice must still be possible.
+constexpr std::size_t kReplyBytesMost = 33_MiB;
+constexpr std::uint64_t kTraversalWordsMost = 2 * kReplyBytesMost / 8 + 1_MiB;
 constexpr int kNestingMost = 32;
 
 capnp::ReaderOptions reader_options() {
@@ -25,11 +27,17 @@ capnp::ReaderOptions reader_options() {
   return options;
 }
 
+runtime::KjStreamLimits stream_limits() {
+  runtime::KjStreamLimits limits;
+  limits.message_bytes_most = kReplyBytesMost;
+  return limits;
+}
+
 }  // namespace
 
 struct ClientConnection::Session {
   explicit Session(std::unique_ptr<runtime::Connection> connection)
-      : stream(runtime::kj_stream(std::move(connection), runtime::KjStreamLimits{})),
+      : stream(runtime::kj_stream(std::move(connection), stream_limits())),
         vats(*stream, capnp::rpc::twoparty::Side::CLIENT, reader_options()),
         rpc(capnp::makeRpcClient(vats)) {
     capnp::MallocMessageBuilder message(8);

@@ -7,8 +7,8 @@
 #
 # Limits (a node's options may lower or raise the ones marked *):
 #   key 1 B to 4 KiB*; value 0 B to 1 MiB*; context 64 KiB; siblings of a key 64* or 4 MiB*;
-#   message 8 MiB in at most 16 segments; nesting 32; batch 1024 items and 4 MiB of keys, values
-#   and contexts; calls under way on one connection 1024* (each item of a batch counts as one);
+#   message 8 MiB to a node and 33 MiB from it, in at most 16 segments; nesting 32; batch 1024
+#   items and 4 MiB of keys, values and contexts; calls under way on one connection 1024* (each item of a batch counts as one);
 #   deadline 60 s*.
 # Send a Finish for every answer that you have read, as every implementation's futures do when they
 # are dropped: until then, or until the connection ends, a node keeps the answer in memory, and
@@ -80,6 +80,7 @@ enum ErrorCode {
   notReady @17;          # the node is not (yet, or any more) serving; unchanged; try another
   unsupported @18;       # this node's version does not know it; unchanged
   notFound @19;          # a named thing (node, keyspace) does not exist; unchanged
+  staleCopy @20;         # that node's data directory is an old copy; unchanged; try another
 }
 
 struct Failure {

@@ -31,18 +31,21 @@ std::uint64_t RpcChannel::call(Verb verb, Bytes body, const CallOptions& options
           .first->second;
   ++context_->metrics.outstanding_now;
   timeouts_->add(deadline, id, weak_from_this());
-  waiting_.insert(id);
-  waiting_bytes_ += call.body.size();
+  // A call that is refused never waits: the hello of a dial under way could send it after all.
   if (const auto admitted = admit(call); !admitted) {
     finish_later(id, admitted.error());
     return id;
   }
+  waiting_.insert(id);
+  waiting_bytes_ += call.body.size();
   redial_.on_wanted(now);
   if (link_ && !dialling_) {
     transmit(id, call);
   } else if (!dialling_ && redial_.call_may_dial(now)) {
     dial();
   } else if (!dialling_) {
+    waiting_.erase(id);
+    waiting_bytes_ -= call.body.size();
     finish_later(id, Error{ErrorCode::Unreachable, last_failure_});
   }
   return id;

@@ -63,6 +63,7 @@ TEST_CASE("rpc: too many calls, too many bytes and too large a request fail at o
   CHECK(calls[16].code() == ErrorCode::Overloaded);
   CHECK(calls[16].outcome->error().retry_after_ms > 0);
   for (std::size_t i = 0; i < 16; ++i) CHECK(t.finish(calls[i]).ok());
+  CHECK(t.b.served == 16);  // what was refused was never sent
   Call large;
   large.start(t.a, t.b.at, 1s, Verb::ReadCopy, Bytes(t.b.options.frame_bytes_most() + 1, 'x'));
   CHECK(t.finish(large).code() == ErrorCode::TooLarge);
@@ -70,7 +71,7 @@ TEST_CASE("rpc: too many calls, too many bytes and too large a request fail at o
   fits.start(t.a, t.b.at, 5s, Verb::ReadCopy, Bytes(2_MiB, 'x'));
   over.start(t.a, t.b.at, 5s);
   CHECK(t.finish(over).code() == ErrorCode::Overloaded);
-  CHECK(t.finish(fits).code() != ErrorCode::NoAnswer);
+  CHECK(t.finish(fits).ok());  // alone it may be larger than the mark
 }
 
 TEST_CASE("rpc: an answer over the frame limit is an error, not a broken stream") {
