@@ -112,9 +112,10 @@ void ClientConnection::tell_waiting(const Status& status) {
 }
 
 void ClientConnection::broken() {
-  // The session cannot be destroyed inside one of its own promises.
-  auto dying = std::make_shared<std::unique_ptr<Session>>(std::move(session_));
-  loop_.post([dying] { dying->reset(); });
+  // The session cannot be destroyed inside one of its own promises, nor outlive the port: it stays
+  // ours until a later turn, or until this connection goes.
+  dying_.push_back(std::move(session_));
+  loop_.post(lifetime_.guard([this] { dying_.clear(); }));
 }
 
 api::schema::KeyValue::Client ClientConnection::key_value() {

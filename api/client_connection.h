@@ -41,6 +41,7 @@ class ClientConnection {
   runtime::Loop& loop_;
   runtime::Network& network_;
   std::unique_ptr<Session> session_;
+  std::vector<std::unique_ptr<Session>> dying_;  // broken; destroyed in a later turn
   bool dialling_ = false;
   std::vector<std::function<void(Status)>> waiting_;
   Duration back_off_{};
