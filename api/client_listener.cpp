@@ -104,6 +104,7 @@ void ClientListener::accept(std::unique_ptr<runtime::Connection> connection) {
   accepted_.add();
   const std::uint64_t id = ++sessions_begun_;
   runtime::KjStreamLimits limits;
+  limits.answers_first = true;
   limits.on_refused =
       lifetime_.guard([this, from = to_text(connection->remote())](const Error& error) {
         messages_refused_.add();

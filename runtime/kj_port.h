@@ -41,8 +41,13 @@ struct KjStreamLimits {
   std::size_t message_bytes_most = 8_MiB;
   // Reading pauses while more than this is buffered unread; writes wait while more is unsent.
   std::size_t buffered_bytes_most = 1_MiB;
-  // A peer that takes nothing for this long while a write waits for it is given up.
+  // While a write waits, nothing is read: for servers, whose peers could else go on asking for
+  // answers that they never read. Never at both ends, or two full buffers wait for each other.
+  bool answers_first = false;
+  // A peer that takes less than `write_progress_least` in this long while a write waits for it is
+  // given up.
   Duration write_stall_most = 30s;
+  std::size_t write_progress_least = 16_KiB;
   // Counts messages that were refused. May come while the stream is reading; must not touch it.
   std::function<void(const Error&)> on_refused = {};
 };

@@ -72,8 +72,8 @@ class KjStream final : public kj::AsyncIoStream {
 
   kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override {
     KJ_REQUIRE(read_ == nullptr, "one read at a time");
-    const std::size_t got = received_.take(buffer, most);
-    resume_reading();
+    const std::size_t got = withholding_ ? 0 : received_.take(buffer, most);
+    adjust_reading();
     if (got >= least) return got;
     if (ended_) {
       KJ_IF_MAYBE (why, read_failure_) {
@@ -192,23 +192,27 @@ class KjStream final : public kj::AsyncIoStream {
     if (discarding_ || ended_) return;
     if (guard_) {
       const Status verdict = guard_->feed(bytes, received_.tail());
-      if (read_ != nullptr) read_->fill();
+      hand_over();
       if (!verdict) return refuse(verdict.error());
     } else {
       received_.tail().append(bytes);
-      if (read_ != nullptr) read_->fill();
+      hand_over();
     }
-    if (received_.size() > limits_.buffered_bytes_most && reading_) {
-      reading_ = false;
-      connection_->set_reading(false);
-    }
+    adjust_reading();
   }
 
-  void resume_reading() {
-    if (reading_ || connection_ == nullptr) return;
-    if (received_.size() > limits_.buffered_bytes_most / 2) return;
-    reading_ = true;
-    connection_->set_reading(true);
+  void hand_over() {
+    if (read_ != nullptr && !withholding_) read_->fill();
+  }
+
+  // Reading stops above the limit and goes on at half of it.
+  void adjust_reading() {
+    if (connection_ == nullptr || dead_ || discarding_) return;
+    const std::size_t most = limits_.buffered_bytes_most / (reading_ ? 1 : 2);
+    const bool wanted = !withholding_ && received_.size() <= most;
+    if (wanted == reading_) return;
+    reading_ = wanted;
+    connection_->set_reading(wanted);
   }
 
   void refuse(const Error& error) {
@@ -233,34 +237,57 @@ class KjStream final : public kj::AsyncIoStream {
     KJ_REQUIRE(write_ == nullptr, "one write at a time");
     if (connection_ == nullptr || dead_) return disconnected();
     if (bytes.empty()) return kj::READY_NOW;
+    const std::size_t size = bytes.size();
     connection_->send(std::move(bytes));
     if (connection_->unsent_bytes() <= limits_.buffered_bytes_most) return kj::READY_NOW;
-    least_unsent_ = connection_->unsent_bytes();
-    progressed_at_ = loop_.now();
-    drain_look_ = kDrainLookLeast;
-    if (!drain_timer_.pending()) drain_timer_.after(0ns, [this] { look_at_drain(); });
+    if (std::exchange(draining_, true)) {
+      unsent_at_mark_ += size;  // another write was dropped while it waited
+    } else {
+      withholding_ = limits_.answers_first;
+      mark_progress(connection_->unsent_bytes());
+      drain_timer_.after(0ns, [this] { look_at_drain(); });
+    }
+    adjust_reading();
     return kj::newAdaptedPromise<void, PendingWrite>(*this);
   }
 
-  // A Connection does not say when it has drained. Looked at only while a write waits: every
+  void mark_progress(std::size_t unsent) {
+    unsent_at_mark_ = unsent;
+    unsent_seen_ = unsent;
+    marked_at_ = loop_.now();
+    drain_look_ = kDrainLookLeast;
+  }
+
+  // A Connection does not say when it has drained. Looked at only while too much is unsent: every
   // millisecond while it drains, ever more rarely while it does not.
   void look_at_drain() {
-    if (write_ == nullptr || connection_ == nullptr || dead_) return;
+    if (connection_ == nullptr || dead_) return;
     const std::size_t unsent = connection_->unsent_bytes();
-    if (unsent <= limits_.buffered_bytes_most) return write_->finish(nullptr);
-    const Instant now = loop_.now();
-    if (unsent < least_unsent_) {
-      least_unsent_ = unsent;
-      progressed_at_ = now;
-      drain_look_ = kDrainLookLeast;
-    } else if (now - progressed_at_ >= limits_.write_stall_most) {
+    if (unsent <= limits_.buffered_bytes_most) return end_drain();
+    if (unsent + limits_.write_progress_least <= unsent_at_mark_) {
+      mark_progress(unsent);
+    } else if (loop_.now() - marked_at_ >= limits_.write_stall_most) {
       gone_reason_ = "peer takes no bytes";
       drop_connection();
       return end(disconnected());
-    } else {
-      drain_look_ = std::min(drain_look_ * 2, kDrainLookMost);
     }
+    drain_look_ =
+        unsent < unsent_seen_ ? kDrainLookLeast : std::min(drain_look_ * 2, kDrainLookMost);
+    unsent_seen_ = unsent;
     drain_timer_.after(drain_look_, [this] { look_at_drain(); });
+  }
+
+  void end_drain() {
+    draining_ = false;
+    if (write_ != nullptr) write_->finish(nullptr);
+    if (!withholding_) return;
+    // The writer's next write comes first: what waited behind this one may fill the buffer again,
+    // and then this timer looks at that.
+    drain_timer_.after(kDrainLookLeast, [this] {
+      withholding_ = false;
+      hand_over();
+      adjust_reading();
+    });
   }
 
   kj::Exception disconnected() const {
@@ -310,8 +337,10 @@ class KjStream final : public kj::AsyncIoStream {
   PendingWrite* write_ = nullptr;
   bool dead_ = false;  // for writers
   std::string gone_reason_ = "closed here";
-  std::size_t least_unsent_ = 0;
-  Instant progressed_at_;
+  bool draining_ = false;     // too much is unsent
+  bool withholding_ = false;  // so reads get nothing
+  std::size_t unsent_at_mark_ = 0, unsent_seen_ = 0;
+  Instant marked_at_;  // when the peer had last taken write_progress_least
   Duration drain_look_ = kDrainLookLeast;
   Timer drain_timer_;
 };

@@ -106,6 +106,101 @@ TEST_CASE("kj rpc: a thousand pipelined calls and large bodies arrive whole", "[
   CHECK(pair.calls == 1003);
 }
 
+// A Connection whose owner asks for its bytes in vain while it is deaf.
+class DeafConnection final : public Connection {
+ public:
+  DeafConnection(std::unique_ptr<Connection> inner, DeafConnection*& self)
+      : inner_(std::move(inner)) {
+    self = this;
+    inner_->set_reading(false);
+  }
+  void hear(bool on) {
+    deaf_ = !on;
+    inner_->set_reading(on);
+  }
+  void listen_to(std::function<void(ByteView)> on_bytes,
+                 std::function<void(const Error&)> on_closed) override {
+    inner_->listen_to(std::move(on_bytes), std::move(on_closed));
+  }
+  void send(Bytes bytes) override { inner_->send(std::move(bytes)); }
+  std::size_t unsent_bytes() const override { return inner_->unsent_bytes(); }
+  void set_reading(bool on) override {
+    if (!deaf_) inner_->set_reading(on);
+  }
+  Endpoint remote() const override { return inner_->remote(); }
+
+ private:
+  std::unique_ptr<Connection> inner_;
+  bool deaf_ = true;
+};
+
+// Many calls of one client that reads no answer until it is told to.
+struct DeafCaller {
+  RpcPair pair;
+  DeafConnection* ears = nullptr;
+  std::unique_ptr<RpcClient> client;
+  std::vector<kj::Promise<void>> answers;
+  int answered = 0, failed = 0;
+
+  DeafCaller() {
+    pair.limits.answers_first = true;
+    pair.limits.buffered_bytes_most = 64_KiB;
+    KjStreamLimits patient;
+    patient.write_stall_most = 1h;
+    pair.connect(pair.serve(), [&](std::unique_ptr<Connection> c) {
+      client = std::make_unique<RpcClient>(
+          kj_stream(std::make_unique<DeafConnection>(std::move(c), ears), patient));
+    });
+  }
+  void ask(int times, std::size_t size) {
+    const auto text = kj::heapString(size);
+    for (char& c : const_cast<kj::String&>(text)) c = 'v';
+    for (int i = 0; i < times; ++i) {
+      answers.push_back(
+          client->call(0, text)
+              .then([this](kj::String&&) { ++answered; }, [this](kj::Exception&&) { ++failed; })
+              .eagerlyEvaluate(nullptr));
+    }
+  }
+};
+
+TEST_CASE("kj rpc: a client that reads no answers is asked for no more questions",
+          "[runtime][kj]") {
+  constexpr std::size_t kEnvelope = 64;  // at least, around each answer
+  // {calls, bytes of each answer}: what is answered must fit the buffers of both ends.
+  for (const auto& [calls, size] : {std::pair{20'000, 10}, std::pair{500, 20'000}}) {
+    DeafCaller deaf;
+    deaf.ask(calls, static_cast<std::size_t>(size));
+    deaf.pair.world.run_for(1s);
+    INFO(calls << " calls of " << size << " bytes: " << deaf.pair.calls << " served");
+    CHECK(deaf.answered == 0);
+    CHECK(deaf.pair.calls > 0);
+    CHECK(static_cast<std::size_t>(deaf.pair.calls) * (kEnvelope + static_cast<std::size_t>(size)) <
+          256_KiB);
+    // It reads a little now and then: slow is no crime.
+    for (int i = 0; i < 20; ++i) {
+      deaf.ears->hear(true);
+      deaf.pair.world.run_for(1ms);
+      deaf.ears->hear(false);
+      deaf.pair.world.run_for(10s);
+    }
+    CHECK(deaf.failed == 0);
+    deaf.ears->hear(true);
+    CHECK(deaf.pair.world.run_until([&] { return deaf.answered == calls; }, 60s));
+    CHECK(deaf.pair.calls == calls);
+  }
+}
+
+TEST_CASE("kj rpc: a client that never reads its answers is given up", "[runtime][kj]") {
+  DeafCaller deaf;
+  deaf.ask(500, 20'000);
+  deaf.pair.world.run_for(25s);
+  CHECK(deaf.failed == 0);
+  deaf.pair.world.run_for(10s);
+  deaf.ears->hear(true);
+  CHECK(deaf.pair.world.run_until([&] { return deaf.failed > 0; }, 5s));
+}
+
 TEST_CASE("kj rpc: dropped calls and a vanished peer leave nothing behind", "[runtime][kj]") {
   RpcPair pair;
   auto client = pair.client();

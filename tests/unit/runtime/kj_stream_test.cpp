@@ -134,6 +134,72 @@ TEST_CASE("kj stream: a peer that takes nothing is given up", "[runtime][kj]") {
   pair.await(pair.stream->whenWriteDisconnected());
 }
 
+TEST_CASE("kj stream: a trickle is no reason to wait for ever", "[runtime][kj]") {
+  StreamPair pair({.capnp_frames = false, .buffered_bytes_most = 1000, .write_stall_most = 10s});
+  Connection& peer = *pair.raw.connection;
+  // It takes one small piece a second.
+  peer.listen_to([&](ByteView) { peer.set_reading(false); }, [](const Error&) {});
+  peer.set_reading(false);
+  for (int i = 0; i < 60; ++i) {
+    pair.await(pair.stream->write("0123456789", 10));
+    pair.world.run_for(2ms);
+  }
+  const Bytes large(200'000, 'w');
+  const Instant start = pair.world.now();
+  bool given_up = false;
+  auto write = pair.stream->write(large.data(), large.size())
+                   .then([] {}, [&](kj::Exception&&) { given_up = true; })
+                   .eagerlyEvaluate(nullptr);
+  for (int i = 0; i < 20 && !given_up; ++i) {
+    peer.set_reading(true);
+    pair.world.run_for(1s);
+  }
+  CHECK(given_up);
+  CHECK(pair.world.now() - start >= 10s);
+}
+
+TEST_CASE("kj stream: a server that waits to write gives its reader nothing", "[runtime][kj]") {
+  StreamPair pair({.capnp_frames = false, .buffered_bytes_most = 1000, .answers_first = true});
+  pair.raw.connection->set_reading(false);
+  pair.send("before");
+  const Bytes large(200'000, 'w');
+  bool written = false;
+  auto write = pair.stream->write(large.data(), large.size())
+                   .then([&] { written = true; })
+                   .eagerlyEvaluate(nullptr);
+  char buffer[64];
+  std::size_t got = 0;
+  auto read = pair.stream->tryRead(buffer, 1, sizeof buffer)
+                  .then([&](std::size_t n) { got = n; })
+                  .eagerlyEvaluate(nullptr);
+  for (int i = 0; i < 100; ++i) pair.send("more");
+  CHECK_FALSE(written);
+  CHECK(got == 0);
+  pair.raw.connection->set_reading(true);
+  CHECK(pair.world.run_until([&] { return written && got > 0; }, 100ms));
+  CHECK(std::string(buffer, 6) == "before");
+  pair.send("end");
+  std::string rest = read_text(pair, 403 - (got - 6), 500);
+  CHECK(rest.ends_with("moreend"));
+}
+
+TEST_CASE("kj stream: a server's reader hears of the end while a write waits", "[runtime][kj]") {
+  StreamPair pair({.capnp_frames = false,
+                   .buffered_bytes_most = 1000,
+                   .answers_first = true,
+                   .write_stall_most = 10s});
+  pair.raw.connection->set_reading(false);
+  const Bytes large(200'000, 'w');
+  auto write = pair.stream->write(large.data(), large.size());
+  char buffer[64];
+  bool ended = false;
+  auto read = pair.stream->tryRead(buffer, 1, sizeof buffer)
+                  .then([&](std::size_t) { ended = true; }, [&](kj::Exception&&) { ended = true; })
+                  .eagerlyEvaluate(nullptr);
+  CHECK(pair.failure_of(kj::mv(write), 60s).find("takes no bytes") != std::string::npos);
+  CHECK(pair.world.run_until([&] { return ended; }, 1s));
+}
+
 TEST_CASE("kj stream: a dropped read keeps no pointer and loses no later byte", "[runtime][kj]") {
   StreamPair pair;
   {
