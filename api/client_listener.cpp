@@ -80,7 +80,9 @@ ClientListener::ClientListener(KvWorld world, ClusterAdmin& admin, Logger log,
       turned_away_(metrics, "client_connections_refused_total",
                    "Client connections closed at once: too many."),
       messages_refused_(metrics, "client_messages_refused_total",
-                        "Client messages over a limit or with a hostile segment table.") {}
+                        "Client messages over a limit or with a hostile segment table."),
+      given_up_(metrics, "client_connections_given_up_total",
+                "Client connections closed for silence where a message or a read was due.") {}
 
 ClientListener::~ClientListener() { state_->open = false; }
 
@@ -99,17 +101,30 @@ Result<std::unique_ptr<ClientListener>> ClientListener::open(const Endpoint& at,
   return out;
 }
 
+runtime::KjStreamLimits ClientListener::limits_for(const runtime::Connection& connection) {
+  const ServeOptions& options = state_->world.options;
+  const std::string from = to_text(connection.remote());
+  runtime::KjStreamLimits limits;
+  limits.answers_first = true;
+  limits.first_message_most = options.first_message_most();
+  limits.message_most = options.message_most();
+  limits.write_stall_most = options.unread_most();
+  limits.on_refused = lifetime_.guard([this, from](const Error& error) {
+    messages_refused_.add();
+    log_.info("client.message_refused", {{"from", from}, {"reason", error.message}});
+  });
+  limits.on_given_up = lifetime_.guard([this, from](const Error& error) {
+    given_up_.add();
+    log_.info("client.given_up", {{"from", from}, {"reason", error.message}});
+  });
+  return limits;
+}
+
 void ClientListener::accept(std::unique_ptr<runtime::Connection> connection) {
   if (sessions_.size() >= state_->world.options.connections_most()) return turned_away_.add();
   accepted_.add();
   const std::uint64_t id = ++sessions_begun_;
-  runtime::KjStreamLimits limits;
-  limits.answers_first = true;
-  limits.on_refused =
-      lifetime_.guard([this, from = to_text(connection->remote())](const Error& error) {
-        messages_refused_.add();
-        log_.info("client.message_refused", {{"from", from}, {"reason", error.message}});
-      });
+  const runtime::KjStreamLimits limits = limits_for(*connection);
   const auto calls = std::make_shared<CallGate::ConnectionCalls>();
   schema::Parley::Client bootstrap = kj::heap<Bootstrap>(
       kj::heap<KvService>(state_, calls), kj::heap<AdminService>(admin_, state_, calls));

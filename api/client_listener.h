@@ -12,6 +12,7 @@
 #include "base/lifetime.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "runtime/kj_port.h"
 #include "runtime/network.h"
 
 namespace parley::api {
@@ -38,6 +39,7 @@ class ClientListener {
   struct Session;
 
   ClientListener(KvWorld world, ClusterAdmin& admin, Logger log, MetricRegistry& metrics);
+  runtime::KjStreamLimits limits_for(const runtime::Connection& connection);
   void accept(std::unique_ptr<runtime::Connection> connection);
   void forget(std::uint64_t session);
 
@@ -48,7 +50,7 @@ class ClientListener {
   std::map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::uint64_t sessions_begun_ = 0;
   Gauge connections_gauge_, calls_gauge_;
-  Counter accepted_, turned_away_, messages_refused_;
+  Counter accepted_, turned_away_, messages_refused_, given_up_;
   Lifetime lifetime_;
 };
 

@@ -28,6 +28,24 @@ struct ServeOptions : OptionGroup {
                          1024,
                          {1, 65536},
                          "Calls under way on one client connection; past it: overloaded."};
+  DurationOption first_message_most{
+      *this,
+      "first_message_most",
+      10s,
+      {100ms, 10min},
+      "A new client connection without a whole message after this long is closed."};
+  DurationOption message_most{*this,
+                              "message_most",
+                              30s,
+                              {100ms, 1h},
+                              "A client's message that is not whole this long after its first "
+                              "byte closes the connection."};
+  DurationOption unread_most{*this,
+                             "unread_most",
+                             30s,
+                             {100ms, 1h},
+                             "A client that leaves its answers unread for this long is "
+                             "disconnected."};
   DurationOption timeout_most{
       *this, "timeout_most", 60s, {100ms, 3600s}, "Longest deadline that a client may ask for."};
   DurationOption drain{*this,

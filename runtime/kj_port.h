@@ -48,8 +48,15 @@ struct KjStreamLimits {
   // given up.
   Duration write_stall_most = 30s;
   std::size_t write_progress_least = 16_KiB;
+  // Cap'n Proto streams; 0: no bound. A peer whose first message is not whole after this long, or
+  // whose later message is not whole this long after its first byte, is given up. The time in
+  // which this end reads nothing does not count.
+  Duration first_message_most = 0s;
+  Duration message_most = 0s;
   // Counts messages that were refused. May come while the stream is reading; must not touch it.
   std::function<void(const Error&)> on_refused = {};
+  // A peer was given up: it read nothing or said nothing. Under the same terms.
+  std::function<void(const Error&)> on_given_up = {};
 };
 
 // Takes over a connection, on the thread of a KjPort. A message over a limit fails the stream with

@@ -14,6 +14,7 @@ namespace parley::runtime {
 namespace {
 
 constexpr Duration kDrainLookLeast = 1ms, kDrainLookMost = 32ms;
+constexpr Duration kLagLook = 1s;
 
 // Bytes received and not yet read; a string whose front is consumed without moving the rest.
 class ReadBuffer {
@@ -56,12 +57,14 @@ class KjStream final : public kj::AsyncIoStream {
         peer_(to_text(connection_->remote())),
         gone_(kj::newPromiseAndFulfiller<void>()),
         gone_promise_(gone_.promise.fork()),
+        patience_timer_(loop_),
         drain_timer_(loop_) {
     if (limits_.capnp_frames) {
       guard_.emplace(limits_.segments_most, limits_.message_bytes_most);
     }
     connection_->listen_to([this](ByteView bytes) { receive(bytes); },
                            [this](const Error& error) { peer_gone(error); });
+    expect_message();
   }
   KJ_DISALLOW_COPY(KjStream);
 
@@ -199,6 +202,7 @@ class KjStream final : public kj::AsyncIoStream {
       hand_over();
     }
     adjust_reading();
+    expect_message();
   }
 
   void hand_over() {
@@ -213,12 +217,43 @@ class KjStream final : public kj::AsyncIoStream {
     if (wanted == reading_) return;
     reading_ = wanted;
     connection_->set_reading(wanted);
+    expect_message();
+  }
+
+  // The clock runs while the peer owes a message, its first or the rest of one that it began, and
+  // nothing but the peer holds it up.
+  void expect_message() {
+    if (!guard_) return;
+    const bool first = guard_->messages() == 0;
+    const bool owed = first || !guard_->between_messages();
+    if (!owed || !reading_ || discarding_ || dead_) return patience_timer_.cancel();
+    const Duration most = first ? limits_.first_message_most : limits_.message_most;
+    if (most <= 0s) return;
+    if (patience_timer_.pending() && expected_ == guard_->messages()) return;
+    expected_ = guard_->messages();
+    patience_timer_.after(most, [this, most, first] { lose_patience(most, first); });
+  }
+
+  void lose_patience(Duration most, bool first) {
+    // When this very process was away, the rest may be waiting in the kernel.
+    if (loop_.lag() > most / 4) {
+      return patience_timer_.after(kLagLook, [this, most, first] { lose_patience(most, first); });
+    }
+    give_up((first ? "no first message within " : "a message not whole within ") +
+            std::to_string(to_millis(most)) + " ms");
   }
 
   void refuse(const Error& error) {
     if (limits_.on_refused) limits_.on_refused(error);
     drop_connection();
     end(KJ_EXCEPTION(FAILED, "bytes from client refused", peer_, error.message));
+  }
+
+  void give_up(const std::string& why) {
+    gone_reason_ = why;
+    if (limits_.on_given_up) limits_.on_given_up(Error{ErrorCode::NoAnswer, why});
+    drop_connection();
+    end(disconnected());
   }
 
   void peer_gone(const Error& error) {
@@ -267,9 +302,7 @@ class KjStream final : public kj::AsyncIoStream {
     if (unsent + limits_.write_progress_least <= unsent_at_mark_) {
       mark_progress(unsent);
     } else if (loop_.now() - marked_at_ >= limits_.write_stall_most) {
-      gone_reason_ = "peer takes no bytes";
-      drop_connection();
-      return end(disconnected());
+      return give_up("peer takes no bytes");
     }
     drain_look_ =
         unsent < unsent_seen_ ? kDrainLookLeast : std::min(drain_look_ * 2, kDrainLookMost);
@@ -299,6 +332,7 @@ class KjStream final : public kj::AsyncIoStream {
   // No bytes come or go from here on; what was received stays readable.
   void end(kj::Maybe<kj::Exception> failure) {
     gone_.fulfiller->fulfill();
+    patience_timer_.cancel();
     drain_timer_.cancel();
     if (write_ != nullptr) write_->finish(disconnected());
     finish_reading(kj::mv(failure));
@@ -331,6 +365,8 @@ class KjStream final : public kj::AsyncIoStream {
   PendingRead* read_ = nullptr;
   bool reading_ = true;
   bool discarding_ = false;
+  std::uint64_t expected_ = 0;  // the number of the message that the timer waits for
+  Timer patience_timer_;
   bool ended_ = false;  // for readers
   kj::Maybe<kj::Exception> read_failure_;
 

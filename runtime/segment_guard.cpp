@@ -59,6 +59,7 @@ Status SegmentGuard::feed(ByteView bytes, Bytes& passed) {
       passed.append(bytes.substr(0, run));
       bytes.remove_prefix(run);
       body_left_ -= run;
+      if (body_left_ == 0) ++messages_;
       continue;
     }
     const std::size_t missing = std::min(table_bytes() - table_.size(), bytes.size());

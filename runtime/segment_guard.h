@@ -30,6 +30,8 @@ class SegmentGuard {
 
   // True between two messages: an end of the stream here cuts nothing off.
   bool between_messages() const { return table_.empty() && body_left_ == 0; }
+  // Messages whose last byte has come.
+  std::uint64_t messages() const { return messages_; }
 
  private:
   // Bytes of the table that are known to come, as far as `table_` tells: 4 until the count is in.
@@ -42,6 +44,7 @@ class SegmentGuard {
   const std::uint64_t message_bytes_most_;
   Bytes table_;                  // of the message that is beginning
   std::uint64_t body_left_ = 0;  // of the message whose table was passed
+  std::uint64_t messages_ = 0;
   Status verdict_ = Done{};
 };
 

@@ -1,14 +1,8 @@
 // The client library and the service over real loopback sockets.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <thread>
 
 #include "api/client.h"
-#include "base/random.h"
 #include "ring/ring.h"
 #include "tests/catch.h"
 #include "tests/unit/api/served_client.h"
@@ -271,93 +265,6 @@ TEST_CASE("client: past its bound of calls it says overloaded", "[api][client]")
   auto client = std::move(*Client::make(options));
   client->put_async("k", "v", {}, [](client::WriteResult) {});
   CHECK(client->put("k", "v").error->code == ErrorCode::Overloaded);
-}
-
-// Raw bytes to the port; reads until the node closes, at most `patience`.
-class RawSocket {
- public:
-  explicit RawSocket(const Endpoint& to) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(to.port);
-    inet_pton(AF_INET, to.address.c_str(), &address.sin_addr);
-    REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-    timeval patience{5, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  }
-  ~RawSocket() { close(fd_); }
-  void send_bytes(ByteView bytes) {
-    // The node may have closed already: that is one of its right answers.
-    (void)::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  }
-  bool closed_by_peer() {
-    char buffer[4096];
-    for (;;) {
-      const ssize_t got = recv(fd_, buffer, sizeof(buffer), 0);
-      if (got == 0) return true;
-      if (got < 0) return errno == ECONNRESET;
-    }
-  }
-
- private:
-  int fd_;
-};
-
-TEST_CASE("client port: hostile bytes end their connection and nothing else", "[api][client]") {
-  ServedNode node(fresh_endpoint());
-  auto client = client_of({node.at()});
-  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
-  const auto hostile = [&](ByteView bytes) {
-    RawSocket socket(node.at());
-    socket.send_bytes(bytes);
-    CHECK(socket.closed_by_peer());
-  };
-  hostile(Bytes(4, '\xff') + Bytes(64, 'x'));               // 2^32 segments
-  hostile(Bytes("\x00\x00\x00\x00\xff\xff\xff\x7f", 8));    // one huge segment
-  hostile(Bytes("\x10\x00\x00\x00", 4) + Bytes(64, '\0'));  // 17 segments
-  hostile(Bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-  {
-    RawSocket truncated(node.at());
-    truncated.send_bytes(Bytes("\x00\x00\x00\x00\x10\x00\x00\x00half", 12));
-  }
-  Random random(7);
-  for (int round = 0; round < 200; ++round) {
-    Bytes bytes;
-    // Well framed, so that the noise reaches Cap'n Proto itself.
-    const auto words = static_cast<std::uint8_t>(1 + random.below(12));
-    bytes += Bytes("\x00\x00\x00\x00", 4);
-    bytes += static_cast<char>(words);
-    bytes += Bytes(3, '\0');
-    for (int i = 0; i < words * 8; ++i) {
-      // Mostly small numbers: more of them pass for pointers and tags.
-      bytes += static_cast<char>(random.below(4) == 0 ? random.below(256) : random.below(3));
-    }
-    RawSocket socket(node.at());
-    socket.send_bytes(bytes);
-  }
-  CHECK(client->put("k", "v2").outcome == Outcome::Ok);
-  CHECK(client->get("k").values.at(0).value == "v2");
-}
-
-TEST_CASE("client port: a connection over the bound is closed", "[api][client]") {
-  ServedNode node(fresh_endpoint());
-  node.on_thread([](ServedNode& n) { REQUIRE(n.options.connections_most.set(1).ok()); });
-  auto client = client_of({node.at()});
-  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
-  RawSocket second(node.at());
-  CHECK(second.closed_by_peer());
-  CHECK(client->get("k").found);
-}
-
-TEST_CASE("client port: a draining node ends what it has and refuses the rest", "[api][client]") {
-  ServedNode node(fresh_endpoint());
-  auto client = client_of({node.at()});
-  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
-  node.on_thread([](ServedNode& n) {
-    n.listener().drain();
-    CHECK(n.listener().calls_under_way() == 0);
-  });
-  CHECK(client->put("k", "v").error->code == ErrorCode::NotReady);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -203,6 +204,14 @@ class ServedNode {
       done.set_value();
     });
     done.get_future().get();
+  }
+
+  // The value of parley_<name>; -1 when there is none.
+  double metric(const std::string& name) {
+    std::string text;
+    on_thread([&](ServedNode& node) { text = node.metrics_.render(); });
+    const auto found = text.find("\nparley_" + name + " ");
+    return found == text.npos ? -1 : std::stod(text.substr(found + name.size() + 9));
   }
 
   Coordinator& coordinator() { return *coordinator_; }

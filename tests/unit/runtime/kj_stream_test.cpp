@@ -315,6 +315,97 @@ TEST_CASE("kj stream: a waiting read fails with the refusal", "[runtime][kj]") {
         std::string::npos);
 }
 
+// A server's stream with a clock for messages, and why it gave its peer up.
+struct ClockedPair {
+  std::string given_up;
+  StreamPair pair;
+
+  static KjStreamLimits limits_of(std::string& given_up) {
+    KjStreamLimits limits;
+    limits.first_message_most = 10s;
+    limits.message_most = 30s;
+    limits.answers_first = true;
+    limits.buffered_bytes_most = 1000;
+    limits.write_stall_most = 1h;
+    limits.on_given_up = [&](const Error& error) { given_up = error.message; };
+    return limits;
+  }
+  ClockedPair() : pair(limits_of(given_up)) {}
+  bool closed() const { return pair.raw.closed; }
+};
+const Bytes kMessage("\0\0\0\0\2\0\0\0one word two word", 24);
+
+TEST_CASE("kj stream: a peer without a first message is given up", "[runtime][kj]") {
+  ClockedPair clocked;
+  const auto trickle = GENERATE(false, true);
+  for (int i = 0; i < 9; ++i) {
+    if (trickle) clocked.pair.send(kMessage.substr(static_cast<std::size_t>(i), 1));
+    clocked.pair.world.run_for(990ms);
+  }
+  CHECK_FALSE(clocked.closed());
+  char buffer[64];
+  auto read = clocked.pair.stream->tryRead(buffer, 64, 64);
+  clocked.pair.world.run_for(2s);
+  CHECK(clocked.closed());
+  CHECK(clocked.given_up == "no first message within 10000 ms");
+  CHECK(clocked.pair.failure_of(kj::mv(read)).find("no first message") != std::string::npos);
+  clocked.pair.await(clocked.pair.stream->whenWriteDisconnected());
+}
+
+TEST_CASE("kj stream: a peer may be silent between messages, not within one", "[runtime][kj]") {
+  ClockedPair clocked;
+  clocked.pair.send(kMessage);
+  clocked.pair.world.run_for(1h);
+  CHECK_FALSE(clocked.closed());
+  CHECK(read_text(clocked.pair, 24, 24) == kMessage);
+  // A slow one, and a second that begins with its last byte, each get their own time.
+  clocked.pair.send(kMessage.substr(0, 20));
+  clocked.pair.world.run_for(29s);
+  clocked.pair.send(kMessage.substr(20) + kMessage.substr(0, 3));
+  clocked.pair.world.run_for(29s);
+  CHECK_FALSE(clocked.closed());
+  clocked.pair.world.run_for(2s);
+  CHECK(clocked.closed());
+  CHECK(clocked.given_up == "a message not whole within 30000 ms");
+}
+
+TEST_CASE("kj stream: the time in which the server does not read is not the peer's",
+          "[runtime][kj]") {
+  ClockedPair clocked;
+  auto& pair = clocked.pair;
+  pair.raw.connection->set_reading(false);
+  pair.send(kMessage + kMessage.substr(0, 10));
+  const Bytes large(200'000, 'w');
+  auto write = pair.stream->write(large.data(), large.size());
+  pair.world.run_for(60s);
+  CHECK_FALSE(clocked.closed());
+  pair.raw.connection->set_reading(true);
+  pair.await(kj::mv(write));
+  pair.world.run_for(29s);
+  CHECK_FALSE(clocked.closed());
+  pair.world.run_for(2s);
+  CHECK(clocked.closed());
+}
+
+TEST_CASE("kj stream: a server that was stopped reads before it gives anybody up",
+          "[runtime][kj]") {
+  ClockedPair clocked;
+  // The timer may run before the socket is looked at.
+  clocked.pair.here.loop().set_lag(20s);
+  clocked.pair.world.run_for(20s);
+  CHECK_FALSE(clocked.closed());
+  clocked.pair.here.loop().set_lag(0s);
+  SECTION("its bytes had come") {
+    clocked.pair.send(kMessage);
+    clocked.pair.world.run_for(60s);
+    CHECK_FALSE(clocked.closed());
+  }
+  SECTION("nothing had") {
+    clocked.pair.world.run_for(2s);
+    CHECK(clocked.closed());
+  }
+}
+
 TEST_CASE("kj stream: an end within a message is a cut", "[runtime][kj]") {
   StreamPair pair{KjStreamLimits{}};
   pair.send(Bytes("\0\0\0\0\2\0\0\0halfword", 16));
