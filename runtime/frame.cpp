@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/units.h"
 
 namespace parley::runtime {
 namespace {
@@ -14,6 +15,8 @@ constexpr std::uint16_t kMagic = 0xc5a0;
 constexpr std::uint16_t kKindMask = 0x000f;
 constexpr std::size_t kChecksumAt = 56;
 constexpr std::size_t kWord = 8;
+// A buffer that one large frame made grow past this is given back with the bytes that follow it.
+constexpr std::size_t kBufferKept = 256_KiB;
 
 std::size_t padded(std::size_t bytes) { return (bytes + kWord - 1) / kWord * kWord; }
 
@@ -49,6 +52,13 @@ Bytes encode_frame(const FrameHeader& header, ByteView body) {
 void FrameDecoder::feed(ByteView bytes) {
   buffer_.erase(0, consumed_);
   consumed_ = 0;
+  const std::size_t needed = buffer_.size() + bytes.size();
+  if (buffer_.capacity() > kBufferKept && needed <= kBufferKept) {
+    Bytes small;
+    small.reserve(needed);
+    small += buffer_;
+    buffer_.swap(small);
+  }
   buffer_ += bytes;
 }
 

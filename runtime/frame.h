@@ -44,6 +44,9 @@ class FrameDecoder {
   // large, damaged) the stream cannot be read on: drop the connection.
   Result<std::optional<Frame>> next();
   void set_body_bytes_most(std::size_t most) { body_bytes_most_ = most; }
+  // All that was fed has come out as whole frames.
+  bool between_frames() const { return consumed_ == buffer_.size(); }
+  std::size_t memory() const { return buffer_.capacity(); }
 
  private:
   std::size_t body_bytes_most_;

@@ -133,8 +133,7 @@ void RpcChannel::dial() {
 void RpcChannel::on_dialled(std::uint64_t attempt, Result<std::unique_ptr<Connection>> outcome) {
   if (!dialling_ || attempt != attempt_) return;
   if (!outcome) return on_dial_failed(outcome.error().message);
-  link_ = std::make_shared<RpcLink>(context_->loop, std::move(*outcome),
-                                    context_->options.frame_bytes_most(), *this);
+  link_ = std::make_shared<RpcLink>(context_->loop, std::move(*outcome), *this);
   link_->start();
   link_->say_hello(context_->hello(kind_));
 }
@@ -155,7 +154,10 @@ void RpcChannel::on_dial_failed(const std::string& why) {
 // No request leaves before the peer's hello: a stopped process accepts connections too, and what
 // was never sent is provably not done.
 void RpcChannel::on_hello(RpcLink& link) {
-  if (&link != link_.get() || !dialling_) return;
+  if (&link != link_.get()) return;
+  // Whom we dial we ask, and its answers may be large also before we are in its cluster.
+  link.take_bodies(context_->options.frame_bytes_most());
+  if (!dialling_) return;
   dialling_ = false;
   redial_.on_connected();
   last_failure_.clear();

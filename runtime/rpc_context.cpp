@@ -12,6 +12,8 @@ RpcMetrics::RpcMetrics(MetricRegistry& registry)
       foreign(registry, "rpc_foreign_total", "Requests refused because of another cluster's id."),
       refused_streams(registry, "rpc_refused_streams_total",
                       "Peer connections dropped for bytes that are no valid frames."),
+      overdue_streams(registry, "rpc_overdue_streams_total",
+                      "Peer connections dropped for want of a hello or of the rest of a frame."),
       outstanding(registry, "rpc_outstanding", "Calls to peers without an answer yet.",
                   [this] { return static_cast<double>(outstanding_now); }),
       serving(registry, "rpc_serving", "Peers' requests being served.",

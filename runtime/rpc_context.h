@@ -24,6 +24,7 @@ struct RpcMetrics {
   Counter expired;
   Counter foreign;
   Counter refused_streams;
+  Counter overdue_streams;
   std::size_t outstanding_now = 0;  // calls without an answer yet
   std::size_t serving_now = 0;      // requests whose handler has not answered yet
   Gauge outstanding;

@@ -1,16 +1,15 @@
 #include "runtime/rpc_link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 
 namespace parley::runtime {
 
-RpcLink::RpcLink(Loop& loop, std::unique_ptr<Connection> connection, std::size_t body_bytes_most,
-                 RpcLinkObserver& observer)
+RpcLink::RpcLink(Loop& loop, std::unique_ptr<Connection> connection, RpcLinkObserver& observer)
     : loop_(loop),
       connection_(std::move(connection)),
-      body_bytes_most_(body_bytes_most),
       observer_(observer),
       remote_(connection_->remote()),
       opened_at_(loop.now()),
@@ -46,11 +45,10 @@ void RpcLink::break_off(const Error& why) {
 
 void RpcLink::tend(Duration silence_max, const ClusterId& cluster) {
   const Instant now = loop_.now();
-  const bool greeting_overdue = !greeted_ && now - opened_at_ > silence_max;
   // When this very process was away, the peer's words may still be on their way to us.
   const bool we_were_away = loop_.lag() > silence_max / 4;
-  if (!we_were_away && (silent_for() > silence_max || greeting_overdue)) {
-    return break_off(Error{ErrorCode::NoAnswer, "the peer was silent for too long"});
+  if (const Status patience = check_patience(silence_max); !patience && !we_were_away) {
+    return break_off(patience.error());
   }
   if (now - last_sent_ < silence_max / 3) return;
   FrameHeader header;
@@ -58,15 +56,36 @@ void RpcLink::tend(Duration silence_max, const ClusterId& cluster) {
   send(header, {});
 }
 
+Status RpcLink::check_patience(Duration silence_max) const {
+  const Instant now = loop_.now();
+  if (!greeted_ && now - opened_at_ > std::min(silence_max, kHelloPatience)) {
+    return Error{ErrorCode::Expired, "the peer did not say who it is"};
+  }
+  if (silent_for() > silence_max) {
+    return Error{ErrorCode::NoAnswer, "the peer was silent for too long"};
+  }
+  if (unfinished_since_ && now - *unfinished_since_ > kFramePatience) {
+    return Error{ErrorCode::Expired, "the peer did not finish a frame"};
+  }
+  return Done{};
+}
+
 void RpcLink::on_bytes(ByteView bytes) {
   const auto self = shared_from_this();
   last_received_ = loop_.now();
   decoder_.feed(bytes);
+  bool one_ended = false;
   while (connection_) {
     const auto frame = decoder_.next();
     if (!frame) return break_off(frame.error());
-    if (!*frame) return;
+    if (!*frame) break;
+    one_ended = true;
     on_frame(**frame);
+  }
+  if (decoder_.between_frames()) {
+    unfinished_since_.reset();
+  } else if (one_ended || !unfinished_since_) {
+    unfinished_since_ = last_received_;
   }
 }
 
@@ -88,7 +107,6 @@ void RpcLink::on_hello(const Frame& frame) {
   }
   peer_ = std::move(*hello);
   greeted_ = true;
-  decoder_.set_body_bytes_most(body_bytes_most_);
   observer_.on_hello(*this);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/ids.h"
 #include "runtime/frame.h"
@@ -13,6 +14,10 @@
 namespace parley::runtime {
 
 class RpcLink;
+
+// Whatever silence is allowed: how long the hello may take, and any one frame from its first byte.
+inline constexpr Duration kHelloPatience = 10s;
+inline constexpr Duration kFramePatience = 30s;
 
 class RpcLinkObserver {
  public:
@@ -28,12 +33,13 @@ class RpcLinkObserver {
 // The observer may close() or drop the link in any callback. It outlives the link's open life.
 class RpcLink : public std::enable_shared_from_this<RpcLink> {
  public:
-  RpcLink(Loop& loop, std::unique_ptr<Connection> connection, std::size_t body_bytes_most,
-          RpcLinkObserver& observer);
+  RpcLink(Loop& loop, std::unique_ptr<Connection> connection, RpcLinkObserver& observer);
 
   // Begins reading and says `own`; again whenever it has changed.
   void start();
   void say_hello(const Hello& own);
+  // From the next frame on. Before the hello it is kHelloBytesMost; on_hello() must raise it.
+  void take_bodies(std::size_t bytes_most) { decoder_.set_body_bytes_most(bytes_most); }
   // Fills in sent_ms.
   void send(FrameHeader header, ByteView body);
   // No callback comes after it.
@@ -41,7 +47,7 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
   // As if the peer had gone.
   void break_off(const Error& why);
   // Sends a heartbeat when idle for a third of `silence_max`, breaks off when the peer was silent
-  // for longer than it or never said who it is.
+  // for longer than it (NoAnswer), does not say who it is or finish a frame (Expired).
   void tend(Duration silence_max, const ClusterId& cluster);
 
   bool is_open() const { return connection_ != nullptr; }
@@ -53,12 +59,12 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
 
  private:
   void on_bytes(ByteView bytes);
+  Status check_patience(Duration silence_max) const;
   void on_frame(const Frame& frame);
   void on_hello(const Frame& frame);
 
   Loop& loop_;
   std::unique_ptr<Connection> connection_;  // null: closed
-  const std::size_t body_bytes_most_;
   RpcLinkObserver& observer_;
   const Endpoint remote_;
   FrameDecoder decoder_{kHelloBytesMost};
@@ -66,6 +72,7 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
   Hello peer_;
   bool greeted_ = false;
   Instant opened_at_, last_received_, last_sent_;
+  std::optional<Instant> unfinished_since_;  // the first bytes of a frame that is not whole yet
 };
 
 }  // namespace parley::runtime

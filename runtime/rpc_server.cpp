@@ -1,5 +1,6 @@
 #include "runtime/rpc_server.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -9,6 +10,8 @@ namespace {
 // Requests of one connection being served at once.
 constexpr std::size_t kServedMost = 4096;
 constexpr std::int64_t kRetryAfterMs = 50;
+// Joining and refusing need far less. Larger answers go the other way, to who dialled us.
+constexpr std::size_t kStrangersBytesMost = 1_MiB;
 
 // One request's right to be answered, shared by the copies of its Responder.
 class Ticket {
@@ -84,11 +87,19 @@ void RpcServer::serve(Verb verb, Admission admission, RpcHandler handler) {
 }
 
 void RpcServer::on_accept(std::unique_ptr<Connection> connection) {
-  auto link = std::make_shared<RpcLink>(context_->loop, std::move(connection),
-                                        context_->options.frame_bytes_most(), *this);
+  auto link = std::make_shared<RpcLink>(context_->loop, std::move(connection), *this);
   links_.emplace(link.get(), Served{link, std::make_shared<std::size_t>(0)});
   link->start();
   link->say_hello(context_->hello(Channel::Foreground));
+}
+
+void RpcServer::on_hello(RpcLink& link) { link.take_bodies(body_bytes_most(link)); }
+
+std::size_t RpcServer::body_bytes_most(const RpcLink& link) const {
+  const std::size_t most = context_->options.frame_bytes_most();
+  const ClusterId& own = context_->identity.cluster;
+  const bool familiar = !own.is_nil() && link.peer().cluster == own;
+  return familiar ? most : std::min(most, kStrangersBytesMost);
 }
 
 void RpcServer::on_frame(RpcLink& link, const Frame& frame, Duration waited) {
@@ -149,8 +160,10 @@ void RpcServer::on_down(RpcLink& link, const Error& why) {
   const auto self = shared_from_this();
   const auto gone = links_.extract(&link);
   if (gone.empty()) return;
-  const bool refused = why.code != ErrorCode::NoAnswer;
-  if (refused) {
+  if (why.code == ErrorCode::Expired) {
+    context_->metrics.overdue_streams.add();
+    context_->log.info("peer.overdue", {{"remote", link.remote()}, {"reason", why.message}});
+  } else if (why.code != ErrorCode::NoAnswer) {
     context_->metrics.refused_streams.add();
     context_->log.warn("peer.refused", {{"remote", link.remote()}, {"reason", why.message}});
   }
@@ -159,6 +172,7 @@ void RpcServer::on_down(RpcLink& link, const Error& why) {
 
 void RpcServer::on_identity_changed() {
   for (const auto& [key, served] : links_) {
+    if (served.link->greeted()) on_hello(*served.link);
     served.link->say_hello(context_->hello(Channel::Foreground));
   }
 }

@@ -33,10 +33,12 @@ class RpcServer final : public RpcLinkObserver, public std::enable_shared_from_t
   };
 
   void on_accept(std::unique_ptr<Connection> connection);
-  void on_hello(RpcLink&) override {}
+  void on_hello(RpcLink& link) override;
   void on_frame(RpcLink& link, const Frame& frame, Duration waited) override;
   void on_down(RpcLink& link, const Error& why) override;
 
+  // What this peer may send: little until it has said our cluster's id.
+  std::size_t body_bytes_most(const RpcLink& link) const;
   // Why this request is not given to its handler; Done when it is.
   Status admit(const FrameHeader& header, const Service* service, Duration remaining,
                std::size_t outstanding);

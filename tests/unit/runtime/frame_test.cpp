@@ -126,6 +126,23 @@ TEST_CASE("frame: truncated input never gives a frame") {
   }
 }
 
+TEST_CASE("frame: the memory of a large frame goes with the bytes after it") {
+  FrameDecoder decoder(8 << 20);
+  Decoded decoded;
+  const Bytes large = encode_frame({}, Bytes(8 << 20, 'x'));
+  const Bytes small = encode_frame({}, "small");
+  decoder.feed(large + small.substr(0, 9));
+  drain(decoder, decoded);
+  CHECK(decoder.memory() >= large.size());
+  CHECK_FALSE(decoder.between_frames());
+  decoder.feed(small.substr(9));
+  drain(decoder, decoded);
+  CHECK(decoder.memory() < 1024);
+  CHECK(decoder.between_frames());
+  REQUIRE(decoded.frames.size() == 2);
+  CHECK(decoded.frames[1].second == "small");
+}
+
 TEST_CASE("frame: bad magic and oversize are refused from the header alone") {
   FrameDecoder garbage(1024);
   garbage.feed("GET / HTTP/1.1\r\nHost: example.org\r\nAccept: everything at all\r\n\r\n");

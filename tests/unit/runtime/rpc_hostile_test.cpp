@@ -3,6 +3,7 @@
 
 #include "base/random.h"
 #include "runtime/frame.h"
+#include "runtime/rpc_message.h"
 #include "tests/unit/runtime/rpc_fixture.h"
 
 using namespace parley;
@@ -131,6 +132,127 @@ TEST_CASE("rpc: a stream that never says hello is closed") {
     stream->listen_to([](ByteView) {}, [&](const Error&) { closed = true; });
   });
   CHECK(t.world.run_until([&] { return closed; }, 4s));
+}
+
+namespace {
+
+// A hand-made end of a peer connection to `to`.
+struct Stranger {
+  std::unique_ptr<Connection> stream;
+  bool closed = false;
+
+  Stranger(Two& t, const Endpoint& to) {
+    t.a.node.network().connect("127.0.0.1", to, 1s, [this](auto outcome) {
+      stream = std::move(*outcome);
+      stream->listen_to([](ByteView) {}, [this](const Error&) { closed = true; });
+    });
+    REQUIRE(t.world.run_until([this] { return stream != nullptr; }, 1s));
+  }
+  void greet(const ClusterId& cluster) {
+    Hello hello;
+    hello.node = node_id(9);
+    hello.cluster = cluster;
+    hello.listens_at = {"127.0.0.9", 7401};
+    FrameHeader header;
+    header.verb = Verb::Hello;
+    header.cluster = cluster;
+    stream->send(encode_frame(header, encode_hello(hello)));
+  }
+};
+
+Bytes request_of(std::size_t size, const ClusterId& cluster) {
+  FrameHeader header;
+  header.verb = Verb::ReadCopy;
+  header.kind = FrameKind::Request;
+  header.request_id = 1;
+  header.cluster = cluster;
+  header.remaining_ms = 1000;
+  return encode_frame(header, Bytes(size, 'x'));
+}
+
+}  // namespace
+
+TEST_CASE("rpc: a hello is waited for no longer than it takes, however patient we are") {
+  Two t;
+  REQUIRE(t.b.options.silence_max.set(60s));
+  t.world.run_for(3s);
+  Stranger silent(t, t.b.at), halting(t, t.b.at);
+  const Instant start = t.world.now();
+  for (int i = 0; i < 64 && !halting.closed; ++i) {
+    halting.stream->send(request_of(0, {}).substr(static_cast<std::size_t>(i), 1));
+    t.world.run_for(1s);
+  }
+  CHECK(halting.closed);
+  CHECK(silent.closed);
+  CHECK(t.world.now() - start < 20s);
+  CHECK(t.b.metric("rpc_overdue_streams_total") == "2");
+}
+
+TEST_CASE("rpc: a frame that is never finished ends its connection") {
+  Two t;
+  Stranger halting(t, t.b.at), slow(t, t.b.at);
+  const ClusterId ours = t.b.identity.cluster;
+  halting.greet(ours);
+  slow.greet(ours);
+  const Bytes frame = request_of(64 * 100, ours);
+  const Instant start = t.world.now();
+  for (std::size_t i = 0; i < 60 && !halting.closed; ++i) {
+    halting.stream->send(frame.substr(i, 1));
+    // A whole frame every 25 s or so, the next begun in the same breath as the last one's end.
+    slow.stream->send((frame + frame + frame).substr(i * 256, 256));
+    t.world.run_for(1s);
+  }
+  CHECK(halting.closed);
+  CHECK(t.world.now() - start >= 30s);
+  CHECK(t.world.now() - start < 33s);
+  CHECK_FALSE(slow.closed);
+  CHECK(t.b.metric("rpc_overdue_streams_total") == "1");
+}
+
+TEST_CASE("rpc: who has not said our cluster's id may send little") {
+  Two t;
+  const ClusterId ours = t.b.identity.cluster;
+  const auto is_dropped = [&](const ClusterId& claimed, std::size_t size) {
+    Stranger peer(t, t.b.at);
+    peer.greet(claimed);
+    peer.stream->send(request_of(size, claimed));
+    t.world.run_for(1s);
+    return peer.closed;
+  };
+  CHECK_FALSE(is_dropped(cluster(77), 1_MiB));
+  CHECK(is_dropped(cluster(77), 1_MiB + 1));
+  CHECK_FALSE(is_dropped({}, 1_MiB));
+  CHECK(is_dropped({}, 1_MiB + 1));
+  CHECK(t.b.served == 0);
+  CHECK_FALSE(is_dropped(ours, 4_MiB));
+  CHECK(t.b.served == 1);
+  CHECK(t.b.metric("rpc_refused_streams_total") == "2");
+}
+
+TEST_CASE("rpc: large answers reach a node that joins, large requests once it has joined") {
+  fake::World world(1);
+  Peer joiner(world, 1, 0), member(world, 2, 2);
+  member.rpc->serve(Verb::JoinAsk, Admission::Strangers,
+                    [](const RpcRequest&, auto answer) { answer(Bytes(8_MiB, 'w')); });
+  Call call;
+  const auto finish = [&]() -> Call& {
+    REQUIRE(world.run_until([&] { return call.times > 0; }, 5s));
+    return call;
+  };
+  call.start(joiner, member.at, 4s, Verb::JoinAsk);
+  REQUIRE(finish().ok());
+  CHECK((*call.outcome)->size() == 8_MiB);
+  call.start(member, joiner.at);
+  CHECK(finish().code() == ErrorCode::NotReady);
+  joiner.identity.cluster = member.identity.cluster;
+  joiner.rpc->set_identity(joiner.identity);
+  // Over the connections of before, which no end dials anew.
+  call.start(member, joiner.at, 4s, Verb::ReadCopy, Bytes(4_MiB, 'x'));
+  CHECK(finish().ok());
+  call.start(joiner, member.at, 4s, Verb::ReadCopy, Bytes(4_MiB, 'x'));
+  CHECK(finish().ok());
+  CHECK(joiner.broken.empty());
+  CHECK(member.broken.empty());
 }
 
 TEST_CASE("rpc: a dropped handle silences its call, in every state") {
