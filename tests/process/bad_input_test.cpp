@@ -3,6 +3,7 @@
 #include <random>
 
 #include "tests/process/harness.h"
+#include "tests/process/metrics.h"
 #include "tests/process/sockets.h"
 
 using namespace parley;
@@ -176,4 +177,32 @@ TEST_CASE("bad input: hostile bytes on each port harm nothing", "[bad_input]") {
   }
   check_serves(cluster);
   CHECK(cluster.wait_settled());
+}
+
+TEST_CASE("bad input: who says nothing, or half of something, is not waited for on any port",
+          "[bad_input]") {
+  LocalClusterOptions options;
+  options.nodes = 1;
+  options.flags = {"--set", "serve.first_message_most=1s", "--set", "serve.message_most=2s",
+                   "--set", "rpc.silence_max=1s"};
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  const std::string half_message("\0\0\0\0\x10\0\0\0half", 12);
+  const std::string half_hello("\x40\0\0\0\1\0\xa4\xc5", 8);
+  for (const auto& [port, bytes] :
+       std::vector<std::pair<int, std::string>>{{7400, ""},
+                                                {7400, half_message},
+                                                {7401, ""},
+                                                {7401, half_hello},
+                                                {7402, ""},
+                                                {7402, "GET /healthz HT"}}) {
+    INFO(port << " after " << bytes.size() << " bytes");
+    const Exchange exchange = send_tcp(cluster.address(0), port, bytes, std::chrono::seconds(30));
+    CHECK(exchange.connected);
+    CHECK(exchange.closed_by_peer);
+  }
+  CHECK(metric_of_all(cluster, "parley_client_connections_given_up_total") == 2);
+  CHECK(metric_of_all(cluster, "parley_rpc_overdue_streams_total") == 2);
+  CHECK(cluster.log(0).find("client.given_up") != std::string::npos);
+  check_serves(cluster);
 }

@@ -249,6 +249,45 @@ TEST_CASE("http: a client that reads nothing is dropped", "[api][http]") {
   CHECK(http.service->connections() == 0);
 }
 
+TEST_CASE("http: a client that asks on and on and reads nothing is dropped", "[api][http]") {
+  HttpWorld http;
+  const auto deaf = http.visit();
+  deaf->connection->set_reading(false);
+  const std::string ask = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += ask;
+  deaf->connection->send(many);
+  http.world.run_for(1s);
+  CHECK(http.service->connections() == 1);
+  // As many answers as the buffers hold.
+  const std::string metrics = http.registry.render();
+  const std::string name = "parley_http_requests_total{status=\"200\"} ";
+  const auto served = std::stod(metrics.substr(metrics.find(name) + name.size()));
+  CHECK(served > 0);
+  CHECK(served * 100 < 400'000);
+  http.world.run_for(10s);
+  CHECK(http.service->connections() == 0);
+}
+
+TEST_CASE("http: a client that reads a page in crumbs is dropped", "[api][http]") {
+  HttpWorld http({.request_timeout = 5s});
+  const auto deaf = http.visit();
+  auto& connection = *deaf->connection;
+  connection.listen_to([&](ByteView) { connection.set_reading(false); }, [](const Error&) {});
+  const std::string ask = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (int i = 0; i < 60; ++i) {
+    connection.send(ask);
+    http.world.run_for(5ms);
+  }
+  http.metrics_text.assign(2'000'000, 'm');
+  connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (int i = 0; i < 12; ++i) {
+    http.world.run_for(1s);
+    connection.set_reading(true);  // one small answer
+  }
+  CHECK(http.service->connections() == 0);
+}
+
 TEST_CASE("http: connections are bounded, and room comes back", "[api][http]") {
   HttpWorld http({.connections_most = 3});
   std::vector<std::unique_ptr<Visitor>> visitors;
