@@ -1,12 +1,14 @@
-// CallGate: how much client work may be under way at once, on one connection and in all. Counting
-// only; pure.
+// CallGate: how much client work may be under way at once, and how many answers may wait to be
+// read, on one connection and in all. Counting only; pure.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
 
 #include "base/result.h"
+#include "base/units.h"
 
 namespace parley::api {
 
@@ -14,6 +16,8 @@ struct CallLimits {
   std::size_t connection_calls_most = 1024;
   std::size_t calls_most = 16384;
   std::size_t bytes_most = 256u << 20;  // of keys, values and contexts under way
+  // Answers that clients leave unread.
+  std::size_t connection_unread_most = 64u << 20, unread_most = 512u << 20;
 };
 
 class CallGate {
@@ -23,11 +27,14 @@ class CallGate {
   // What is under way on one connection; outlives it while calls end.
   struct ConnectionCalls {
     std::size_t calls = 0;
+    std::size_t unread = 0;      // bytes of answers that wait in the stream
+    std::size_t on_the_way = 0;  // and of those that are not there yet
+    Instant counted_since{};     // the latter
   };
   using ConnectionPtr = std::shared_ptr<ConnectionCalls>;
 
   struct Totals {
-    std::size_t calls = 0, bytes = 0;
+    std::size_t calls = 0, bytes = 0, unread = 0;
   };
   using TotalsPtr = std::shared_ptr<Totals>;
 
@@ -71,8 +78,34 @@ class CallGate {
     }
     return std::make_shared<Ticket>(totals_, connection, calls, bytes);
   }
+  // From a connection's stream: what was written to it, and what its client leaves unread.
+  void note_output(ConnectionCalls& connection, std::size_t written, std::size_t unread) {
+    connection.on_the_way -= std::min(connection.on_the_way, written);
+    totals_->unread += unread - connection.unread;
+    connection.unread = unread;
+  }
+  // Overloaded when the client is so far behind with reading that an answer of `bytes` would be too
+  // much; else it is on its way to the stream. A client that is not behind gets an answer of any
+  // size, whatever others do.
+  Status admit_answer(ConnectionCalls& connection, std::size_t bytes, Instant now) {
+    constexpr std::int64_t kRetryMs = 100;
+    // An answer whose call was cancelled never arrives; what is older than this is not waited for.
+    constexpr Duration kOnTheWayMost = 1s;
+    if (now - connection.counted_since > kOnTheWayMost) {
+      connection.counted_since = now;
+      connection.on_the_way = 0;
+    }
+    const std::size_t behind = connection.unread + connection.on_the_way;
+    if (behind > 0 && (behind + bytes > limits_.connection_unread_most ||
+                       totals_->unread + bytes > limits_.unread_most)) {
+      return Error{ErrorCode::Overloaded, "too many answers wait to be read", kRetryMs};
+    }
+    connection.on_the_way += bytes;
+    return Done{};
+  }
   void close() { closed_ = true; }
   std::size_t calls() const { return totals_->calls; }
+  std::size_t unread() const { return totals_->unread; }
 
  private:
   const CallLimits limits_;

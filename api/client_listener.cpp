@@ -47,6 +47,7 @@ class Bootstrap final : public schema::Parley::Server {
 ServeStatePtr make_state(KvWorld world) {
   CallLimits limits;
   limits.connection_calls_most = world.options.calls_most();
+  limits.connection_unread_most = world.options.unread_bytes_most();
   return std::make_shared<ServeState>(std::move(world), limits);
 }
 
@@ -76,6 +77,9 @@ ClientListener::ClientListener(KvWorld world, ClusterAdmin& admin, Logger log,
                          [this] { return static_cast<double>(sessions_.size()); }),
       calls_gauge_(metrics, "client_calls_in_flight", "Client calls under way (items of batches).",
                    [this] { return static_cast<double>(state_->gate.calls()); }),
+      unread_gauge_(metrics, "client_unread_bytes",
+                    "Answers unread by clients that are behind with reading.",
+                    [this] { return static_cast<double>(state_->gate.unread()); }),
       accepted_(metrics, "client_connections_total", "Client connections taken."),
       turned_away_(metrics, "client_connections_refused_total",
                    "Client connections closed at once: too many."),
@@ -101,7 +105,8 @@ Result<std::unique_ptr<ClientListener>> ClientListener::open(const Endpoint& at,
   return out;
 }
 
-runtime::KjStreamLimits ClientListener::limits_for(const runtime::Connection& connection) {
+runtime::KjStreamLimits ClientListener::limits_for(const runtime::Connection& connection,
+                                                   const CallGate::ConnectionPtr& calls) {
   const ServeOptions& options = state_->world.options;
   const std::string from = to_text(connection.remote());
   runtime::KjStreamLimits limits;
@@ -117,6 +122,9 @@ runtime::KjStreamLimits ClientListener::limits_for(const runtime::Connection& co
     given_up_.add();
     log_.info("client.given_up", {{"from", from}, {"reason", error.message}});
   });
+  limits.on_output = [state = state_, calls](std::size_t written, std::size_t unread) {
+    state->gate.note_output(*calls, written, unread);
+  };
   return limits;
 }
 
@@ -124,8 +132,8 @@ void ClientListener::accept(std::unique_ptr<runtime::Connection> connection) {
   if (sessions_.size() >= state_->world.options.connections_most()) return turned_away_.add();
   accepted_.add();
   const std::uint64_t id = ++sessions_begun_;
-  const runtime::KjStreamLimits limits = limits_for(*connection);
   const auto calls = std::make_shared<CallGate::ConnectionCalls>();
+  const runtime::KjStreamLimits limits = limits_for(*connection, calls);
   schema::Parley::Client bootstrap = kj::heap<Bootstrap>(
       kj::heap<KvService>(state_, calls), kj::heap<AdminService>(admin_, state_, calls));
   auto session = std::make_unique<Session>(std::move(connection), limits, kj::mv(bootstrap));

@@ -39,7 +39,8 @@ class ClientListener {
   struct Session;
 
   ClientListener(KvWorld world, ClusterAdmin& admin, Logger log, MetricRegistry& metrics);
-  runtime::KjStreamLimits limits_for(const runtime::Connection& connection);
+  runtime::KjStreamLimits limits_for(const runtime::Connection& connection,
+                                     const CallGate::ConnectionPtr& calls);
   void accept(std::unique_ptr<runtime::Connection> connection);
   void forget(std::uint64_t session);
 
@@ -49,7 +50,7 @@ class ClientListener {
   std::unique_ptr<runtime::Listener> listener_;
   std::map<std::uint64_t, std::unique_ptr<Session>> sessions_;
   std::uint64_t sessions_begun_ = 0;
-  Gauge connections_gauge_, calls_gauge_;
+  Gauge connections_gauge_, calls_gauge_, unread_gauge_;
   Counter accepted_, turned_away_, messages_refused_, given_up_;
   Lifetime lifetime_;
 };

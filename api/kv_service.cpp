@@ -187,9 +187,14 @@ kj::Promise<void> KvService::get(GetContext context) {
       std::move(reply.done));
   context.releaseParams();
   context.allowCancellation();
-  return reply.promise.then([context](ReadReply&& done) mutable {
-    write_result(done, context.getResults().initResult());
-  });
+  return reply.promise.then(
+      [state = state_, connection = connection_, context](ReadReply&& done) mutable {
+        state->require_open();
+        const Status room =
+            state->gate.admit_answer(*connection, reply_bytes(done), state->world.loop.now());
+        if (!room) done = refused_read(room.error());
+        write_result(done, context.getResults().initResult());
+      });
 }
 
 kj::Promise<void> KvService::putMany(PutManyContext context) {
@@ -261,14 +266,18 @@ kj::Promise<void> KvService::getMany(GetManyContext context) {
   }
   context.releaseParams();
   context.allowCancellation();
-  return all.promise.then([context](std::vector<ReadReply>&& replies) mutable {
+  return all.promise.then([state = state_, connection = connection_,
+                           context](std::vector<ReadReply>&& replies) mutable {
+    state->require_open();
     auto results = context.getResults().initResults(static_cast<unsigned>(replies.size()));
     std::size_t used = 0;
     for (unsigned i = 0; i < replies.size(); ++i) {
       const std::size_t more = reply_bytes(replies[i]);
-      if (used + more > kReplyBytesMost) {
-        replies[i] = refused_read({ErrorCode::Overloaded, "no more room in this reply", 1});
-      }
+      const Status room =
+          used + more > kReplyBytesMost
+              ? Error{ErrorCode::Overloaded, "no more room in this reply", 1}
+              : state->gate.admit_answer(*connection, more, state->world.loop.now());
+      if (!room) replies[i] = refused_read(room.error());
       used += reply_bytes(replies[i]);
       write_result(replies[i], results[i]);
     }

@@ -46,6 +46,12 @@ struct ServeOptions : OptionGroup {
                              {100ms, 1h},
                              "A client that leaves its answers unread for this long is "
                              "disconnected."};
+  CountOption unread_bytes_most{*this,
+                                "unread_bytes_most",
+                                64_MiB,
+                                {1_MiB, 1024_MiB},
+                                "Past this many bytes of answers that one client left unread, its "
+                                "reads are overloaded."};
   DurationOption timeout_most{
       *this, "timeout_most", 60s, {100ms, 3600s}, "Longest deadline that a client may ask for."};
   DurationOption drain{*this,

@@ -41,10 +41,11 @@ struct KjStreamLimits {
   std::size_t message_bytes_most = 8_MiB;
   // Reading pauses while more than this is buffered unread; writes wait while more is unsent.
   std::size_t buffered_bytes_most = 1_MiB;
-  // While a write waits, nothing is read: for servers, whose peers could else go on asking for
-  // answers that they never read. Never at both ends, or two full buffers wait for each other.
+  // For servers, whose peers could else go on asking for answers that they never read: a write
+  // never waits, and while more than that is unsent nothing is read. Never at both ends, or two
+  // full buffers wait for each other.
   bool answers_first = false;
-  // A peer that takes less than `write_progress_least` in this long while a write waits for it is
+  // A peer that takes less than `write_progress_least` in this long while too much is unsent is
   // given up.
   Duration write_stall_most = 30s;
   std::size_t write_progress_least = 16_KiB;
@@ -57,6 +58,9 @@ struct KjStreamLimits {
   std::function<void(const Error&)> on_refused = {};
   // A peer was given up: it read nothing or said nothing. Under the same terms.
   std::function<void(const Error&)> on_given_up = {};
+  // With each write what it brought, and from time to time how much is unsent now (0 while it is
+  // less than buffered_bytes_most). Under the same terms.
+  std::function<void(std::size_t written, std::size_t backlog)> on_output = {};
 };
 
 // Takes over a connection, on the thread of a KjPort. A message over a limit fails the stream with

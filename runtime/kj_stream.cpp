@@ -71,11 +71,12 @@ class KjStream final : public kj::AsyncIoStream {
   ~KjStream() noexcept(false) {
     if (read_ != nullptr) read_->abandon();
     if (write_ != nullptr) write_->abandon();
+    tell_output(0, 0);
   }
 
   kj::Promise<size_t> tryRead(void* buffer, size_t least, size_t most) override {
     KJ_REQUIRE(read_ == nullptr, "one read at a time");
-    const std::size_t got = withholding_ ? 0 : received_.take(buffer, most);
+    const std::size_t got = withholding() ? 0 : received_.take(buffer, most);
     adjust_reading();
     if (got >= least) return got;
     if (ended_) {
@@ -205,15 +206,17 @@ class KjStream final : public kj::AsyncIoStream {
     expect_message();
   }
 
+  bool withholding() const { return draining_ && limits_.answers_first; }
+
   void hand_over() {
-    if (read_ != nullptr && !withholding_) read_->fill();
+    if (read_ != nullptr && !withholding()) read_->fill();
   }
 
   // Reading stops above the limit and goes on at half of it.
   void adjust_reading() {
     if (connection_ == nullptr || dead_ || discarding_) return;
     const std::size_t most = limits_.buffered_bytes_most / (reading_ ? 1 : 2);
-    const bool wanted = !withholding_ && received_.size() <= most;
+    const bool wanted = !withholding() && received_.size() <= most;
     if (wanted == reading_) return;
     reading_ = wanted;
     connection_->set_reading(wanted);
@@ -274,16 +277,24 @@ class KjStream final : public kj::AsyncIoStream {
     if (bytes.empty()) return kj::READY_NOW;
     const std::size_t size = bytes.size();
     connection_->send(std::move(bytes));
-    if (connection_->unsent_bytes() <= limits_.buffered_bytes_most) return kj::READY_NOW;
+    if (connection_->unsent_bytes() <= limits_.buffered_bytes_most) {
+      tell_output(size, 0);
+      return kj::READY_NOW;
+    }
     if (std::exchange(draining_, true)) {
-      unsent_at_mark_ += size;  // another write was dropped while it waited
+      unsent_at_mark_ += size;
     } else {
-      withholding_ = limits_.answers_first;
       mark_progress(connection_->unsent_bytes());
       drain_timer_.after(0ns, [this] { look_at_drain(); });
     }
+    tell_output(size, connection_->unsent_bytes());
     adjust_reading();
+    if (limits_.answers_first) return kj::READY_NOW;
     return kj::newAdaptedPromise<void, PendingWrite>(*this);
+  }
+
+  void tell_output(std::size_t written, std::size_t backlog) {
+    if (limits_.on_output) limits_.on_output(written, backlog);
   }
 
   void mark_progress(std::size_t unsent) {
@@ -299,6 +310,7 @@ class KjStream final : public kj::AsyncIoStream {
     if (connection_ == nullptr || dead_) return;
     const std::size_t unsent = connection_->unsent_bytes();
     if (unsent <= limits_.buffered_bytes_most) return end_drain();
+    tell_output(0, unsent);
     if (unsent + limits_.write_progress_least <= unsent_at_mark_) {
       mark_progress(unsent);
     } else if (loop_.now() - marked_at_ >= limits_.write_stall_most) {
@@ -312,15 +324,10 @@ class KjStream final : public kj::AsyncIoStream {
 
   void end_drain() {
     draining_ = false;
+    tell_output(0, 0);
     if (write_ != nullptr) write_->finish(nullptr);
-    if (!withholding_) return;
-    // The writer's next write comes first: what waited behind this one may fill the buffer again,
-    // and then this timer looks at that.
-    drain_timer_.after(kDrainLookLeast, [this] {
-      withholding_ = false;
-      hand_over();
-      adjust_reading();
-    });
+    hand_over();
+    adjust_reading();
   }
 
   kj::Exception disconnected() const {
@@ -334,6 +341,7 @@ class KjStream final : public kj::AsyncIoStream {
     gone_.fulfiller->fulfill();
     patience_timer_.cancel();
     drain_timer_.cancel();
+    tell_output(0, 0);
     if (write_ != nullptr) write_->finish(disconnected());
     finish_reading(kj::mv(failure));
   }
@@ -373,8 +381,7 @@ class KjStream final : public kj::AsyncIoStream {
   PendingWrite* write_ = nullptr;
   bool dead_ = false;  // for writers
   std::string gone_reason_ = "closed here";
-  bool draining_ = false;     // too much is unsent
-  bool withholding_ = false;  // so reads get nothing
+  bool draining_ = false;  // too much is unsent
   std::size_t unsent_at_mark_ = 0, unsent_seen_ = 0;
   Instant marked_at_;  // when the peer had last taken write_progress_least
   Duration drain_look_ = kDrainLookLeast;

@@ -178,6 +178,43 @@ TEST_CASE("client port: who reads no answers is served no more, then disconnecte
   CHECK(static_cast<std::size_t>(node.coordinator().reads) * kValue < 32_MiB);
 }
 
+TEST_CASE("client port: answers that all come at once are bounded too", "[api][client]") {
+  constexpr std::size_t kValue = 200'000;
+  constexpr unsigned kGets = 600;
+  ServedNode node(fresh_endpoint());
+  std::vector<std::function<void()>> answers;  // of the node's thread
+  node.on_thread([&](ServedNode& n) {
+    REQUIRE(n.options.unread_most.set(2s).ok());
+    n.coordinator().on_read = [&](auto, auto done) {
+      answers.push_back([done] {
+        replication::ReadReply reply;
+        reply.outcome = replication::Outcome::Ok;
+        reply.found = true;
+        reply.values = {{Bytes(kValue, 'v'), "v1"}};
+        done(std::move(reply));
+      });
+    };
+  });
+  RawSocket deaf(node.at());
+  deaf.flood(questions(kGets));
+  const Instant begun = real_now();
+  while (node.coordinator().reads < static_cast<int>(kGets) && real_now() - begun < 20s) {
+    std::this_thread::yield();
+  }
+  REQUIRE(node.coordinator().reads == static_cast<int>(kGets));
+  node.on_thread([&](ServedNode&) {
+    for (const auto& answer : std::exchange(answers, {})) answer();
+  });
+  // They wait there until the client is given up.
+  double most = 0;
+  while (node.metric("client_connections_given_up_total") < 1 && real_now() - begun < 30s) {
+    most = std::max(most, node.metric("client_unread_bytes"));
+  }
+  CHECK(most > 50e6);
+  CHECK(most < static_cast<double>(66_MiB));
+  CHECK(node.metric("client_unread_bytes") == 0);
+}
+
 TEST_CASE("client port: a connection over the bound is closed", "[api][client]") {
   ServedNode node(fresh_endpoint());
   node.on_thread([](ServedNode& n) { REQUIRE(n.options.connections_most.set(1).ok()); });

@@ -151,6 +151,32 @@ TEST_CASE("call gate: bounds per connection, in all and in bytes; tickets give b
   CHECK(gate.enter(a, 1, 0).error().code == ErrorCode::NotReady);
 }
 
+TEST_CASE("call gate: answers left unread are bounded, for those who leave them", "[api][gate]") {
+  api::CallGate gate({2, 3, 100, 50, 70});
+  api::CallGate::ConnectionCalls a, b, c, d;
+  const Instant now = Instant{} + 1000s;
+  CHECK(gate.admit_answer(a, 1000, now).ok());  // one that reads may get anything
+  CHECK(gate.admit_answer(a, 1, now).error().code == ErrorCode::Overloaded);  // not there yet
+  gate.note_output(a, 1010, 40);
+  CHECK(gate.admit_answer(a, 11, now).error().code == ErrorCode::Overloaded);
+  CHECK(gate.admit_answer(a, 11, now).error().retry_after_ms > 0);
+  CHECK(gate.admit_answer(a, 10, now).ok());
+  CHECK(gate.admit_answer(a, 1, now).error().code == ErrorCode::Overloaded);
+  gate.note_output(b, 0, 25);
+  CHECK(gate.unread() == 65);
+  CHECK(gate.admit_answer(b, 6, now).error().code == ErrorCode::Overloaded);  // in all
+  CHECK(gate.admit_answer(b, 5, now).ok());
+  CHECK(gate.admit_answer(c, 6, now).ok());
+  gate.note_output(a, 10, 0);
+  gate.note_output(b, 5, 0);
+  CHECK(gate.unread() == 0);
+  CHECK(gate.admit_answer(b, 50, now).ok());
+  // An answer that was cancelled on its way is forgotten after a while.
+  CHECK(gate.admit_answer(d, 50, now).ok());
+  CHECK(gate.admit_answer(d, 50, now + 1s).error().code == ErrorCode::Overloaded);
+  CHECK(gate.admit_answer(d, 50, now + 1001ms).ok());
+}
+
 TEST_CASE("batch pace: bounded, and refilled by halves", "[api][client]") {
   BatchPace pace;
   CHECK(pace.room(10) == 10);
