@@ -16,8 +16,11 @@ struct Merging {
 
 StoreOutcome outcome_of(const Result<storage::Updated>& merged) {
   if (merged) return StoreOutcome::Stored;
-  return merged.error().code == ErrorCode::InvalidArgument ? StoreOutcome::Refused
-                                                           : StoreOutcome::Failed;
+  switch (merged.error().code) {
+    case ErrorCode::InvalidArgument: return StoreOutcome::Refused;
+    case ErrorCode::Damaged: return StoreOutcome::Damaged;
+    default: return StoreOutcome::Failed;
+  }
 }
 
 }  // namespace

@@ -121,6 +121,7 @@ void HintDelivery::on_sent(const NodeId& target, const Rows& rows,
         break;
       case StoreOutcome::NotOwner: moved.push_back(row); break;
       case StoreOutcome::Failed: stop(target); break;
+      case StoreOutcome::Damaged: break;  // it stays for a later look, and holds no other up
       case StoreOutcome::Refused: useless(row, "its target refused it as no version set"); break;
     }
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "repair/anti_entropy.h"
+#include "repair/damage_mender.h"
 #include "repair/hint_delivery.h"
 #include "repair/read_repair.h"
 #include "repair/sync_service.h"
@@ -10,7 +11,7 @@
 namespace parley::repair {
 namespace {
 
-// Owns the four ways of mending and passes the news to them.
+// Owns the five ways of mending and passes the news to them.
 class RepairFloor final : public Repair {
  public:
   RepairFloor(RepairWorld world, Random random)
@@ -23,7 +24,8 @@ class RepairFloor final : public Repair {
         hint_delivery_(world_, sender_,
                        [this](const NodeId& node) { anti_entropy_.compare_soon(node); }),
         read_repair_(world_, sender_,
-                     [this](const NodeId& node) { anti_entropy_.compare_soon(node); }) {
+                     [this](const NodeId& node) { anti_entropy_.compare_soon(node); }),
+        damage_mender_(world_) {
     index_.load(storage::kDefaultKeyspace,
                 world_.store.initial_slot_digests(storage::kDefaultKeyspace));
   }
@@ -50,7 +52,9 @@ class RepairFloor final : public Repair {
   void member_returned(const NodeId& node) override {
     anti_entropy_.compare_soon(node);
     hint_delivery_.look_soon();
+    damage_mender_.look_soon();
   }
+  void record_damaged(const storage::RecordKey& key) override { damage_mender_.add(key); }
   void replicas_stale(const storage::RecordKey& key, const Bytes& merged_set,
                       const std::vector<NodeId>& stale) override {
     read_repair_.add(key, merged_set, stale);
@@ -68,6 +72,7 @@ class RepairFloor final : public Repair {
   SyncService service_;
   HintDelivery hint_delivery_;
   ReadRepair read_repair_;
+  DamageMender damage_mender_;
 };
 
 }  // namespace

@@ -73,5 +73,6 @@ struct StoreReply {
     notOwner @1;  # nothing done
     failed @2;    # not stored now (no room, too busy): worth another try
     refused @3;   # the bytes are no version set: never worth another try
+    damaged @4;   # the record there is damaged and is being mended: try this key again, later
   }
 }

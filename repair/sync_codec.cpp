@@ -285,7 +285,7 @@ Result<StoreReply> decode_store_reply(ByteView bytes) {
     StoreReply reply;
     for (const auto outcome : outcomes) {
       const auto number = static_cast<std::uint16_t>(outcome);
-      if (number > static_cast<std::uint16_t>(StoreOutcome::Refused)) {
+      if (number > static_cast<std::uint16_t>(StoreOutcome::Damaged)) {
         return malformed("an outcome");
       }
       reply.outcomes.push_back(static_cast<StoreOutcome>(number));

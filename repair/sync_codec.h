@@ -56,7 +56,13 @@ struct StoreRequest {
   bool operator==(const StoreRequest&) const = default;
 };
 
-enum class StoreOutcome : std::uint8_t { Stored = 0, NotOwner = 1, Failed = 2, Refused = 3 };
+enum class StoreOutcome : std::uint8_t {
+  Stored = 0,
+  NotOwner = 1,
+  Failed = 2,
+  Refused = 3,
+  Damaged = 4,
+};
 
 struct StoreReply {
   std::vector<StoreOutcome> outcomes;

@@ -157,12 +157,15 @@ void SyncRun::on_fetched(Result<FetchReply> reply) {
 
 void SyncRun::merge(const Bytes& key, Bytes set) {
   ++merging_;
-  ++outcome_.pulled;
   const std::uint64_t theirs = storage::record_digest(key, set);
   world_.replica.merge({shared_->keyspace(), ring::token_of(key), key}, std::move(set),
                        storage::Durability::Fsync,
                        alive_.guard([this, key, theirs](Result<storage::Updated> merged) {
-                         if (!merged) note(merged.error());
+                         // A damaged record takes no copy: it was told, and mends itself.
+                         if (!merged && merged.error().code != ErrorCode::Damaged) {
+                           note(merged.error());
+                         }
+                         if (merged) ++outcome_.pulled;
                          // This node knew something that the peer did not.
                          if (merged && merged->digest != theirs) to_push_.push_back(key);
                          if (--merging_ == 0) on_batch_merged();
@@ -207,10 +210,10 @@ void SyncRun::on_sent(std::size_t sent, Result<StoreReply> reply) {
   if (reply->outcomes.size() != sent) {
     return finish(Error{ErrorCode::InvalidArgument, "store outcomes do not fit the copies"});
   }
-  outcome_.pushed += sent;
   drop_first(to_push_, asked_);
   for (const StoreOutcome outcome : reply->outcomes) {
-    if (outcome == StoreOutcome::Stored) continue;
+    if (outcome == StoreOutcome::Stored) ++outcome_.pushed;
+    if (outcome == StoreOutcome::Stored || outcome == StoreOutcome::Damaged) continue;
     const bool not_owner = outcome == StoreOutcome::NotOwner;
     note({ErrorCode::Unavailable,
           not_owner ? "the peer does not own a key sent to it" : "the peer could not store a key"});

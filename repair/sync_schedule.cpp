@@ -38,7 +38,9 @@ void SyncSchedule::want(const NodeId& peer, Instant at) {
 
 void SyncSchedule::put_off(const NodeId& peer, Instant until) {
   const auto found = peers_.find(peer);
-  if (found != peers_.end()) found->second.soon = until;
+  if (found == peers_.end()) return;
+  // Never brought forward: two nodes that cannot settle a difference yet would urge each other on.
+  found->second.soon = std::max(found->second.soon.value_or(until), until);
 }
 
 std::optional<NodeId> SyncSchedule::begin(Instant now,

@@ -34,7 +34,6 @@ bool may_continue(std::uint64_t epoch, bool fleeting, const EpochBounds& bounds)
 // The dot to mint, if an epoch can be continued.
 std::optional<Dot> continued(const LocalState& local, const MintRequest& request,
                              const StorageId& own, const EpochBounds& bounds) {
-  if (local.condition != storage::Condition::Sound) return std::nullopt;
   const VersionVector& known = local.set.context();
   const auto [seen_first, seen_last] = entries_of(request.seen, own);
   const bool forgotten = std::any_of(seen_first, seen_last, [&](const auto& entry) {
@@ -49,6 +48,8 @@ std::optional<Dot> continued(const LocalState& local, const MintRequest& request
   if (counter == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
   return Dot{actor, counter + 1};
 }
+
+Error damaged() { return {ErrorCode::Damaged, "the local record is damaged", 0}; }
 
 Status check_limits(const VersionSet& set, const MintRequest& request, const MintLimits& limits) {
   std::size_t siblings = 1;
@@ -77,16 +78,20 @@ Status check_limits(const VersionSet& set, const MintRequest& request, const Min
 
 }  // namespace
 
-LocalState local_state(const storage::Found& found) {
-  if (found.condition != storage::Condition::Sound) return {found.condition, {}};
-  Result<VersionSet> set = VersionSet::decode(found.value);
-  if (!set) return {storage::Condition::Damaged, {}};
-  return {storage::Condition::Sound, std::move(*set)};
+LocalState local_state(const storage::Found& found, OnDamage on_damage) {
+  if (found.condition == storage::Condition::Missing) return {};
+  if (found.condition == storage::Condition::Sound) {
+    Result<VersionSet> set = VersionSet::decode(found.value);
+    if (set) return {storage::Condition::Sound, std::move(*set)};
+  }
+  if (on_damage == OnDamage::Replace) return {};
+  return {storage::Condition::Damaged, {}};
 }
 
 Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& request,
                                  const StorageId& own, EpochSource& epochs,
                                  const MintLimits& limits) {
+  if (local.condition == storage::Condition::Damaged) return damaged();
   if (!request.op.is_nil()) {
     for (const Sibling& sibling : local.set.siblings()) {  // by dot: the first is the least
       if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
@@ -109,8 +114,9 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
   return decision;
 }
 
-MergeDecision decide_merge(LocalState local, const VersionSet& incoming, const StorageId& own,
-                           const EpochBounds& bounds) {
+Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
+                                   const StorageId& own, const EpochBounds& bounds) {
+  if (local.condition == storage::Condition::Damaged) return damaged();
   MergeDecision decision;
   if (incoming.empty()) return decision;
   const auto [first, last] = entries_of(incoming.context(), own);
@@ -125,10 +131,9 @@ MergeDecision decide_merge(LocalState local, const VersionSet& incoming, const S
     decision.forgotten = draw;  // epochs ascend: the last one is the highest
   }
   if (decision.forgotten) return decision;
-  const bool sound = local.condition == storage::Condition::Sound;
-  VersionSet merged = sound ? local.set : VersionSet{};
+  VersionSet merged = local.set;
   merged.merge(incoming);
-  decision.changed = !sound || merged != local.set;
+  decision.changed = merged != local.set;
   decision.set = std::move(merged);
   return decision;
 }

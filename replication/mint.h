@@ -8,6 +8,10 @@
 //  - a fleeting epoch mints those of Durability::Memory, and ends with this start of the node;
 //  - a merge that brings dots of the own storage id which the local record does not know proves
 //    that it was forgotten: the floor rises above them first, durably, then the merge happens.
+//
+// A damaged record may have held an acked write, so nothing is minted or merged onto it: a sound
+// record that lacks the write would count in a majority again. Only what enough other owners hold
+// together replaces it (repair/damage_mending.h), or the word that nobody holds anything.
 #pragma once
 
 #include <cstdint>
@@ -49,19 +53,23 @@ struct MintLimits {
   std::size_t set_bytes_most = 0;
 };
 
+// What may be done with a damaged record: nothing, or it counts as missing and is replaced.
+enum class OnDamage : std::uint8_t { Refuse, Replace };
+
 // The record as the store found it. Damaged also when its bytes are no version set.
 struct LocalState {
   storage::Condition condition = storage::Condition::Missing;
   VersionSet set;  // Sound only
 };
-LocalState local_state(const storage::Found& found);
+LocalState local_state(const storage::Found& found, OnDamage on_damage = OnDamage::Refuse);
 
 struct MintDecision {
   Dot dot;
   VersionSet set;      // to be stored unless `again`
   bool again = false;  // the op-id is live here: `dot` is its least, nothing is to be written
 };
-// Errors: SiblingCap, TooLarge (both before an epoch is drawn), Overloaded (no epoch leased).
+// Errors: Damaged (the record is), SiblingCap, TooLarge (all before an epoch is drawn), Overloaded
+// (no epoch leased).
 Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& request,
                                  const StorageId& own, EpochSource& epochs,
                                  const MintLimits& limits);
@@ -72,7 +80,8 @@ struct MergeDecision {
   // Set: nothing may be stored before the floor is above this draw. Decide again then.
   std::optional<std::uint64_t> forgotten;
 };
-MergeDecision decide_merge(LocalState local, const VersionSet& incoming, const StorageId& own,
-                           const EpochBounds& bounds);
+// Error: Damaged (the record is).
+Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
+                                   const StorageId& own, const EpochBounds& bounds);
 
 }  // namespace parley::replication

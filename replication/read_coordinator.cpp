@@ -77,7 +77,7 @@ void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<Versi
     merge_->answered(owner, std::move(*set));
   } else {
     wrong_ring_ = wrong_ring_ || set.error().code == ErrorCode::WrongRing;
-    merge_->failed(owner, set.error().code == ErrorCode::Damaged);
+    merge_->failed(owner);
   }
   advance();
 }

@@ -69,9 +69,9 @@ void ReadMerge::answered(std::size_t owner, VersionSet set) {
   slot.set = std::move(set);
 }
 
-void ReadMerge::failed(std::size_t owner, bool damaged) {
+void ReadMerge::failed(std::size_t owner) {
   Slot& slot = slots_.at(owner);
-  if (slot.state == State::Asked) slot.state = damaged ? State::Damaged : State::Failed;
+  if (slot.state == State::Asked) slot.state = State::Failed;
 }
 
 std::vector<std::size_t> ReadMerge::to_repair() {
@@ -89,7 +89,6 @@ std::vector<std::size_t> ReadMerge::to_repair() {
     }
   };
   take([](State s) { return s == State::Answered; });
-  take([](State s) { return s == State::Damaged; });
   take([](State s) { return s == State::Asked || s == State::Unasked; });
   return next;
 }
@@ -107,8 +106,7 @@ std::vector<std::size_t> ReadMerge::stale() const {
   if (merged_.empty()) return out;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    const bool differs =
-        slot.state == State::Damaged || (slot.state == State::Answered && slot.set != merged_);
+    const bool differs = slot.state == State::Answered && slot.set != merged_;
     if (differs && slot.mend != Mend::Done) out.push_back(i);
   }
   return out;

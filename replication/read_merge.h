@@ -32,7 +32,7 @@ class ReadMerge {
   std::vector<std::size_t> to_ask(std::size_t extra = 0);
 
   void answered(std::size_t owner, VersionSet set);
-  void failed(std::size_t owner, bool damaged = false);  // damaged: no answer, but worth mending
+  void failed(std::size_t owner);
 
   // Repair. The replicas to send the merged set to now, those that answered first.
   std::vector<std::size_t> to_repair();
@@ -44,11 +44,11 @@ class ReadMerge {
   std::size_t answer_count() const;
   std::size_t agreed() const;  // answers that were the merged set by themselves
   std::size_t repaired_count() const;
-  // Answered otherwise or damaged, and not repaired: for the background.
+  // Answered otherwise, and not repaired: for the background.
   std::vector<std::size_t> stale() const;
 
  private:
-  enum class State : std::uint8_t { Unasked, Asked, Answered, Damaged, Failed };
+  enum class State : std::uint8_t { Unasked, Asked, Answered, Failed };
   enum class Mend : std::uint8_t { None, Sent, Done, Failed };
   struct Slot {
     State state = State::Unasked;

@@ -1,5 +1,6 @@
 #include "replication/replica.h"
 
+#include <set>
 #include <utility>
 
 #include "base/lifetime.h"
@@ -12,13 +13,16 @@ namespace {
 // A merge waits for a floor at most this often; each wait raises it above what the bytes name, so
 // a second one means that a cloned disk mints at this moment.
 constexpr int kFloorRaisesMost = 3;
+constexpr std::size_t kWrittenOffMost = 4096;
 
 // Filled on the writer's thread by a Decide, read by its completion.
 struct MergeTrace {
+  std::optional<Error> error;
   std::optional<std::uint64_t> forgotten;
-  bool repaired = false;
+  bool replaced = false;  // a damaged record
 };
 struct MintTrace {
+  bool replaced = false;  // a damaged record
   Result<MintDecision> decision{Error{ErrorCode::Internal, "the mint was not decided", 0}};
   Bytes set;
 };
@@ -28,45 +32,55 @@ struct Incoming {
   Bytes bytes;
   VersionSet set;
   storage::Durability durability;
+  OnDamage on_damage;
 };
 
 class StoreReplica final : public Replica {
  public:
   StoreReplica(const ReplicationOptions& options, storage::Store& store, StorageId storage_id,
-               EpochLease& epochs, Logger log, MetricRegistry& metrics)
+               EpochLease& epochs, std::function<void(const storage::RecordKey&)> met_damage,
+               Logger log, MetricRegistry& metrics)
       : store_(store),
         storage_id_(storage_id),
         epochs_(epochs),
         limits_{options.siblings_most(), options.set_bytes_most()},
+        met_damage_(std::move(met_damage)),
         log_(log),
-        damaged_repaired_(metrics, "replica_damaged_repaired_total",
-                          "Damaged records replaced by a copy from elsewhere"),
+        damaged_replaced_(metrics, "replica_damaged_replaced_total",
+                          "Damaged records replaced: mended from other owners, or given up and "
+                          "written anew"),
         forgotten_(metrics, "replica_forgotten_total",
                    "Merges that proved that a record had been forgotten here") {}
 
   StorageId storage_id() const override { return storage_id_; }
 
   void read(const storage::RecordKey& key, std::function<void(Result<LocalCopy>)> done) override {
-    store_.get(key, alive_.guard([done = std::move(done)](const Result<storage::Found>& found) {
-      if (!found) return done(found.error());
-      LocalState local = local_state(*found);
-      if (local.condition == storage::Condition::Damaged) {
-        return done(Error{ErrorCode::Damaged, "the local record is damaged", 0});
-      }
-      done(LocalCopy{std::move(local.set), found->digest});
-    }));
+    store_.get(
+        key, alive_.guard([this, key, done = std::move(done)](const Result<storage::Found>& found) {
+          if (!found) return done(found.error());
+          LocalState local = local_state(*found);
+          if (local.condition == storage::Condition::Damaged) {
+            tell_damage(key);
+            return done(Error{ErrorCode::Damaged, "the local record is damaged", 0});
+          }
+          done(LocalCopy{std::move(local.set), found->digest});
+        }));
   }
 
   void merge(const storage::RecordKey& key, Bytes encoded_set, storage::Durability durability,
              std::function<void(Result<storage::Updated>)> done) override {
-    Result<VersionSet> set = VersionSet::decode(encoded_set);
-    if (!set) return done(set.error());
-    if (set->empty()) {
-      return done(Error{ErrorCode::InvalidArgument, "an empty version set to merge", 0});
-    }
-    submit(std::make_shared<const Incoming>(
-               Incoming{key, std::move(encoded_set), std::move(*set), durability}),
-           kFloorRaisesMost, std::move(done));
+    take_in(key, std::move(encoded_set), durability, on_damage(key), std::move(done));
+  }
+
+  void mend(const storage::RecordKey& key, Bytes encoded_set,
+            std::function<void(Result<storage::Updated>)> done) override {
+    take_in(key, std::move(encoded_set), storage::Durability::Fsync, OnDamage::Replace,
+            std::move(done));
+  }
+
+  void write_off(const storage::RecordKey& key) override {
+    if (written_off_.size() >= kWrittenOffMost) written_off_.clear();
+    written_off_.insert(key);
   }
 
   void mint(MintRequest request, std::function<void(Result<Minted>)> done) override {
@@ -75,10 +89,14 @@ class StoreReplica final : public Replica {
     const auto key = request.key;
     const auto durability = request.durability;
     auto decide = [this_id = storage_id_, &epochs = epochs_, limits = limits_, trace,
+                   damage = on_damage(key),
                    request = std::move(request)](const storage::Found& found) {
-      trace->decision = decide_mint(local_state(found), request, this_id, epochs, limits);
+      const LocalState local = local_state(found, damage);
+      trace->decision = decide_mint(local, request, this_id, epochs, limits);
       std::optional<Bytes> out;
       if (!trace->decision) return out;
+      trace->replaced = local.condition == storage::Condition::Missing &&
+                        found.condition != storage::Condition::Missing;
       trace->set = trace->decision->set.encode();
       if (!trace->decision->again) out = trace->set;
       return out;
@@ -86,10 +104,14 @@ class StoreReplica final : public Replica {
     store_.update(
         key, std::move(decide), durability,
         alive_.guard(
-            [this, trace, done = std::move(done)](const Result<storage::Updated>& updated) {
+            [this, key, trace, done = std::move(done)](const Result<storage::Updated>& updated) {
               epochs_.top_up();
               if (!updated) return done(updated.error());
-              if (!trace->decision) return done(trace->decision.error());
+              if (!trace->decision) {
+                if (trace->decision.error().code == ErrorCode::Damaged) tell_damage(key);
+                return done(trace->decision.error());
+              }
+              if (trace->replaced) note_replaced(key);
               done(Minted{trace->decision->dot, std::move(trace->set), trace->decision->again});
             }));
   }
@@ -97,30 +119,61 @@ class StoreReplica final : public Replica {
  private:
   using MergeDone = std::function<void(Result<storage::Updated>)>;
 
+  OnDamage on_damage(const storage::RecordKey& key) const {
+    return written_off_.contains(key) ? OnDamage::Replace : OnDamage::Refuse;
+  }
+  void tell_damage(const storage::RecordKey& key) {
+    if (met_damage_ && !written_off_.contains(key)) met_damage_(key);
+  }
+
+  void note_replaced(const storage::RecordKey& key) {
+    written_off_.erase(key);
+    damaged_replaced_.add();
+  }
+
+  void take_in(const storage::RecordKey& key, Bytes encoded_set, storage::Durability durability,
+               OnDamage damage, MergeDone done) {
+    Result<VersionSet> set = VersionSet::decode(encoded_set);
+    if (!set) return done(set.error());
+    if (set->empty()) {
+      return done(Error{ErrorCode::InvalidArgument, "an empty version set to merge", 0});
+    }
+    submit(std::make_shared<const Incoming>(
+               Incoming{key, std::move(encoded_set), std::move(*set), durability, damage}),
+           kFloorRaisesMost, std::move(done));
+  }
+
   void submit(std::shared_ptr<const Incoming> incoming, int raises_left, MergeDone done) {
     auto trace = std::make_shared<MergeTrace>();
     auto decide = [this_id = storage_id_, &epochs = epochs_, trace,
                    incoming](const storage::Found& found) {
       std::optional<Bytes> out;
-      LocalState local = local_state(found);
-      const auto before = local.condition;
-      MergeDecision decision =
-          decide_merge(std::move(local), incoming->set, this_id, epochs.bounds());
-      trace->forgotten = decision.forgotten;
-      if (!decision.changed) return out;
-      trace->repaired = before == storage::Condition::Damaged;
+      LocalState local = local_state(found, incoming->on_damage);
+      const bool sound = local.condition == storage::Condition::Sound;
+      const auto decision = decide_merge(std::move(local), incoming->set, this_id, epochs.bounds());
+      if (!decision) {
+        trace->error = decision.error();
+        return out;
+      }
+      trace->forgotten = decision->forgotten;
+      if (!decision->changed) return out;
+      trace->replaced = !sound && found.condition != storage::Condition::Missing;
       // Alone it is stored as it came: its bytes are canonical, so this equals encoding it.
-      out = before == storage::Condition::Sound ? decision.set.encode() : incoming->bytes;
+      out = sound ? decision->set.encode() : incoming->bytes;
       return out;
     };
     store_.update(incoming->key, std::move(decide), incoming->durability,
                   alive_.guard([this, trace, incoming, raises_left,
                                 done = std::move(done)](const Result<storage::Updated>& updated) {
                     if (!updated) return done(updated.error());
+                    if (trace->error) {
+                      tell_damage(incoming->key);
+                      return done(*trace->error);
+                    }
                     if (trace->forgotten) {
                       return raise(*trace->forgotten, incoming, raises_left, done);
                     }
-                    if (trace->repaired) damaged_repaired_.add();
+                    if (trace->replaced) note_replaced(incoming->key);
                     done(updated);
                   }));
   }
@@ -145,8 +198,10 @@ class StoreReplica final : public Replica {
   const StorageId storage_id_;
   EpochLease& epochs_;
   const MintLimits limits_;
+  const std::function<void(const storage::RecordKey&)> met_damage_;
+  std::set<storage::RecordKey> written_off_;
   Logger log_;
-  Counter damaged_repaired_;
+  Counter damaged_replaced_;
   Counter forgotten_;
   Lifetime alive_;
 };
@@ -154,9 +209,11 @@ class StoreReplica final : public Replica {
 }  // namespace
 
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,
-                                      StorageId storage_id, EpochLease& epochs, Logger log,
-                                      MetricRegistry& metrics) {
-  return std::make_unique<StoreReplica>(options, store, storage_id, epochs, log, metrics);
+                                      StorageId storage_id, EpochLease& epochs,
+                                      std::function<void(const storage::RecordKey&)> met_damage,
+                                      Logger log, MetricRegistry& metrics) {
+  return std::make_unique<StoreReplica>(options, store, storage_id, epochs, std::move(met_damage),
+                                        log, metrics);
 }
 
 }  // namespace parley::replication

@@ -41,21 +41,31 @@ class Replica {
 
   // Errors: Damaged (no answer: there was a record, it is unreadable), Overloaded.
   virtual void read(const storage::RecordKey& key, std::function<void(Result<LocalCopy>)> done) = 0;
-  // Merges a version set received from elsewhere. A damaged local record is replaced by it.
-  // `done` has the digest after the merge. Errors: Overloaded, DiskFull, InvalidArgument (the
-  // bytes are no version set; nothing done).
+  // Merges a version set received from elsewhere. `done` has the digest after the merge. Errors:
+  // Overloaded, DiskFull, Damaged (the local record is), InvalidArgument (the bytes are no version
+  // set); nothing was done in each case.
   virtual void merge(const storage::RecordKey& key, Bytes encoded_set,
                      storage::Durability durability,
                      std::function<void(Result<storage::Updated>)> done) = 0;
-  // Errors: SiblingCap, TooLarge, Overloaded, DiskFull: nothing was written in each case.
+  // Errors: SiblingCap, TooLarge, Overloaded, DiskFull, Damaged: nothing was written in each case.
   virtual void mint(MintRequest request, std::function<void(Result<Minted>)> done) = 0;
+
+  // Merges what enough other owners hold together (repair/damage_mending.h): a damaged local record
+  // is replaced by it. Errors as merge, never Damaged.
+  virtual void mend(const storage::RecordKey& key, Bytes encoded_set,
+                    std::function<void(Result<storage::Updated>)> done) = 0;
+  // No owner holds anything of this damaged record: the next mint or merge takes it for missing.
+  // Kept in memory only, and forgotten past a bound: then it is met, and given up, again.
+  virtual void write_off(const storage::RecordKey& key) = 0;
 };
 
 class EpochLease;
 // All but `options` are borrowed for the Replica's life. Mints answer Overloaded until the lease
-// has started.
+// has started. `met_damage` is told on the loop of every damaged record that is met and not written
+// off, before the answer that says so.
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,
-                                      StorageId storage_id, EpochLease& epochs, Logger log,
-                                      MetricRegistry& metrics);
+                                      StorageId storage_id, EpochLease& epochs,
+                                      std::function<void(const storage::RecordKey&)> met_damage,
+                                      Logger log, MetricRegistry& metrics);
 
 }  // namespace parley::replication

@@ -143,8 +143,12 @@ class StoreReplication final : public Replication {
         random_(std::move(random)),
         storage_(identity.id),
         epochs_(std::make_shared<EpochLease>(world_.store, mark, world_.options.epoch_lease())),
-        replica_(make_replica(world_.options, world_.store, identity.id, *epochs_, world_.log,
-                              world_.metrics)),
+        replica_(make_replica(
+            world_.options, world_.store, identity.id, *epochs_,
+            [this](const storage::RecordKey& key) {
+              if (parts_.observer != nullptr) parts_.observer->record_damaged(key);
+            },
+            world_.log, world_.metrics)),
         hints_(world_),
         minter_(world_, hints_, identity.id, *epochs_),
         peers_(world_, *replica_, hints_),

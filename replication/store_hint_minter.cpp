@@ -77,11 +77,11 @@ void StoreHintMinter::mint_onto(const NodeId& target, MintRequest request, Versi
   const storage::RecordKey key = request.key;
   auto decide = [own = storage_, &epochs = epochs_, limits = limits_, trace, known,
                  request = std::move(request)](const storage::Found& found) {
-    LocalState local = local_state(found);
-    if (local.condition != storage::Condition::Damaged) {
-      local.set.merge(known);
-      local.condition = local.set.empty() ? storage::Condition::Missing : storage::Condition::Sound;
-    }
+    // A damaged hint is replaced: what other hints of the key hold is kept, and nobody counts a
+    // hint as a replica's answer.
+    LocalState local = local_state(found, OnDamage::Replace);
+    local.set.merge(known);
+    local.condition = local.set.empty() ? storage::Condition::Missing : storage::Condition::Sound;
     FreshEpochs fresh(epochs);
     trace->decision = decide_mint(local, request, own, fresh, limits);
     std::optional<Bytes> out;

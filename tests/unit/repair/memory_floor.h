@@ -181,17 +181,31 @@ class MemoryReplica final : public replication::Replica {
       return loop_.post([done] { done(Error{ErrorCode::InvalidArgument, "no letters"}); });
     }
     ++merges;
+    auto refused = std::make_shared<bool>(false);
     store_.update(
         key,
-        [set](const storage::Found& found) {
+        [set, refused](const storage::Found& found) {
+          *refused = found.condition == storage::Condition::Damaged;
+          if (*refused) return std::optional<Bytes>();
           return std::optional<Bytes>(letters_union(found.value, set));
         },
-        durability, done);
+        durability,
+        [this, key, refused, done](Result<storage::Updated> updated) {
+          if (!*refused) return done(std::move(updated));
+          if (met_damage) met_damage(key.key);
+          done(Error{ErrorCode::Damaged, "damaged"});
+        });
   }
+  void mend(const storage::RecordKey&, Bytes,
+            std::function<void(Result<storage::Updated>)>) override {
+    PARLEY_UNREACHABLE();
+  }
+  void write_off(const storage::RecordKey&) override { PARLEY_UNREACHABLE(); }
   void mint(replication::MintRequest, std::function<void(Result<replication::Minted>)>) override {
     PARLEY_UNREACHABLE();
   }
   std::size_t merges = 0;
+  std::function<void(const Bytes& key)> met_damage;
 
  private:
   MemoryStore& store_;

@@ -111,6 +111,21 @@ class Cluster {
     }
     return out;
   }
+  // From now on a damaged record that is met gets, soon, the letters of all other owners: as
+  // DamageMender does it, which has tests of its own (version sets are no letters).
+  void mend_when_met() {
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      nodes[i].replica->met_damage = [this, i](const Bytes& key) {
+        loop(i).post([this, i, key] {
+          Bytes all;
+          for (const std::size_t owner : owners_of(key)) {
+            if (owner != i) all = letters_union(all, nodes[owner].store->value(key).value_or(""));
+          }
+          nodes[i].store->put(key, all);
+        });
+      };
+    }
+  }
   // True when every key has the letters of all its owners' copies together, on all of them.
   bool all_equal(const std::map<Bytes, Bytes>& expected) const {
     for (const auto& [key, letters] : expected) {

@@ -46,6 +46,7 @@ TEST_CASE("anti-entropy: random divergences converge; the second round sends no 
     Random random(size);
     Cluster cluster(size);
     const auto expected = scatter(cluster, 300, random);
+    cluster.mend_when_met();
     cluster.start();
     REQUIRE(cluster.soon([&] { return cluster.all_equal(expected); }, 20s));
     cluster.world.run_for(5s);
@@ -107,6 +108,7 @@ TEST_CASE("anti-entropy: writes while it runs disturb nothing", "[repair]") {
   Cluster cluster(3);
   Random random(3);
   auto expected = scatter(cluster, 300, random);
+  cluster.mend_when_met();
   cluster.start();
   for (std::size_t i = 0; i < 400; ++i) {
     const Bytes key = key_name(random.below(400));
@@ -125,6 +127,7 @@ TEST_CASE("anti-entropy: rot noticed only by a merge does not upset the sums for
   Cluster cluster(3);
   for (auto& node : cluster.nodes) node.store->put("k", "ab");
   cluster.start();
+  cluster.mend_when_met();
   cluster.world.run_for(1s);
   cluster.nodes[0].store->rot("k");
   cluster.nodes[1].store->put("k", "abc");
@@ -134,6 +137,41 @@ TEST_CASE("anti-entropy: rot noticed only by a merge does not upset the sums for
   cluster.board.forget();
   REQUIRE(cluster.round() == 0);
   REQUIRE(cluster.board.calls[runtime::Verb::SyncList] == 0);
+}
+
+TEST_CASE("anti-entropy: a damaged record that cannot be mended yet holds nothing up", "[repair]") {
+  Cluster cluster(3);
+  std::map<Bytes, Bytes> expected;
+  for (std::size_t i = 0; i < 30; ++i) {
+    expected[key_name(i)] = "ab";
+    for (auto& node : cluster.nodes) node.store->put(key_name(i), "ab");
+  }
+  cluster.nodes[0].store->damage(key_name(7));
+  std::size_t met = 0;
+  cluster.nodes[0].replica->met_damage = [&](const Bytes& key) {
+    REQUIRE(key == key_name(7));
+    ++met;
+  };
+  cluster.start();
+  cluster.nodes[1].store->put(key_name(20), "abc");
+  expected[key_name(20)] = "abc";
+  std::map<Bytes, Bytes> others = expected;
+  others.erase(key_name(7));
+  REQUIRE(cluster.soon([&] { return cluster.all_equal(others); }, 10s));
+  REQUIRE(met > 0);
+  cluster.world.run_for(10s);
+  cluster.board.forget();
+  cluster.world.run_for(60s);
+  REQUIRE_FALSE(cluster.nodes[0].store->value(key_name(7)));
+  // At the pace of its turns, and no run failed.
+  REQUIRE(cluster.board.calls[runtime::Verb::SyncCompare] < 400);
+  for (const auto& node : cluster.nodes) {
+    REQUIRE(has_metric(*node.metrics, "parley_anti_entropy_rounds_total{result=\"failed\"} 0"));
+  }
+  cluster.mend_when_met();
+  REQUIRE(cluster.soon([&] { return cluster.all_equal(expected); }, 10s));
+  cluster.world.run_for(5s);
+  REQUIRE(cluster.round() == 0);
 }
 
 TEST_CASE("anti-entropy: waits while the rings differ, and resumes", "[repair]") {
@@ -271,6 +309,24 @@ TEST_CASE("hints: damaged and refused ones stay, counted once, and hold nothing 
   REQUIRE(cluster.nodes[0].hints->size() == 2);
   REQUIRE(cluster.nodes[1].store->value("good") == Bytes("g"));
   REQUIRE(has_metric(*cluster.nodes[0].metrics, "parley_hints_useless_total 2"));
+}
+
+TEST_CASE("hints: one for a damaged record stays and holds no other up", "[repair][hint]") {
+  Cluster cluster(3);
+  REQUIRE(cluster.options.batch_bytes.set(1_KiB).ok());
+  cluster.nodes[1].store->damage(key_name(0));
+  for (std::size_t i = 0; i < 1000; ++i) {
+    cluster.nodes[0].hints->keep(cluster.nodes[1].id, key_name(i), "h");
+  }
+  cluster.start(0);
+  cluster.start(1);
+  REQUIRE(cluster.soon([&] { return cluster.nodes[0].hints->size() == 1; }, 900ms));
+  cluster.world.run_for(5s);
+  REQUIRE(cluster.nodes[0].hints->size() == 1);
+  cluster.mend_when_met();
+  cluster.nodes[2].store->put(key_name(0), "g");
+  REQUIRE(cluster.soon([&] { return cluster.nodes[0].hints->size() == 0; }, 5s));
+  REQUIRE(cluster.nodes[1].store->value(key_name(0)) == Bytes("gh"));
 }
 
 TEST_CASE("hints: a target that owns the key no more sends them to who does", "[repair][hint]") {

@@ -33,8 +33,8 @@ FetchReply fetch_reply() {
            {storage::Condition::Damaged, ""}}};
 }
 StoreReply store_reply() {
-  return {
-      {StoreOutcome::Stored, StoreOutcome::NotOwner, StoreOutcome::Failed, StoreOutcome::Refused}};
+  return {{StoreOutcome::Stored, StoreOutcome::NotOwner, StoreOutcome::Failed,
+           StoreOutcome::Refused, StoreOutcome::Damaged}};
 }
 
 struct Sample {
@@ -151,9 +151,9 @@ TEST_CASE("sync codec: refuses what no encoder makes", "[repair]") {
   REQUIRE_FALSE(decode_fetch_request(encode_fetch_request({keyspace(), {""}, 1})).ok());
   REQUIRE_FALSE(decode_store_request(encode_store_request({keyspace(), {}})).ok());
   REQUIRE_FALSE(decode_store_request(encode_store_request({keyspace(), {{"", "s"}}})).ok());
-  Bytes outcome = encode_store_reply({{StoreOutcome::Refused}});
-  const auto at = outcome.rfind('\x03');
-  outcome[at] = '\x04';
+  Bytes outcome = encode_store_reply({{StoreOutcome::Damaged}});
+  const auto at = outcome.rfind('\x04');
+  outcome[at] = '\x05';
   REQUIRE_FALSE(decode_store_reply(outcome).ok());
 }
 

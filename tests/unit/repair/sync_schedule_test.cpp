@@ -146,6 +146,10 @@ TEST_CASE("sync schedule: what the peer does counts too", "[repair]") {
   REQUIRE(schedule.oldest(now) == Duration{0});
   schedule.put_off(node(1), now + 300ms);
   REQUIRE(*schedule.peers().at(node(1)).soon == now + 300ms);
+  schedule.put_off(node(1), now + 200ms);
+  REQUIRE(*schedule.peers().at(node(1)).soon == now + 300ms);
+  schedule.put_off(node(1), now + 500ms);
+  REQUIRE(*schedule.peers().at(node(1)).soon == now + 500ms);
 }
 
 TEST_CASE("sync schedule: peers come and go with the ring", "[repair]") {

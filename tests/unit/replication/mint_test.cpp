@@ -47,14 +47,29 @@ struct Epochs {
 
 TEST_CASE("mint: a new epoch where nothing sound is known", "[mint]") {
   Epochs epochs;
-  for (const Condition condition : {Condition::Missing, Condition::Damaged}) {
-    const auto minted = decide_mint({condition, {}}, put("a"), kOwn, epochs.range, kLimits);
+  // A damaged record that was given up is as one that is missing.
+  for (const LocalState& local :
+       {LocalState{}, local_state({Condition::Damaged, "", 0}, OnDamage::Replace)}) {
+    const auto minted = decide_mint(local, put("a"), kOwn, epochs.range, kLimits);
     REQUIRE(minted);
     CHECK(minted->dot.counter == 1);
-    CHECK(draw_of(minted->dot.actor.epoch) == (condition == Condition::Missing ? 10 : 11));
+    CHECK(draw_of(minted->dot.actor.epoch) == epochs.range.bounds().next - 1);
   }
   const auto foreign = local_with(Dot{Actor{storage_of(2), 20}, 4});
   CHECK(decide_mint(foreign, put("a"), kOwn, epochs.range, kLimits)->dot == dot(12, false, 1));
+}
+
+TEST_CASE("damage: nothing is minted or merged onto a damaged record", "[mint]") {
+  Epochs epochs;
+  const LocalState damaged{Condition::Damaged, {}};
+  const auto minted = decide_mint(damaged, put("a"), kOwn, epochs.range, kLimits);
+  REQUIRE_FALSE(minted);
+  CHECK(minted.error().code == ErrorCode::Damaged);
+  CHECK(epochs.range.bounds().next == 10);
+  const VersionSet foreign = local_with(Dot{Actor{storage_of(2), 20}, 4}).set;
+  const auto merged = decide_merge(damaged, foreign, kOwn, epochs.range.bounds());
+  REQUIRE_FALSE(merged);
+  CHECK(merged.error().code == ErrorCode::Damaged);
 }
 
 TEST_CASE("mint: which epochs are continued", "[mint]") {
@@ -158,24 +173,27 @@ TEST_CASE("merge: proof of a forgotten record comes before the merge", "[mint]")
   Epochs epochs;
   const EpochBounds bounds = epochs.range.bounds();
   const VersionSet incoming = local_with(dot(7, false, 3)).set;
-  CHECK(decide_merge({}, incoming, kOwn, bounds).forgotten == 7);
-  CHECK(decide_merge(local_with(dot(7, false, 2)), incoming, kOwn, bounds).forgotten == 7);
-  CHECK_FALSE(decide_merge(local_with(dot(7, false, 3)), incoming, kOwn, bounds).changed);
+  CHECK(decide_merge({}, incoming, kOwn, bounds)->forgotten == 7);
+  CHECK(decide_merge(local_with(dot(7, false, 2)), incoming, kOwn, bounds)->forgotten == 7);
+  CHECK_FALSE(decide_merge(local_with(dot(7, false, 3)), incoming, kOwn, bounds)->changed);
   const auto dead = decide_merge({}, local_with(dot(4, false, 3)).set, kOwn, bounds);
-  CHECK(dead.changed);
-  CHECK_FALSE(dead.forgotten);
-  CHECK_FALSE(decide_merge({}, local_with(dot(7, true, 3)).set, kOwn, bounds).forgotten);
-  CHECK(decide_merge({}, incoming, storage_of(2), bounds).changed);
+  CHECK(dead->changed);
+  CHECK_FALSE(dead->forgotten);
+  CHECK_FALSE(decide_merge({}, local_with(dot(7, true, 3)).set, kOwn, bounds)->forgotten);
+  CHECK(decide_merge({}, incoming, storage_of(2), bounds)->changed);
   const Dot absurd = dot(kEpochDrawMost + 1, false, 1);
-  CHECK_FALSE(decide_merge({}, local_with(absurd).set, kOwn, bounds).forgotten);
-  CHECK_FALSE(decide_merge({}, VersionSet{}, kOwn, bounds).changed);
+  CHECK_FALSE(decide_merge({}, local_with(absurd).set, kOwn, bounds)->forgotten);
+  CHECK_FALSE(decide_merge({}, VersionSet{}, kOwn, bounds)->changed);
   epochs.range.raise_floor(7);
-  CHECK(decide_merge({}, incoming, kOwn, epochs.range.bounds()).changed);
+  CHECK(decide_merge({}, incoming, kOwn, epochs.range.bounds())->changed);
 }
 
 TEST_CASE("local state: bytes that are no version set are damage", "[mint]") {
   CHECK(local_state({Condition::Sound, "junk", 1}).condition == Condition::Damaged);
   CHECK(local_state({Condition::Damaged, "", 0}).condition == Condition::Damaged);
+  for (const Condition condition : {Condition::Sound, Condition::Damaged}) {
+    CHECK(local_state({condition, "junk", 1}, OnDamage::Replace).condition == Condition::Missing);
+  }
   CHECK(local_state({}).condition == Condition::Missing);
   const VersionSet set = local_with(dot(7, false, 1)).set;
   const LocalState sound = local_state({Condition::Sound, set.encode(), 1});

@@ -1,7 +1,9 @@
 // Mint, merge and read against an ideal model: a state is the set of writes it knows, a write has
 // the set of writes that its client had seen, and alive is what no known write had seen. Three
 // replicas and a coordinator that is no replica, with loss, duplication and reordering of
-// messages, power loss, restarts, wiped disks, forgotten and damaged records and restored copies.
+// messages, power loss, restarts, wiped disks, forgotten and restored records, and damaged ones
+// that are mended from some of the others or given up. (That mending loses no acked write is the
+// model of tests/unit/repair/damage_mending_test.cpp.)
 #include <cstdlib>
 #include <map>
 #include <optional>
@@ -89,7 +91,7 @@ class History {
   void step() {
     const std::size_t at = random_.below(kReplicas);
     Machine& m = machines_[at];
-    switch (random_.below(20)) {
+    switch (random_.below(21)) {
       case 0:
       case 1:
       case 2:
@@ -123,6 +125,7 @@ class History {
         note("restart", at);
         m.durable = m.now;
         return boot(m);
+      case 19: return mend(m, at);
       default: return restore_or_save(m, at);
     }
   }
@@ -133,6 +136,23 @@ class History {
     const Copy copy = backups_[random_.below(backups_.size())];
     new_disk(m);
     m.now = m.durable = copy;
+  }
+
+  void mend(Machine& m, std::size_t at) {
+    if (m.now.found.condition != storage::Condition::Damaged) return;
+    note("mend", at);
+    Message together;
+    VersionSet set;
+    for (std::size_t i = 0; i < kReplicas; ++i) {
+      const LocalState other = local_state(machines_[i].now.found);
+      if (i == at || other.condition != storage::Condition::Sound || chance(4)) continue;
+      set.merge(other.set);
+      together.known |= machines_[i].now.known;
+    }
+    m.now = Copy{};  // OnDamage::Replace
+    if (set.empty()) return;
+    together.set = set.encode();
+    merge(m, together, storage::Durability::Fsync);
   }
 
   MintRequest request(Events& seen) {
@@ -165,10 +185,14 @@ class History {
     if (chance(2)) lease(m);
     const auto local = local_state(m.now.found);
     const auto minted = decide_mint(local, asked, m.storage, m.range, limits_);
+    const bool damaged = local.condition == storage::Condition::Damaged;
     if (!minted) {
-      if (minted.error().code != ErrorCode::Overloaded) fail("a mint was refused");
+      const ErrorCode code = minted.error().code;
+      if (code != (damaged ? ErrorCode::Damaged : ErrorCode::Overloaded))
+        fail("a mint was refused");
       return;
     }
+    if (damaged) fail("a mint onto a damaged record");
     if (draw_of(minted->dot.actor.epoch) >= m.mark.end && minted->dot.actor.storage == m.storage) {
       fail("an epoch beyond the lease");
     }
@@ -216,16 +240,20 @@ class History {
     const auto incoming = VersionSet::decode(message.set);
     if (!incoming) return fail("own bytes do not decode");
     for (int tries = 0;; ++tries) {
-      const MergeDecision merged =
+      const auto merged =
           decide_merge(local_state(m.now.found), *incoming, m.storage, m.range.bounds());
-      if (merged.forgotten) {
+      if (m.now.found.condition == storage::Condition::Damaged) {
+        if (merged.ok()) fail("a merge onto a damaged record");
+        return;
+      }
+      if (merged->forgotten) {
         if (tries == 1) return fail("a raised floor did not help");
-        m.range.raise_floor(*merged.forgotten);
+        m.range.raise_floor(*merged->forgotten);
         lease(m);
         continue;
       }
       m.now.known |= message.known;
-      if (merged.changed) return store(m, merged.set.encode(), durability);
+      if (merged->changed) return store(m, merged->set.encode(), durability);
       return check(m.now);
     }
   }
@@ -303,6 +331,9 @@ class History {
     }
     for (std::size_t i = surviving.size(); i > 1; --i) {
       std::swap(surviving[i - 1], surviving[random_.below(i)]);
+    }
+    for (Machine& m : machines_) {
+      if (m.now.found.condition == storage::Condition::Damaged) m.now = Copy{};
     }
     for (std::size_t i = 0; i < kReplicas; ++i) {
       for (std::size_t j = 0; j < surviving.size(); ++j) {

@@ -31,10 +31,12 @@ class Stale final : public DivergenceObserver {
     CHECK(VersionSet::decode(merged));
     stale = replicas;
   }
+  void record_damaged(const storage::RecordKey& key) override { damaged.push_back(key.key); }
   void hint_dropped(const NodeId& target, const storage::RecordKey&) override {
     dropped.push_back(target);
   }
   std::vector<NodeId> stale, dropped;
+  std::vector<Bytes> damaged;
 };
 
 }  // namespace
@@ -89,13 +91,16 @@ TEST_CASE("read: below a majority the stale are left to the background", "[repli
   // `one` asks itself, and is stale: nobody knows.
   CHECK(cluster.get(owners[1], "k", "one").values[0].value == "old");
   CHECK(observer.stale.empty());
+  // A damaged one is not sent anything: it asks for what it needs.
   cluster.damage(owners[1], "k");
   const auto got = cluster.get(owners[1], "k", "one");
   CHECK(got.values[0].value == "new");
-  CHECK(observer.stale == std::vector<NodeId>{cluster.id(owners[1])});
+  CHECK(observer.stale.empty());
+  CHECK(observer.damaged == std::vector<Bytes>{"k"});
 }
 
-TEST_CASE("read: a damaged copy is no answer, is told, and is mended", "[replication][cluster]") {
+TEST_CASE("read: a damaged copy is no answer, is told, and takes no copy",
+          "[replication][cluster]") {
   Cluster cluster;
   const auto owners = cluster.owners("k");
   const auto put = cluster.put(owners[0], "k", "v", "all");
@@ -114,9 +119,12 @@ TEST_CASE("read: a damaged copy is no answer, is told, and is mended", "[replica
   CHECK(got.outcome == Outcome::Ok);
   CHECK(got.agreed == 2);
   CHECK(got.values[0].value == "v");
-  CHECK(observer.stale == std::vector<NodeId>{cluster.id(owners[0])});
-  REQUIRE(cluster.put(owners[1], "k", "w", "all", put.context).outcome == Outcome::Ok);
-  CHECK_FALSE(cluster.inspect(owners[2], "k").diverged);
+  CHECK(observer.stale.empty());
+  CHECK(observer.damaged == std::vector<Bytes>{"k"});
+  const auto short_of_one = cluster.put(owners[1], "k", "w", "all", put.context);
+  CHECK(short_of_one.outcome == Outcome::Unknown);
+  CHECK(test::state_of(short_of_one, cluster.id(owners[0])) == ReplicaState::Hinted);
+  CHECK(cluster.inspect(owners[2], "k").replicas[0].damaged);
 }
 
 TEST_CASE("read: a replica that falls silent during its repair is replaced",
@@ -124,9 +132,8 @@ TEST_CASE("read: a replica that falls silent during its repair is replaced",
   Cluster cluster;
   const auto owners = cluster.owners("k");
   make_stale(cluster, "k", owners[0]);
-  cluster.damage(owners[2], "k");
   const auto at = cluster.others("k")[0];
-  // Answers: 0 old, 1 new, 2 damaged. One of 0 and 2 must take the copy.
+  // Answers: 0 old, 1 new. One of 0 and 2, which was not asked, must take the copy.
   const Instant begun = cluster.world.now();
   SECTION("silence") {
     cluster.refuse(owners[0], Verb::StoreCopy, std::nullopt);

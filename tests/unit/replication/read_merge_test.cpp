@@ -50,7 +50,7 @@ TEST_CASE("read merge: a failure is replaced while an owner is left", "[replicat
   CHECK(merge.step() == Step::Ask);
   CHECK(merge.to_ask() == Owners{1});
   merge.failed(1);
-  merge.failed(1, true);  // it has failed already
+  merge.failed(1);  // it has failed already
   CHECK(merge.step() == Step::Unavailable);
   CHECK(merge.to_ask(1).empty());
   CHECK(merge.stale().empty());
@@ -173,20 +173,18 @@ TEST_CASE("read merge: an owner that has failed is not given a copy", "[replicat
   CHECK(merge.step() == Step::Unavailable);
 }
 
-TEST_CASE("read merge: a damaged copy is no answer and is mended", "[replication][merge]") {
+TEST_CASE("read merge: what failed is neither stale nor sent anything", "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask(1);
   merge.answered(0, set_of(1, 2));
-  merge.failed(1, true);
+  merge.failed(1);  // a damaged record: it takes no copy
   merge.answered(2, {});
   REQUIRE(merge.step() == Step::Repair);
-  CHECK(merge.stale() == Owners{1, 2});
-  CHECK(merge.to_repair() == Owners{2});  // those that answered come first
-  merge.repair_failed(2);
-  CHECK(merge.to_repair() == Owners{1});
-  merge.repaired(1);
-  CHECK(merge.step() == Step::Answer);
   CHECK(merge.stale() == Owners{2});
+  CHECK(merge.to_repair() == Owners{2});
+  merge.repair_failed(2);
+  CHECK(merge.to_repair().empty());
+  CHECK(merge.step() == Step::Unavailable);
 }
 
 }  // namespace parley::replication

@@ -90,6 +90,7 @@ struct Fixture {
   std::unique_ptr<EpochLease> lease;
   std::unique_ptr<Replica> replica;
   RecordKey key{1, 5, "k"};
+  int met_damage = 0;
 
   Fixture() { boot(); }
   void boot() {
@@ -103,7 +104,16 @@ struct Fixture {
     lease->start([&](const Status& s) { started = s.ok(); });
     store.run();
     REQUIRE(started);
-    replica = make_replica(options, store, id, *lease, Logger{}, metrics);
+    replica = make();
+  }
+  std::unique_ptr<Replica> make() {
+    return make_replica(
+        options, store, id, *lease,
+        [this](const RecordKey& met) {
+          CHECK(met == key);
+          ++met_damage;
+        },
+        Logger{}, metrics);
   }
   Result<Minted> mint(Bytes value, OpId op = {}) {
     std::optional<Result<Minted>> out;
@@ -120,6 +130,13 @@ struct Fixture {
     std::optional<Result<storage::Updated>> out;
     replica->merge(key, std::move(bytes), storage::Durability::Fsync,
                    [&](Result<storage::Updated> r) { out = std::move(r); });
+    store.run();
+    REQUIRE(out);
+    return *out;
+  }
+  Result<storage::Updated> mend(Bytes bytes) {
+    std::optional<Result<storage::Updated>> out;
+    replica->mend(key, std::move(bytes), [&](Result<storage::Updated> r) { out = std::move(r); });
     store.run();
     REQUIRE(out);
     return *out;
@@ -188,16 +205,67 @@ TEST_CASE("replica: bytes that are no version set are refused", "[replica]") {
   CHECK(f.store.writes == 0);
 }
 
-TEST_CASE("replica: a damaged record is no answer and is replaced by a merge", "[replica]") {
+TEST_CASE("replica: a damaged record takes nothing but a mend, and is told", "[replica]") {
   Fixture f;
+  const Bytes foreign = foreign_set("c");
   for (const Found& bad : {Found{Condition::Damaged, "", 0}, Found{Condition::Sound, "junk", 1}}) {
     f.store.records[f.key] = bad;
+    f.met_damage = 0;
+    const int writes = f.store.writes;
     CHECK(f.read().error().code == ErrorCode::Damaged);
-    const Bytes foreign = foreign_set("c");
-    CHECK(f.merge(foreign)->changed);
+    CHECK(f.merge(foreign).error().code == ErrorCode::Damaged);
+    CHECK(f.mint("v").error().code == ErrorCode::Damaged);
+    CHECK(f.met_damage == 3);
+    CHECK(f.store.writes == writes);
+    CHECK(f.mend("junk").error().code == ErrorCode::InvalidArgument);
+    CHECK(f.mend(foreign)->changed);
     CHECK(f.store.records[f.key].value == foreign);
+    CHECK(f.met_damage == 3);
   }
-  CHECK(f.metrics.render().find("parley_replica_damaged_repaired_total 2") != std::string::npos);
+  // What came in the meantime stays.
+  REQUIRE(f.mint("v"));
+  CHECK_FALSE(f.mend(foreign)->changed);
+  CHECK(f.read()->set.siblings().size() == 2);
+  CHECK(f.metrics.render().find("parley_replica_damaged_replaced_total 2") != std::string::npos);
+}
+
+TEST_CASE("replica: a mended record is not continued where it was forgotten", "[replica]") {
+  Fixture f;
+  const Bytes old = f.mint("a")->set;
+  const Dot lost = f.mint("b")->dot;
+  f.store.records[f.key] = {Condition::Damaged, "", 0};
+  REQUIRE(f.mend(old)->changed);
+  const auto minted = f.mint("c");
+  REQUIRE(minted);
+  CHECK(minted->dot.actor.epoch > lost.actor.epoch);
+}
+
+TEST_CASE("replica: a written-off record is no answer, and is written anew", "[replica]") {
+  Fixture f;
+  const Dot lost = f.mint("a")->dot;
+  f.store.records[f.key] = {Condition::Damaged, "", 0};
+  f.replica->write_off(f.key);
+  CHECK(f.read().error().code == ErrorCode::Damaged);
+  CHECK(f.met_damage == 0);  // nobody can do anything about it
+  SECTION("by a mint") {
+    const auto minted = f.mint("b");
+    REQUIRE(minted);
+    CHECK(minted->dot.actor.epoch > lost.actor.epoch);
+    CHECK(f.read()->set.siblings().size() == 1);
+  }
+  SECTION("by a merge") { CHECK(f.merge(foreign_set("c"))->changed); }
+  // Only once.
+  f.store.records[f.key] = {Condition::Damaged, "", 0};
+  CHECK(f.mint("c").error().code == ErrorCode::Damaged);
+  CHECK(f.met_damage == 1);
+}
+
+TEST_CASE("replica: a restart forgets what was written off", "[replica]") {
+  Fixture f;
+  f.store.records[f.key] = {Condition::Damaged, "", 0};
+  f.replica->write_off(f.key);
+  f.boot();
+  CHECK(f.mint("b").error().code == ErrorCode::Damaged);
 }
 
 TEST_CASE("replica: a record that was lost and came back older is not continued", "[replica]") {
@@ -248,7 +316,7 @@ TEST_CASE("replica: the lease is refilled ahead and goes on after a restart", "[
 TEST_CASE("replica: mints are overloaded before the lease has started", "[replica]") {
   Fixture f;
   f.lease = std::make_unique<EpochLease>(f.store, EpochMark{}, 4);
-  f.replica = make_replica(f.options, f.store, f.id, *f.lease, Logger{}, f.metrics);
+  f.replica = f.make();
   CHECK(f.mint("v").error().code == ErrorCode::Overloaded);
   f.store.full = true;
   bool failed = false;

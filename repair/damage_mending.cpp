@@ -1,0 +1,31 @@
+#include "repair/damage_mending.h"
+
+#include "base/check.h"
+
+namespace parley::repair {
+
+DamageMending::DamageMending(std::size_t owners)
+    : others_(owners - 1), needed_(owners - (owners / 2 + 1) + 1) {
+  PARLEY_CHECK(owners > 0);
+}
+
+void DamageMending::answered(const replication::VersionSet& set) {
+  ++answered_;
+  merged_.merge(set);
+}
+
+void DamageMending::damaged() { ++damaged_; }
+
+void DamageMending::silent() { ++silent_; }
+
+DamageMending::Step DamageMending::step() const {
+  // Those that still may speak may know writes that fewer than a majority acked: wait for them.
+  if (answered_ + damaged_ + silent_ < others_) return Step::Wait;
+  const bool all = silent_ == 0;
+  if (!all && answered_ < needed_) return Step::TryAgain;
+  if (!merged_.empty()) return Step::Mend;
+  // The silent ones may hold a write that fewer than a majority acked.
+  return all ? Step::Lost : Step::TryAgain;
+}
+
+}  // namespace parley::repair
