@@ -9,13 +9,14 @@ namespace parley::replication {
 
 OwnerWrite::OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen,
                        ReplicaPlan plan, Bytes cluster_key, std::function<void(WriteReply)> reply,
-                       std::function<void()> ended)
+                       std::function<void(Error)> declined, std::function<void()> ended)
     : parts_(parts),
       request_(std::move(request)),
       seen_(std::move(seen)),
       plan_(std::move(plan)),
       cluster_key_(std::move(cluster_key)),
       reply_(std::move(reply)),
+      declined_(std::move(declined)),
       ended_(std::move(ended)),
       quorum_(plan_.owners.size(), plan_.required, plan_.level.kind == Level::Kind::Any),
       deadline_timer_(parts.world.loop),
@@ -33,17 +34,11 @@ void OwnerWrite::start() {
 
 void OwnerWrite::on_minted(Result<Minted> minted) {
   if (!minted) {
-    if (!replied_) {
-      WriteReply reply;
-      reply.error = minted.error();
-      reply.level = request_.level;
-      reply.required = plan_.required;
-      reply.replicas = blank_receipt(plan_, ReplicaState::Failed);
-      replied_ = true;
-      reply_(std::move(reply));
-    }
     over_ = true;
-    return ended_();
+    deadline_timer_.cancel();
+    if (replied_) return ended_();
+    replied_ = true;
+    return declined_(minted.error());
   }
   minted_ = std::move(*minted);
   fan_out();

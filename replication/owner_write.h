@@ -16,8 +16,11 @@ namespace parley::replication {
 class OwnerWrite {
  public:
   // The plan has the coordinator among its owners and no refusal. `seen`: the opened context.
+  // `declined` instead of `reply`: the own mint failed, so nothing was written anywhere; this
+  // object has nothing left to do then, and does not call `ended`.
   OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen, ReplicaPlan plan,
-             Bytes cluster_key, std::function<void(WriteReply)> reply, std::function<void()> ended);
+             Bytes cluster_key, std::function<void(WriteReply)> reply,
+             std::function<void(Error)> declined, std::function<void()> ended);
   void start();
 
  private:
@@ -40,6 +43,7 @@ class OwnerWrite {
   ReplicaPlan plan_;
   const Bytes cluster_key_;
   std::function<void(WriteReply)> reply_;
+  std::function<void(Error)> declined_;
   std::function<void()> ended_;
 
   WriteQuorum quorum_;

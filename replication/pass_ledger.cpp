@@ -3,17 +3,11 @@
 #include "base/check.h"
 
 namespace parley::replication {
-namespace {
 
-// What an owner says of itself and not of the write: another owner may take it.
-bool is_its_own_trouble(const WriteReply& reply) {
-  if (reply.outcome != Outcome::NotWritten || !reply.error) return false;
-  const ErrorCode code = reply.error->code;
+bool is_own_trouble(ErrorCode code) {
   return code == ErrorCode::Overloaded || code == ErrorCode::DiskFull ||
-         code == ErrorCode::NotReady;
+         code == ErrorCode::Damaged || code == ErrorCode::NotReady;
 }
-
-}  // namespace
 
 void PassLedger::plan(std::vector<std::size_t> order) {
   order_ = std::move(order);
@@ -31,7 +25,8 @@ std::optional<std::size_t> PassLedger::next() {
 void PassLedger::answered(const WriteReply& reply) {
   PARLEY_CHECK(outstanding_ > 0);
   --outstanding_;
-  if (is_its_own_trouble(reply)) {
+  const bool not_written = reply.outcome == Outcome::NotWritten && reply.error;
+  if (not_written && is_own_trouble(reply.error->code)) {
     last_error_ = reply.error;
     return;
   }

@@ -13,6 +13,10 @@
 
 namespace parley::replication {
 
+// What an owner says of itself and not of the write: nothing was written there, and another owner
+// may take it.
+bool is_own_trouble(ErrorCode code);
+
 class PassLedger {
  public:
   enum class Step : std::uint8_t {

@@ -66,18 +66,35 @@ void WriteOperation::choose_way() {
   plan_ = std::move(*plan);
   ++round_;
   if (plan_.refusal) return refuse(*plan_.refusal, true);
-  if (plan_.self) {
+  if (plan_.self && !own_trouble_) {
     deadline_timer_.cancel();
     owner_write_ = std::make_unique<OwnerWrite>(
         parts_, request_, seen_, plan_, cluster_key_,
-        [this](WriteReply reply) { finish(std::move(reply)); }, ended_);
+        [this](WriteReply reply) { finish(std::move(reply)); },
+        [this](Error error) { on_declined(std::move(error)); }, ended_);
     return owner_write_->start();
   }
   if (pass_on_ == PassOn::No) {
     return refuse({ErrorCode::WrongRing, "this node does not own the key"});
   }
-  ledger_.plan(plan_.asking_order());
+  pass_around();
+}
+
+void WriteOperation::pass_around() {
+  std::vector<std::size_t> order = plan_.asking_order();
+  if (plan_.self) std::erase(order, *plan_.self);
+  ledger_.plan(std::move(order));
   after_pass();
+}
+
+// Nothing was written here: what any minter would say is the answer, else another owner may take
+// it, which then keeps this one's copy or hint.
+void WriteOperation::on_declined(Error error) {
+  own_trouble_ = std::move(error);
+  const bool final = pass_on_ == PassOn::No || !is_own_trouble(own_trouble_->code);
+  if (final) return refuse(*own_trouble_, true);
+  deadline_timer_.at(request_.deadline, [this] { on_deadline(); });
+  pass_around();
 }
 
 void WriteOperation::pass_to_next() {
@@ -120,8 +137,8 @@ void WriteOperation::after_pass() {
       return finish(*ledger_.best());
     case PassLedger::Step::NobodyReached:
       if (plan_.level.kind == Level::Kind::Any) return write_hints();
-      return refuse(ledger_.last_error().value_or(Error{ErrorCode::Unavailable, "no owner is up"}),
-                    true);
+      if (ledger_.last_error()) return refuse(*ledger_.last_error(), true);
+      return refuse(own_trouble_.value_or(Error{ErrorCode::Unavailable, "no owner is up"}), true);
   }
 }
 
@@ -163,8 +180,9 @@ void WriteOperation::finish(WriteReply reply) {
     reply.error->code = ErrorCode::Unavailable;
   }
   reply_(std::move(reply));
-  // An OwnerWrite goes on until every owner has the write or a hint, and ends by itself.
-  if (owner_write_ == nullptr) ended_();
+  // An OwnerWrite that minted goes on until every owner has the write or a hint, and ends by
+  // itself.
+  if (owner_write_ == nullptr || own_trouble_) ended_();
 }
 
 }  // namespace parley::replication

@@ -26,6 +26,8 @@ class WriteOperation final : public Operation {
   std::optional<Error> inadmissible(const membership::View& view);
   void refuse(Error error, bool with_receipt = false);
   void choose_way();
+  void on_declined(Error error);
+  void pass_around();
   void pass_to_next();
   void on_passed(std::size_t owner, std::uint64_t round, Result<WriteReply> answer);
   void after_pass();
@@ -45,6 +47,7 @@ class WriteOperation final : public Operation {
   PassLedger ledger_;
   std::uint64_t round_ = 0;
   bool finished_ = false;
+  std::optional<Error> own_trouble_;  // why this owner could not mint
   std::unique_ptr<OwnerWrite> owner_write_;
   std::unique_ptr<HintWrite> hint_write_;
   runtime::Timer deadline_timer_, hedge_timer_, ring_timer_;

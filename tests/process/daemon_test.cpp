@@ -152,6 +152,48 @@ TEST_CASE("daemon: a full disk refuses writes, serves reads and recovers", "[dae
   CHECK(eventually(10s, [&] { return cluster.cli(0, {"put", "again", "v"}).exit_code == 0; }));
 }
 
+TEST_CASE("daemon: an owner with a full disk leaves a write to the others", "[daemon]") {
+  if (!Firewall::available()) {
+    WARN("skipped: needs root to mount a small file system");
+    return;
+  }
+  local::ScratchDirectory scratch;
+  const std::string disk = scratch.path() + "/disk";
+  fs::create_directory(disk);
+  REQUIRE(local::run({"mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk}).exit_code == 0);
+  struct Unmount {
+    std::string at;
+    ~Unmount() { local::run({"umount", "-l", at}); }
+  } unmount{disk};
+  LocalClusterOptions options;
+  options.nodes = 3;
+  options.flags = {"--set", "storage.free_bytes_least=16777216"};
+  options.node_flags = {{"--data-dir", disk + "/node"},
+                        {"--data-dir", scratch.path() + "/1"},
+                        {"--data-dir", scratch.path() + "/2"}};
+  options.replace_data_dir = true;
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  std::ofstream(disk + "/filler") << std::string(60'000'000, 'x');
+  const auto client = cluster.client({0}, 5s, false);
+  REQUIRE(eventually(5s, [&] {
+    (void)client->put("probe", "v");
+    return cluster.log(0).find("store.disk_full") != std::string::npos;
+  }));
+  for (const char* level : {"one", "quorum"}) {
+    const auto put = cli_json(cluster, 0, {"put", std::string("k-") + level, "v", "-c", level});
+    INFO(put.json.dump());
+    CHECK(put.exit_code == 0);
+    for (const auto& replica : put.json.at("replicas")) {
+      const bool full = replica.at("address") == cluster.address(0);
+      if (full) CHECK(replica.at("state") != "durable");
+    }
+  }
+  CHECK(cli_json(cluster, 0, {"put", "k-all", "v", "-c", "all"}).exit_code == 5);
+  REQUIRE(fs::remove(disk + "/filler"));
+  CHECK(eventually(15s, [&] { return replicas_equal(*client, "k-quorum"); }));
+}
+
 TEST_CASE("daemon: a foreign cluster's node is not let in", "[daemon]") {
   LocalCluster cluster(single());
   REQUIRE(cluster.start());

@@ -153,6 +153,7 @@ class CountedRepair final : public repair::Repair {
   void member_returned(const NodeId&) override {}
   void replicas_stale(const storage::RecordKey&, const Bytes&,
                       const std::vector<NodeId>&) override {}
+  void record_damaged(const storage::RecordKey&) override {}
   void hint_dropped(const NodeId&, const storage::RecordKey&) override {}
 
   std::size_t rounds = 0;

@@ -58,7 +58,8 @@ TEST_CASE("pass ledger: what an owner refuses for good is given", "[replication]
 
 TEST_CASE("pass ledger: an owner that cannot take it now leaves it to the next",
           "[replication][pass]") {
-  for (const ErrorCode code : {ErrorCode::Overloaded, ErrorCode::DiskFull, ErrorCode::NotReady}) {
+  for (const ErrorCode code :
+       {ErrorCode::Overloaded, ErrorCode::DiskFull, ErrorCode::Damaged, ErrorCode::NotReady}) {
     auto ledger = passing(1, 2);
     ledger.answered(reply_of(Outcome::NotWritten, code));
     CHECK(ledger.step() == Step::TryNext);

@@ -68,7 +68,8 @@ struct ClusterNode {
   std::unique_ptr<Replication> replication;
   membership::ViewPtr view;
   bool takes_writes = true;
-  std::set<NodeId> silent;  // whose calls failed without an answer
+  std::uint64_t free_bytes = 1ULL << 40;  // of its disk; looked at every 100 ms
+  std::set<NodeId> silent;                // whose calls failed without an answer
 };
 
 struct Cluster {
@@ -118,7 +119,11 @@ struct Cluster {
   void start(std::size_t i) {
     ClusterNode& node = nodes[i];
     node.host = &world.node(address(i));
-    if (!node.store) node.store = std::make_unique<fake::TempStore>(node.host->loop());
+    if (!node.store) {
+      auto settings = fake::inline_settings();
+      settings.free_bytes = [&node](const std::string&) { return node.free_bytes; };
+      node.store = std::make_unique<fake::TempStore>(node.host->loop(), settings);
+    }
     node.metrics = std::make_unique<MetricRegistry>();
     auto rpc = runtime::make_rpc(rpc_options, {id(i), 1, base.cluster, "test"}, {address(i), 7401},
                                  node.host->loop(), node.host->network(), Logger{}, *node.metrics);
@@ -260,6 +265,10 @@ struct Cluster {
                                [&](Result<storage::Found> found) { got = *found; });
     REQUIRE(world.run_until([&] { return got.has_value(); }, 1s));
     return *got;
+  }
+  void fill_disk(std::size_t at) {
+    nodes[at].free_bytes = 0;
+    world.run_for(200ms);
   }
   // Overwrites the record with bytes that are no version set: as damaged as a failed checksum.
   void damage(std::size_t at, const std::string& key) {

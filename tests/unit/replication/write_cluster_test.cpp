@@ -256,6 +256,85 @@ TEST_CASE("write: an owner that cannot take it leaves it to the next", "[replica
   CHECK(state_of(reply, cluster.id(owners[1])) == ReplicaState::Durable);
 }
 
+TEST_CASE("write: an owner that cannot mint passes it on", "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  warm(cluster, owners[0], "k");
+  auto at = owners[0];
+  SECTION("its record is damaged") { cluster.damage(owners[0], "k"); }
+  SECTION("its disk is full") { cluster.fill_disk(owners[0]); }
+  SECTION("it was passed to it, and its record is damaged") {
+    cluster.damage(owners[0], "k");
+    at = cluster.others("k")[0];
+  }
+  SECTION("it was passed to it, and its disk is full") {
+    cluster.fill_disk(owners[0]);
+    at = cluster.others("k")[0];
+  }
+  WriteRequest request = cluster.request("k", "v", "quorum");
+  request.op = op_of(7);
+  const auto reply = cluster.write(at, request);
+  CHECK(reply.outcome == Outcome::Ok);
+  CHECK_FALSE(reply.version.empty());
+  CHECK(state_of(reply, cluster.id(owners[0])) == ReplicaState::Hinted);
+  CHECK(count_of(reply, ReplicaState::Durable) == 2);
+  CHECK(reply.hint_holders == std::vector<std::string>{Cluster::address(owners[1])});
+  CHECK(cluster.hints_at(owners[0]) == 0);
+  const auto got = cluster.get(owners[1], "k", "quorum");
+  CHECK(got.values.size() == 2);
+  cluster.world.run_for(3s);
+  for (const std::size_t node : {at, owners[0], owners[1]}) {
+    CHECK(cluster.coordinator(node).in_flight() == 0);
+  }
+}
+
+TEST_CASE("write: an owner that cannot mint and finds no other says why",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  warm(cluster, owners[0], "k");
+  SECTION("all are damaged") {
+    for (const std::size_t owner : owners) cluster.damage(owner, "k");
+    const auto reply = cluster.put(owners[0], "k", "v", "quorum");
+    CHECK(reply.outcome == Outcome::NotWritten);
+    CHECK(reply.error->code == ErrorCode::Damaged);
+    CHECK(count_of(reply, ReplicaState::Failed) == 3);
+    const auto any = cluster.put(owners[0], "k", "v", "any");
+    CHECK(any.outcome == Outcome::Ok);
+    CHECK(count_of(any, ReplicaState::Hinted) == 3);
+  }
+  SECTION("the others are down") {
+    cluster.dead = {owners[1], owners[2]};
+    cluster.publish();
+    cluster.damage(owners[0], "k");
+    const auto one = cluster.put(owners[0], "k", "v", "one");
+    CHECK(one.outcome == Outcome::NotWritten);
+    CHECK(one.error->code == ErrorCode::Damaged);
+    const auto any = cluster.put(owners[0], "k", "v", "any");
+    CHECK(any.outcome == Outcome::Ok);
+    CHECK(count_of(any, ReplicaState::Hinted) == 3);
+    CHECK(any.hint_holders.size() == 2);
+    CHECK(cluster.get(owners[0], "k", "any").from_hint);
+  }
+  SECTION("the others are down, and its disk is full") {
+    cluster.dead = {owners[1], owners[2]};
+    cluster.publish();
+    cluster.fill_disk(owners[0]);
+    for (const char* level : {"one", "any"}) {
+      const auto reply = cluster.put(owners[0], "k", "v", level);
+      CHECK(reply.outcome == Outcome::NotWritten);
+      CHECK(reply.error->code == ErrorCode::DiskFull);
+    }
+  }
+  SECTION("the others are silent") {
+    for (const std::size_t i : {1, 2}) cluster.nodes[owners[i]].host->pause();
+    cluster.damage(owners[0], "k");
+    const auto reply = cluster.put(owners[0], "k", "v", "quorum");
+    CHECK(reply.outcome == Outcome::Unknown);  // one of them may do it yet
+    CHECK(count_of(reply, ReplicaState::NoAnswer) == 3);
+  }
+}
+
 TEST_CASE("write: all owners refuse", "[replication][cluster]") {
   Cluster cluster;
   const auto at = cluster.others("k")[0];
