@@ -58,7 +58,9 @@ void OwnerWrite::fan_out() {
     }
   }
   const Duration patience = parts_.world.options.replica_patience();
+  past_patience_ = false;
   patience_timer_.after(patience, [this] {
+    past_patience_ = true;
     keep_missing_hints();
     evaluate();
   });
@@ -82,11 +84,16 @@ void OwnerWrite::on_ack(std::size_t owner, std::uint64_t round, const Status& ac
     return evaluate();
   }
   const ErrorCode code = ack.error().code;
-  if (code == ErrorCode::WrongRing && !past_deadline_) {
+  if (code == ErrorCode::WrongRing && !past_patience_ && !past_deadline_) {
     wrong_ring_.push_back(owner);
     if (!ring_timer_.pending()) ring_timer_.after(kWrongRingPause, [this] { ask_again(); });
     return;
   }
+  on_failed(owner, code);
+  evaluate();
+}
+
+void OwnerWrite::on_failed(std::size_t owner, ErrorCode code) {
   const bool in_doubt =
       code == ErrorCode::NoAnswer || code == ErrorCode::Unknown || code == ErrorCode::Internal;
   if (in_doubt) {
@@ -95,16 +102,20 @@ void OwnerWrite::on_ack(std::size_t owner, std::uint64_t round, const Status& ac
     quorum_.failed(owner);
   }
   if (quorum_.needs_hint(owner)) keep_hint(owner);
-  evaluate();
 }
 
-// Some owner's ring differed: the same set goes out again, under the plan of now.
+// Some owner's ring differed: the same set goes out again, under the plan of now. Without one their
+// refusal stands.
 void OwnerWrite::ask_again() {
   const auto refused = std::exchange(wrong_ring_, {});
   const auto view = parts_.world.view();
-  if (view == nullptr) return;
-  auto plan = plan_replicas(*view, request_.keyspace, request_.key, request_.level);
-  if (!plan) return;
+  auto plan = view == nullptr
+                  ? Result<ReplicaPlan>(not_ready())
+                  : plan_replicas(*view, request_.keyspace, request_.key, request_.level);
+  if (!plan) {
+    for (const std::size_t owner : refused) on_failed(owner, ErrorCode::WrongRing);
+    return evaluate();
+  }
   const bool same = plan->owner_ids() == plan_.owner_ids();
   plan_ = std::move(*plan);
   if (same) {
@@ -118,8 +129,11 @@ void OwnerWrite::ask_again() {
 
 void OwnerWrite::keep_hint(std::size_t owner) {
   const NodeId target = plan_.owners[owner].node;
+  // After a change of the ring the minter may be no owner any more, and an acked `any` write may
+  // have nothing but its hints.
+  const bool sole = plan_.level.kind == Level::Kind::Any && quorum_.ack_count() == 0;
   quorum_.hint_begun(owner);
-  parts_.hints.add(target, plan_.key, minted_->set, false,
+  parts_.hints.add(target, plan_.key, minted_->set, sole,
                    alive_.guard([this, owner, target, round = round_](Status kept) {
                      if (!kept) parts_.hint_dropped(target, plan_.key);
                      if (round != round_ || over_) return;

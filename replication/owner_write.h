@@ -27,6 +27,7 @@ class OwnerWrite {
   void on_minted(Result<Minted> minted);
   void fan_out();
   void send(std::size_t owner);
+  void on_failed(std::size_t owner, ErrorCode code);
   void on_ack(std::size_t owner, std::uint64_t round, const Status& ack);
   void ask_again();
   void keep_hint(std::size_t owner);
@@ -51,7 +52,7 @@ class OwnerWrite {
   std::uint64_t round_ = 0;  // of the plan: an answer to an older plan changes nothing
   std::vector<std::size_t> wrong_ring_;
   bool replied_ = false;
-  bool past_deadline_ = false;
+  bool past_patience_ = false, past_deadline_ = false;
   bool over_ = false;
   runtime::Timer deadline_timer_, patience_timer_, ring_timer_;
   Lifetime alive_;

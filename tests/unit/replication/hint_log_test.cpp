@@ -148,6 +148,29 @@ TEST_CASE("write: a full hint log does not fail the write of the replicas",
         std::string::npos);
 }
 
+TEST_CASE("write: at any, a damaged hint is replaced by all that other hints of the key hold",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  const auto at = cluster.others("k")[0];
+  for (const std::size_t owner : owners) cluster.kill(owner);
+  cluster.publish();
+  REQUIRE(cluster.put(at, "k", "a", "any").outcome == Outcome::Ok);
+  const storage::HintKey first{cluster.id(owners[0]), cluster.record_key("k")};
+  bool damaged = false;
+  cluster.nodes[at].store->get().update_hint(
+      first, true, {}, [](const storage::Found&) { return std::optional<Bytes>("no version set"); },
+      [&](const Result<storage::Updated>& updated) { damaged = updated.ok(); });
+  REQUIRE(cluster.world.run_until([&] { return damaged; }, 1s));
+  REQUIRE(cluster.put(at, "k", "b", "any").outcome == Outcome::Ok);
+  for (const auto& hint : cluster.hints_of(at, "k")) {
+    const auto set = VersionSet::decode(hint.value);
+    REQUIRE(set);
+    CHECK(set->siblings().size() == 2);
+  }
+  CHECK(cluster.hints_of(at, "k").size() == 3);
+}
+
 TEST_CASE("write: at any, a hint log full of only copies refuses and nothing is written",
           "[replication][cluster]") {
   Cluster cluster;

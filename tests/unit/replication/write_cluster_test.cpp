@@ -193,8 +193,8 @@ TEST_CASE("write: an owner with an old ring is asked again", "[replication][clus
     CHECK(got->outcome == Outcome::Ok);
     CHECK(count_of(*got, ReplicaState::Durable) == 3);
   }
-  SECTION("it never does: unknown, and it gets a hint") {
-    REQUIRE(cluster.world.run_until([&] { return got.has_value(); }, 3s));
+  SECTION("it never does: unknown by the patience, and it gets a hint") {
+    REQUIRE(cluster.world.run_until([&] { return got.has_value(); }, 500ms));
     CHECK(got->outcome == Outcome::Unknown);
     CHECK(state_of(*got, cluster.id(owners[1])) == ReplicaState::Hinted);
     CHECK(got->error->message.find(Cluster::address(owners[0])) != std::string::npos);
@@ -202,6 +202,49 @@ TEST_CASE("write: an owner with an old ring is asked again", "[replication][clus
     cluster.world.run_for(2s);
     CHECK(cluster.hints_at(owners[0]) == 1);
   }
+}
+
+TEST_CASE("write: a node that leaves the cluster under a write awaits nobody for ever",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  cluster.publish_to(owners[1], cluster.ring_without(owners[2]));
+  std::optional<WriteReply> got;
+  cluster.coordinator(owners[0]).write(cluster.request("k", "v", "all"),
+                                       [&](WriteReply reply) { got = std::move(reply); });
+  cluster.world.run_for(10ms);
+  SECTION("it has no view any more") { cluster.nodes[owners[0]].view = nullptr; }
+  SECTION("its view has no ring any more") { cluster.publish_to(owners[0], nullptr); }
+  REQUIRE(cluster.world.run_until([&] { return got.has_value(); }, 500ms));
+  CHECK(got->outcome == Outcome::Unknown);
+  CHECK(state_of(*got, cluster.id(owners[1])) == ReplicaState::Hinted);
+  CHECK(count_of(*got, ReplicaState::Durable) == 2);
+  cluster.world.run_for(1s);
+  CHECK(cluster.hints_at(owners[0]) == 1);
+}
+
+TEST_CASE("write: at any, hints after a change of the ring may be the only copies",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  cluster.publish_to(owners[1], cluster.ring_without(owners[2]));
+  std::optional<WriteReply> got;
+  cluster.coordinator(owners[0]).write(cluster.request("k", "v", "any"),
+                                       [&](WriteReply reply) { got = std::move(reply); });
+  cluster.world.run_for(10ms);
+  // The minter owns the key no more, and nobody who does can be reached.
+  for (const std::size_t node :
+       {owners[1], owners[2], cluster.others("k")[0], cluster.others("k")[1]}) {
+    cluster.kill(node);
+  }
+  cluster.base.ring = cluster.ring_without(owners[0]);
+  cluster.publish();
+  cluster.world.run_for(3s);
+  REQUIRE(got);
+  CHECK(got->outcome == Outcome::Ok);
+  const auto hints = cluster.hints_of(owners[0], "k");
+  CHECK(hints.size() == 3);
+  for (const auto& hint : hints) CHECK(hint.sole);
 }
 
 TEST_CASE("write: rings that stay different end in a refusal, not in doubt",
