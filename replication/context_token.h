@@ -12,6 +12,8 @@
 namespace parley::replication {
 
 inline constexpr std::size_t kContextTokenBytesMost = 64_KiB;
+// What such a token has room for: format 1, code 16, context (format 1, count 4, entries of 32).
+inline constexpr std::size_t kContextEntriesMost = (kContextTokenBytesMost - 22) / 32;
 
 // Raw bytes; the command line shows them as base64url.
 Bytes seal_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,

@@ -5,6 +5,8 @@
 #include <limits>
 #include <utility>
 
+#include "replication/context_token.h"
+
 namespace parley::replication {
 namespace {
 
@@ -50,6 +52,22 @@ std::optional<Dot> continued(const LocalState& local, const MintRequest& request
 }
 
 Error damaged() { return {ErrorCode::Damaged, "the local record is damaged", 0}; }
+
+// A context only grows, and clients carry it: past what a token holds no read could be answered
+// with one that a write may give back.
+Status check_context(const VersionSet& set, const MintRequest& request, bool new_actor) {
+  const auto& known = set.context().entries();
+  const auto& seen = request.seen.entries();
+  const auto more = std::count_if(seen.begin(), seen.end(),
+                                  [&](const auto& entry) { return !known.contains(entry.first); });
+  const std::size_t entries = known.size() + static_cast<std::size_t>(more) + (new_actor ? 1 : 0);
+  if (entries <= kContextEntriesMost) return Done{};
+  return Error{ErrorCode::TooLarge,
+               "the causal context of the key would name " + std::to_string(entries) +
+                   " actors, the most is " + std::to_string(kContextEntriesMost) +
+                   ": too many nodes and hints have minted for this key",
+               0};
+}
 
 Status check_limits(const VersionSet& set, const MintRequest& request, const MintLimits& limits) {
   std::size_t siblings = 1;
@@ -97,9 +115,11 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
       if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
     }
   }
-  const Status within = check_limits(local.set, request, limits);
-  if (!within) return within.error();
   std::optional<Dot> dot = continued(local, request, own, epochs.bounds());
+  for (const Status& within : {check_limits(local.set, request, limits),
+                               check_context(local.set, request, !dot.has_value())}) {
+    if (!within) return within.error();
+  }
   while (!dot) {
     const auto draw = epochs.draw();
     if (!draw) return Error{ErrorCode::Overloaded, "no key epoch is leased yet", kLeaseRetryMs};

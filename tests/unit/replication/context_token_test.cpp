@@ -56,6 +56,19 @@ TEST_CASE("context token: every cut, flipped and added byte is refused", "[token
   refused(open_context(kKey, keyspace(1), "key", Bytes(60, '\x07')), "unknown format");
 }
 
+TEST_CASE("context token: the most entries fit, one more does not", "[token]") {
+  VersionVector full;
+  const StorageId storage = context().entries().begin()->first.storage;
+  for (std::uint64_t i = 1; i <= kContextEntriesMost; ++i) full.add(Dot{Actor{storage, i}, 1});
+  Bytes token = seal_context(kKey, keyspace(1), "key", full);
+  const auto opened = open_context(kKey, keyspace(1), "key", token);
+  REQUIRE(opened);
+  CHECK(*opened == full);
+  full.add(Dot{Actor{storage, kContextEntriesMost + 1}, 1});
+  token = seal_context(kKey, keyspace(1), "key", full);
+  refused(open_context(kKey, keyspace(1), "key", token), "too long");
+}
+
 TEST_CASE("context token: golden bytes", "[token][golden]") {
   CHECK(to_hex(seal_context(kKey, keyspace(1), "key", context())) ==
         "018035e343b2da15286397ba703a8b08bf"

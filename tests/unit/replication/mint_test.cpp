@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "replication/context_token.h"
 #include "replication/epoch_range.h"
 #include "tests/catch.h"
 
@@ -154,6 +155,40 @@ TEST_CASE("mint: caps hold for what would result", "[mint]") {
   request.value = "12345678";
   CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits));
   CHECK(epochs.range.bounds().next == 10);  // nothing was drawn for what was refused
+}
+
+TEST_CASE("mint: refused before its context outgrows every token", "[mint]") {
+  Epochs epochs;
+  LocalState local{Condition::Sound, {}};
+  VersionVector seen;
+  // A write at `any` that no owner could take: each has an actor of its own.
+  for (std::uint64_t i = 1; i < kContextEntriesMost; ++i) {
+    const Dot one{Actor{storage_of(2), i}, 1};
+    local.set.write(seen, {one, false, {}, "v"});
+    seen.add(one);
+  }
+  MintRequest request = put("v");
+  request.seen = seen;
+  const auto last = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE(last);
+  CHECK(last->set.context().entries().size() == kContextEntriesMost);
+  SECTION("by what the record knows") {
+    local.set = last->set;
+    // An actor that goes on adds nothing.
+    request.seen.add(last->dot);
+    CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits)->dot.counter == 2);
+    local.set.write(request.seen, {Dot{Actor{storage_of(3), 1}, 1}, false, {}, "v"});
+  }
+  SECTION("by what the client has seen") {
+    request.seen.add(Dot{Actor{storage_of(3), 1}, 1});
+    request.seen.add(Dot{Actor{storage_of(3), 2}, 1});
+  }
+  const auto next = epochs.range.bounds().next;
+  const auto refused = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::TooLarge);
+  CHECK(refused.error().message.find("context") != std::string::npos);
+  CHECK(epochs.range.bounds().next == next);
 }
 
 TEST_CASE("mint: overloaded while no epoch is leased; a delete has no value", "[mint]") {
