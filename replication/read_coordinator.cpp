@@ -36,7 +36,7 @@ void ReadOperation::plan_and_ask() {
   wrong_ring_ = false;
   repairing_.clear();  // places in the old plan
   if (plan_.refusal) return refuse(*plan_.refusal);
-  merge_.emplace(plan_.owners.size(), plan_.asking_order(), plan_.required,
+  merge_.emplace(request_.key, plan_.owners.size(), plan_.asking_order(), plan_.required,
                  majority_of(plan_.owners.size()));
   hedge_timer_.after(parts_.world.options.read_hedge(), [this] { hedge(); });
   // Once for all rounds: rings that stay different must not keep the hints from answering.
@@ -59,8 +59,8 @@ void ReadOperation::advance() {
 void ReadOperation::ask(const std::vector<std::size_t>& owners) {
   for (const std::size_t owner : owners) {
     parts_.peers.read_copy(plan_.owners[owner], plan_, request_.deadline,
-                           alive_.guard([this, owner, round = round_](Result<VersionSet> set) {
-                             on_read(owner, round, std::move(set));
+                           alive_.guard([this, owner, round = round_](Result<ReadAnswer> answer) {
+                             on_read(owner, round, std::move(answer));
                            }));
   }
 }
@@ -71,12 +71,11 @@ void ReadOperation::hedge() {
   hedge_timer_.after(parts_.world.options.read_hedge(), [this] { hedge(); });
 }
 
-void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<VersionSet> set) {
+void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<ReadAnswer> answer) {
   if (finished_ || round != round_) return;
-  if (set) {
-    merge_->answered(owner, std::move(*set));
-  } else {
-    wrong_ring_ = wrong_ring_ || set.error().code == ErrorCode::WrongRing;
+  const Status read = answer ? merge_->answered(owner, std::move(*answer)) : Status(answer.error());
+  if (!read) {
+    wrong_ring_ = wrong_ring_ || read.error().code == ErrorCode::WrongRing;
     merge_->failed(owner);
   }
   advance();
@@ -84,7 +83,7 @@ void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<Versi
 
 void ReadOperation::repair(const std::vector<std::size_t>& owners) {
   if (owners.empty()) return;
-  const Bytes set = merge_->merged().encode();
+  const Bytes& set = merge_->merged_bytes();
   for (const std::size_t owner : owners) {
     repairing_.push_back(owner);
     parts_.peers.store_copy(
@@ -157,8 +156,9 @@ void ReadOperation::on_deadline() {
 void ReadOperation::answer(const VersionSet& set, bool from_hint) {
   ReadReply reply;
   reply.outcome = Outcome::Ok;
-  for (const Sibling& sibling : set.visible()) {
-    if (!sibling.tombstone) reply.values.push_back({sibling.value, to_text(sibling.dot)});
+  for (Sibling& sibling : set.visible()) {
+    if (sibling.tombstone) continue;
+    reply.values.push_back({std::move(sibling.value), to_text(sibling.dot)});
   }
   reply.found = !reply.values.empty();
   if (reply.values.size() > 1) parts_.metrics.sibling_reads.add();
@@ -174,7 +174,7 @@ void ReadOperation::answer(const VersionSet& set, bool from_hint) {
   if (!stale.empty()) {
     parts_.metrics.read_repairs.with({"background"}).add(stale.size());
     if (parts_.observer != nullptr) {
-      parts_.observer->replicas_stale(plan_.key, set.encode(), stale);
+      parts_.observer->replicas_stale(plan_.key, merge_->merged_bytes(), stale);
     }
   }
   finish(std::move(reply));

@@ -23,7 +23,7 @@ class ReadOperation final : public Operation {
   void advance();
   void ask(const std::vector<std::size_t>& owners);
   void hedge();
-  void on_read(std::size_t owner, std::uint64_t round, Result<VersionSet> set);
+  void on_read(std::size_t owner, std::uint64_t round, Result<ReadAnswer> answer);
   void repair(const std::vector<std::size_t>& owners);
   void give_up_repairs();
   void on_unavailable();

@@ -4,9 +4,13 @@
 
 namespace parley::replication {
 
-ReadMerge::ReadMerge(std::size_t owners, std::vector<std::size_t> order, std::size_t required,
-                     std::size_t majority)
-    : slots_(owners), order_(std::move(order)), required_(required), majority_(majority) {}
+ReadMerge::ReadMerge(Bytes key, std::size_t owners, std::vector<std::size_t> order,
+                     std::size_t required, std::size_t majority)
+    : key_(std::move(key)),
+      slots_(owners),
+      order_(std::move(order)),
+      required_(required),
+      majority_(majority) {}
 
 std::size_t ReadMerge::count(State state) const {
   return static_cast<std::size_t>(std::count_if(
@@ -60,13 +64,44 @@ std::vector<std::size_t> ReadMerge::to_ask(std::size_t extra) {
   return next;
 }
 
-void ReadMerge::answered(std::size_t owner, VersionSet set) {
+Status ReadMerge::answered(std::size_t owner, ReadAnswer answer) {
   Slot& slot = slots_.at(owner);
   // What comes after repair began changes nothing: the answer is settled by then.
-  if (slot.state != State::Asked || mending_) return;
+  if (slot.state != State::Asked || mending_) return Done{};
+  if (answer.digest != 0 && answer.digest != merged_digest_) {
+    const Status taken = take(answer);
+    if (!taken) {
+      slot.state = State::Failed;
+      return taken;
+    }
+  }
   slot.state = State::Answered;
-  merged_.merge(set);
-  slot.set = std::move(set);
+  slot.digest = answer.digest;
+  return Done{};
+}
+
+// Joins a set that differs from the merged one.
+Status ReadMerge::take(ReadAnswer& answer) {
+  if (!answer.set) {
+    auto set = VersionSet::decode(answer.bytes);
+    if (!set) return set.error();
+    answer.set = std::move(*set);
+  }
+  if (merged_.empty()) {
+    merged_ = std::move(*answer.set);
+    merged_digest_ = answer.digest;
+    merged_bytes_ = std::move(answer.bytes);
+    return Done{};
+  }
+  merged_.merge(*answer.set);
+  merged_bytes_ = merged_.encode();
+  merged_digest_ = storage::record_digest(key_, merged_bytes_);
+  return Done{};
+}
+
+const Bytes& ReadMerge::merged_bytes() {
+  if (merged_bytes_.empty() && !merged_.empty()) merged_bytes_ = merged_.encode();
+  return merged_bytes_;
 }
 
 void ReadMerge::failed(std::size_t owner) {
@@ -106,7 +141,7 @@ std::vector<std::size_t> ReadMerge::stale() const {
   if (merged_.empty()) return out;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    const bool differs = slot.state == State::Answered && slot.set != merged_;
+    const bool differs = slot.state == State::Answered && slot.digest != merged_digest_;
     if (differs && slot.mend != Mend::Done) out.push_back(i);
   }
   return out;

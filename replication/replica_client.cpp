@@ -51,20 +51,19 @@ void ReplicaClient::store_copy(const PlannedOwner& to, const ReplicaPlan& plan, 
 }
 
 void ReplicaClient::read_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
-                              std::function<void(Result<VersionSet>)> done) {
+                              std::function<void(Result<ReadAnswer>)> done) {
   if (to.self) {
     return replica_.read(plan.key, [done](Result<LocalCopy> copy) {
       if (!copy) return done(copy.error());
-      done(std::move(copy->set));
+      done(ReadAnswer::decoded(copy->digest, std::move(copy->set)));
     });
   }
-  call<ReadCopyReply>(to.node, to.peer, runtime::Verb::ReadCopy,
-                      encode_read_copy_request({copy_of(plan)}), plan, deadline,
-                      decode_read_copy_reply, [done](Result<ReadCopyReply> reply) {
-                        if (!reply) return done(reply.error());
-                        if (reply->set.empty()) return done(VersionSet{});
-                        done(VersionSet::decode(reply->set));
-                      });
+  call<ReadCopyReply>(
+      to.node, to.peer, runtime::Verb::ReadCopy, encode_read_copy_request({copy_of(plan)}), plan,
+      deadline, decode_read_copy_reply, [done, key = plan.key.key](Result<ReadCopyReply> reply) {
+        if (!reply) return done(reply.error());
+        done(ReadAnswer::received(key, std::move(reply->set)));
+      });
 }
 
 void ReplicaClient::inspect_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,

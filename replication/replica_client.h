@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/lifetime.h"
+#include "replication/read_answer.h"
 #include "replication/replica_codec.h"
 #include "replication/replica_plan.h"
 
@@ -23,7 +24,7 @@ class ReplicaClient {
                   storage::Durability durability, Instant deadline,
                   std::function<void(Status)> done);
   void read_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
-                 std::function<void(Result<VersionSet>)> done);
+                 std::function<void(Result<ReadAnswer>)> done);
   void inspect_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
                     std::function<void(Result<InspectCopyReply>)> done);
   void store_hint(const LiveNode& to, const ReplicaPlan& plan, const NodeId& target,

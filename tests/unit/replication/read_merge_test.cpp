@@ -8,6 +8,8 @@ namespace {
 using Step = ReadMerge::Step;
 using Owners = std::vector<std::size_t>;
 
+const Bytes kKey = "k";
+
 VersionSet set_of(std::uint8_t storage, std::uint64_t counter = 1) {
   StorageId id;
   id.octets[0] = storage;
@@ -20,8 +22,12 @@ VersionSet set_of(std::uint8_t storage, std::uint64_t counter = 1) {
   }
   return set;
 }
+ReadAnswer from_afar(const VersionSet& set) { return ReadAnswer::received(kKey, set.encode()); }
+ReadAnswer from_here(const VersionSet& set) {
+  return ReadAnswer::decoded(storage::record_digest(kKey, set.encode()), set);
+}
 ReadMerge reading(std::size_t required, Owners order = {0, 1, 2}) {
-  return ReadMerge(3, std::move(order), required, 2);
+  return ReadMerge(kKey, 3, std::move(order), required, 2);
 }
 
 }  // namespace
@@ -34,9 +40,9 @@ TEST_CASE("read merge: asks as many as the level needs, then hedges", "[replicat
   CHECK(merge.asked() == 2);
   CHECK(merge.to_ask(1) == Owners{1});
   CHECK(merge.to_ask(1).empty());
-  merge.answered(1, set_of(1));
+  REQUIRE(merge.answered(1, from_afar(set_of(1))));
   CHECK(merge.step() == Step::Ask);
-  merge.answered(2, set_of(1));
+  REQUIRE(merge.answered(2, from_afar(set_of(1))));
   CHECK(merge.step() == Step::Answer);
   CHECK(merge.answer_count() == 2);
   CHECK(merge.agreed() == 2);
@@ -64,12 +70,12 @@ TEST_CASE("read merge: too few are up", "[replication][merge]") {
 TEST_CASE("read merge: answers of nobody asked and second answers change nothing",
           "[replication][merge]") {
   auto merge = reading(1);
-  merge.answered(0, set_of(1));
+  REQUIRE(merge.answered(0, from_afar(set_of(1))));
   CHECK(merge.answer_count() == 0);
   merge.failed(0);
   merge.to_ask();
-  merge.answered(0, set_of(1));
-  merge.answered(0, set_of(2));
+  REQUIRE(merge.answered(0, from_afar(set_of(1))));
+  REQUIRE(merge.answered(0, from_afar(set_of(2))));
   merge.failed(0);
   CHECK(merge.merged() == set_of(1));
   CHECK(merge.step() == Step::Answer);
@@ -79,8 +85,8 @@ TEST_CASE("read merge: below a majority nothing is repaired before the answer",
           "[replication][merge]") {
   auto merge = reading(1);
   merge.to_ask(1);
-  merge.answered(0, set_of(1, 1));
-  merge.answered(1, set_of(1, 2));
+  REQUIRE(merge.answered(0, from_afar(set_of(1, 1))));
+  REQUIRE(merge.answered(1, from_afar(set_of(1, 2))));
   CHECK(merge.step() == Step::Answer);
   CHECK(merge.merged() == set_of(1, 2));
   CHECK(merge.stale() == Owners{0});
@@ -90,8 +96,8 @@ TEST_CASE("read merge: below a majority nothing is repaired before the answer",
 TEST_CASE("read merge: a majority read mends the stale before it answers", "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask();
-  merge.answered(0, set_of(1, 2));
-  merge.answered(1, set_of(1, 1));
+  REQUIRE(merge.answered(0, from_afar(set_of(1, 2))));
+  REQUIRE(merge.answered(1, from_afar(set_of(1, 1))));
   REQUIRE(merge.step() == Step::Repair);
   CHECK(merge.to_repair() == Owners{1});
   CHECK(merge.to_repair().empty());  // under way
@@ -124,10 +130,10 @@ TEST_CASE("read merge: an answer after repair began does not change what is repa
           "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask(1);
-  merge.answered(0, set_of(1, 2));
-  merge.answered(1, set_of(1, 1));
+  REQUIRE(merge.answered(0, from_afar(set_of(1, 2))));
+  REQUIRE(merge.answered(1, from_afar(set_of(1, 1))));
   merge.to_repair();
-  merge.answered(2, set_of(1, 3));
+  REQUIRE(merge.answered(2, from_afar(set_of(1, 3))));
   CHECK(merge.merged() == set_of(1, 2));
   CHECK(merge.answer_count() == 2);
   merge.repair_failed(1);
@@ -137,9 +143,9 @@ TEST_CASE("read merge: an answer after repair began does not change what is repa
 TEST_CASE("read merge: siblings of two replicas need two repairs", "[replication][merge]") {
   auto merge = reading(3);
   merge.to_ask();
-  merge.answered(0, set_of(1));
-  merge.answered(1, set_of(2));
-  merge.answered(2, set_of(1));
+  REQUIRE(merge.answered(0, from_afar(set_of(1))));
+  REQUIRE(merge.answered(1, from_afar(set_of(2))));
+  REQUIRE(merge.answered(2, from_afar(set_of(1))));
   CHECK(merge.agreed() == 0);
   REQUIRE(merge.step() == Step::Repair);
   CHECK(merge.to_repair() == Owners{0, 1, 2});
@@ -154,8 +160,8 @@ TEST_CASE("read merge: siblings of two replicas need two repairs", "[replication
 TEST_CASE("read merge: a key that nobody has needs no repair", "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask();
-  merge.answered(0, {});
-  merge.answered(1, {});
+  REQUIRE(merge.answered(0, ReadAnswer::none()));
+  REQUIRE(merge.answered(1, ReadAnswer::none()));
   CHECK(merge.step() == Step::Answer);
   CHECK(merge.merged().empty());
   CHECK(merge.stale().empty());
@@ -164,9 +170,9 @@ TEST_CASE("read merge: a key that nobody has needs no repair", "[replication][me
 TEST_CASE("read merge: an owner that has failed is not given a copy", "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask(1);
-  merge.answered(0, set_of(1, 2));
+  REQUIRE(merge.answered(0, from_afar(set_of(1, 2))));
   merge.failed(2);
-  merge.answered(1, set_of(1, 1));
+  REQUIRE(merge.answered(1, from_afar(set_of(1, 1))));
   CHECK(merge.to_repair() == Owners{1});
   merge.repair_failed(1);
   CHECK(merge.to_repair().empty());
@@ -176,15 +182,59 @@ TEST_CASE("read merge: an owner that has failed is not given a copy", "[replicat
 TEST_CASE("read merge: what failed is neither stale nor sent anything", "[replication][merge]") {
   auto merge = reading(2);
   merge.to_ask(1);
-  merge.answered(0, set_of(1, 2));
+  REQUIRE(merge.answered(0, from_afar(set_of(1, 2))));
   merge.failed(1);  // a damaged record: it takes no copy
-  merge.answered(2, {});
+  REQUIRE(merge.answered(2, ReadAnswer::none()));
   REQUIRE(merge.step() == Step::Repair);
   CHECK(merge.stale() == Owners{2});
   CHECK(merge.to_repair() == Owners{2});
   merge.repair_failed(2);
   CHECK(merge.to_repair().empty());
   CHECK(merge.step() == Step::Unavailable);
+}
+
+TEST_CASE("read merge: decoded and encoded answers are compared alike", "[replication][merge]") {
+  for (const bool here_first : {true, false}) {
+    auto merge = reading(2);
+    merge.to_ask();
+    REQUIRE(merge.answered(0, here_first ? from_here(set_of(1, 2)) : from_afar(set_of(1, 2))));
+    REQUIRE(merge.answered(1, here_first ? from_afar(set_of(1, 2)) : from_here(set_of(1, 2))));
+    CHECK(merge.step() == Step::Answer);
+    CHECK(merge.agreed() == 2);
+    CHECK(merge.merged() == set_of(1, 2));
+    CHECK(merge.merged_bytes() == set_of(1, 2).encode());
+  }
+}
+
+TEST_CASE("read merge: what is merged is encoded as the sets would be", "[replication][merge]") {
+  auto merge = reading(3);
+  CHECK(merge.merged_bytes().empty());
+  merge.to_ask();
+  auto both = set_of(1, 2);
+  both.merge(set_of(2));
+  REQUIRE(merge.answered(0, from_here(set_of(1, 2))));
+  REQUIRE(merge.answered(1, from_afar(set_of(2))));
+  CHECK(merge.merged() == both);
+  CHECK(merge.merged_bytes() == both.encode());
+  CHECK(merge.agreed() == 0);
+  REQUIRE(merge.answered(2, from_afar(both)));  // knew all of it
+  CHECK(merge.agreed() == 1);
+  CHECK(merge.to_repair() == Owners{0, 1});
+}
+
+TEST_CASE("read merge: bytes that are no version set are a failure", "[replication][merge]") {
+  auto merge = reading(1);
+  merge.to_ask(2);
+  const Status taken = merge.answered(0, ReadAnswer::received(kKey, "no version set"));
+  REQUIRE_FALSE(taken);
+  CHECK(taken.error().code == ErrorCode::InvalidArgument);
+  CHECK(merge.answer_count() == 0);
+  CHECK(merge.merged().empty());
+  CHECK(merge.step() == Step::Ask);
+  // Nor are they the same as a record that nobody has.
+  REQUIRE(merge.answered(1, ReadAnswer::none()));
+  CHECK(merge.step() == Step::Answer);
+  CHECK(merge.agreed() == 1);
 }
 
 }  // namespace parley::replication
