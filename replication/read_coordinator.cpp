@@ -1,5 +1,7 @@
 #include "replication/read_coordinator.h"
 
+#include <utility>
+
 #include "replication/context_token.h"
 
 namespace parley::replication {
@@ -35,6 +37,7 @@ void ReadOperation::plan_and_ask() {
   ++round_;
   wrong_ring_ = false;
   repairing_.clear();  // places in the old plan
+  failures_.clear();
   if (plan_.refusal) return refuse(*plan_.refusal);
   merge_.emplace(request_.key, plan_.owners.size(), plan_.asking_order(), plan_.required,
                  majority_of(plan_.owners.size()));
@@ -75,7 +78,7 @@ void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<ReadA
   if (finished_ || round != round_) return;
   const Status read = answer ? merge_->answered(owner, std::move(*answer)) : Status(answer.error());
   if (!read) {
-    wrong_ring_ = wrong_ring_ || read.error().code == ErrorCode::WrongRing;
+    note_failure(owner, read.error().code);
     merge_->failed(owner);
   }
   advance();
@@ -86,19 +89,19 @@ void ReadOperation::repair(const std::vector<std::size_t>& owners) {
   const Bytes& set = merge_->merged_bytes();
   for (const std::size_t owner : owners) {
     repairing_.push_back(owner);
-    parts_.peers.store_copy(
-        plan_.owners[owner], plan_, set, storage::Durability::Fsync, request_.deadline,
-        alive_.guard([this, owner, round = round_](const Status& stored) {
-          if (finished_ || round != round_) return;
-          if (stored) {
-            merge_->repaired(owner);
-            parts_.metrics.read_repairs.with({"blocking"}).add();
-          } else {
-            wrong_ring_ = wrong_ring_ || stored.error().code == ErrorCode::WrongRing;
-            merge_->repair_failed(owner);
-          }
-          advance();
-        }));
+    parts_.peers.store_copy(plan_.owners[owner], plan_, set, storage::Durability::Fsync,
+                            request_.deadline,
+                            alive_.guard([this, owner, round = round_](const Status& stored) {
+                              if (finished_ || round != round_) return;
+                              if (stored) {
+                                merge_->repaired(owner);
+                                parts_.metrics.read_repairs.with({"blocking"}).add();
+                              } else {
+                                note_failure(owner, stored.error().code);
+                                merge_->repair_failed(owner);
+                              }
+                              advance();
+                            }));
   }
   patience_timer_.after(parts_.world.options.replica_patience(), [this] { give_up_repairs(); });
 }
@@ -109,7 +112,9 @@ void ReadOperation::give_up_repairs() {
   for (const std::size_t owner : repairing_) spare.repair_failed(owner);
   if (spare.step() == ReadMerge::Step::Unavailable) return;  // nobody else: wait for them
   merge_ = std::move(spare);
-  repairing_.clear();
+  for (const std::size_t owner : std::exchange(repairing_, {})) {
+    note_failure(owner, ErrorCode::NoAnswer);
+  }
   advance();
 }
 
@@ -119,11 +124,34 @@ void ReadOperation::on_unavailable() {
     return;
   }
   if (plan_.level.kind == Level::Kind::Any) return search_hints();
-  refuse({ErrorCode::Unavailable, std::to_string(merge_->answer_count()) + " of " +
-                                      std::to_string(plan_.required) +
-                                      " required replicas answered, and " +
-                                      std::to_string(merge_->agreed() + merge_->repaired_count()) +
-                                      " hold what was read; no more can"});
+  refuse({ErrorCode::Unavailable, shortfall("")});
+}
+
+void ReadOperation::note_failure(std::size_t owner, ErrorCode code) {
+  wrong_ring_ = wrong_ring_ || code == ErrorCode::WrongRing;
+  failures_[owner] = code;
+}
+
+// Which of the two is missing: answers, or replicas that hold what was read.
+std::string ReadOperation::shortfall(const std::string& when) const {
+  const std::size_t answers = merge_->answer_count();
+  std::string text = std::to_string(answers) + " of " + std::to_string(plan_.required) +
+                     " required replicas answered";
+  if (answers < plan_.required) {
+    text += when.empty() ? ", and too few are left" : when;
+  } else {
+    text += ", but they differ, and only " + std::to_string(merge_->holders()) +
+            " could be made to hold all that was read" + when;
+  }
+  std::string failed;
+  for (std::size_t i = 0; i < plan_.owners.size(); ++i) {
+    const PlannedOwner& owner = plan_.owners[i];
+    const auto failure = failures_.find(i);
+    if (owner.up && failure == failures_.end()) continue;
+    failed += (failed.empty() ? "; failed: " : ", ") + owner.peer.address + " (" +
+              (owner.up ? to_text(failure->second) : "down") + ")";
+  }
+  return text + failed;
 }
 
 void ReadOperation::search_hints() {
@@ -147,10 +175,7 @@ void ReadOperation::answer_from_hints() {
 void ReadOperation::on_deadline() {
   if (finished_) return;
   if (search_ != nullptr && !search_->merged().empty()) return answer(search_->merged(), true);
-  const std::size_t answers = merge_ ? merge_->answer_count() : 0;
-  refuse({ErrorCode::Unavailable, std::to_string(answers) + " of " +
-                                      std::to_string(plan_.required) +
-                                      " required replicas answered before the deadline"});
+  refuse({ErrorCode::Unavailable, shortfall(" before the deadline")});
 }
 
 void ReadOperation::answer(const VersionSet& set, bool from_hint) {

@@ -3,7 +3,9 @@
 // does.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "base/lifetime.h"
 #include "replication/coordination.h"
@@ -27,6 +29,8 @@ class ReadOperation final : public Operation {
   void repair(const std::vector<std::size_t>& owners);
   void give_up_repairs();
   void on_unavailable();
+  void note_failure(std::size_t owner, ErrorCode code);
+  std::string shortfall(const std::string& when) const;
   void search_hints();
   void answer_from_hints();
   void on_deadline();
@@ -42,7 +46,8 @@ class ReadOperation final : public Operation {
   membership::ViewPtr view_;
   ReplicaPlan plan_;
   std::optional<ReadMerge> merge_;
-  std::vector<std::size_t> repairing_;
+  std::vector<std::size_t> repairing_;         // not answered yet
+  std::map<std::size_t, ErrorCode> failures_;  // of the present plan
   std::uint64_t round_ = 0;
   bool wrong_ring_ = false;
   bool finished_ = false;

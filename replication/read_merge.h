@@ -48,6 +48,7 @@ class ReadMerge {
   std::size_t answer_count() const;
   std::size_t agreed() const;  // answers that were the merged set by themselves
   std::size_t repaired_count() const;
+  std::size_t holders() const;  // durably hold the merged set: agreed or repaired
   // Answered otherwise, and not repaired: for the background.
   std::vector<std::size_t> stale() const;
 
@@ -67,7 +68,6 @@ class ReadMerge {
   }
   Status take(ReadAnswer& answer);
   bool repairs() const { return required_ >= majority_; }
-  std::size_t holders() const;
   std::size_t count(State state) const;
   std::size_t count(Mend mend) const;
 

@@ -165,6 +165,78 @@ TEST_CASE("read: a replica that falls silent during its repair is replaced",
   }
 }
 
+TEST_CASE("read: unavailable says whether answers or holders are missing, and who failed",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  const auto at = cluster.others("k")[0];
+  make_stale(cluster, "k", owners[0]);
+  const auto name = [&](std::size_t place) { return Cluster::address(owners[place]); };
+  SECTION("too few answer") {
+    cluster.refuse(owners[0], Verb::ReadCopy, ErrorCode::Overloaded);
+    cluster.damage(owners[1], "k");
+    const auto got = cluster.get(at, "k", "quorum");
+    REQUIRE(got.error);
+    CHECK(got.error->message ==
+          "0 of 2 required replicas answered, and too few are left; failed: " + name(0) +
+              " (overloaded), " + name(1) + " (damaged)");
+  }
+  SECTION("and one is down") {
+    cluster.kill(owners[2]);
+    cluster.publish();
+    cluster.refuse(owners[0], Verb::ReadCopy, ErrorCode::Overloaded);
+    const auto got = cluster.get(at, "k", "quorum");
+    REQUIRE(got.error);
+    CHECK(got.error->message ==
+          "0 of 2 required replicas answered, and too few are left; failed: " + name(0) +
+              " (overloaded), " + name(2) + " (down)");
+  }
+  SECTION("too few answer in time") {
+    cluster.refuse(owners[0], Verb::ReadCopy, std::nullopt);
+    cluster.damage(owners[1], "k");
+    const auto got = cluster.get(at, "k", "quorum");
+    REQUIRE(got.error);
+    CHECK(got.error->message == "1 of 2 required replicas answered before the deadline; failed: " +
+                                    name(1) + " (damaged)");
+  }
+  SECTION("enough answer, too few can be made to hold what was read") {
+    cluster.refuse(owners[0], Verb::StoreCopy, ErrorCode::DiskFull);
+    cluster.damage(owners[2], "k");
+    cluster.refuse(owners[2], Verb::StoreCopy, ErrorCode::DiskFull);
+    const auto got = cluster.get(at, "k", "quorum");
+    CHECK(got.answered == 2);
+    REQUIRE(got.error);
+    CHECK(got.error->message ==
+          "2 of 2 required replicas answered, but they differ, and only 1 could be made to hold "
+          "all that was read; failed: " +
+              name(0) + " (disk_full), " + name(2) + " (disk_full)");
+  }
+  SECTION("enough answer, and one falls silent") {
+    cluster.refuse(owners[0], Verb::StoreCopy, std::nullopt);
+    cluster.damage(owners[2], "k");
+    cluster.refuse(owners[2], Verb::StoreCopy, ErrorCode::DiskFull);
+    const auto got = cluster.get(at, "k", "quorum");
+    CHECK(got.answered == 2);
+    REQUIRE(got.error);
+    CHECK(got.error->message ==
+          "2 of 2 required replicas answered, but they differ, and only 1 could be made to hold "
+          "all that was read; failed: " +
+              name(0) + " (no_answer), " + name(2) + " (disk_full)");
+  }
+  SECTION("enough answer, and a repair does not end in time") {
+    cluster.refuse(owners[0], Verb::StoreCopy, std::nullopt);
+    cluster.kill(owners[2]);
+    cluster.publish();
+    const auto got = cluster.get(at, "k", "quorum");
+    CHECK(got.answered == 2);
+    REQUIRE(got.error);
+    CHECK(got.error->message ==
+          "2 of 2 required replicas answered, but they differ, and only 1 could be made to hold "
+          "all that was read before the deadline; failed: " +
+              name(2) + " (down)");
+  }
+}
+
 TEST_CASE("read: a coordinator with an old ring plans anew", "[replication][cluster]") {
   Cluster cluster;
   const auto owners = cluster.owners("k");
