@@ -45,6 +45,7 @@ void OwnerWrite::on_minted(Result<Minted> minted) {
 }
 
 void OwnerWrite::fan_out() {
+  OutgoingCopy copy(plan_, minted_->set, request_.durability);
   for (std::size_t i = 0; i < plan_.owners.size(); ++i) {
     const PlannedOwner& owner = plan_.owners[i];
     if (owner.self) {
@@ -52,7 +53,7 @@ void OwnerWrite::fan_out() {
       quorum_.acked(i, request_.durability);
     } else if (owner.up) {
       quorum_.asked(i);
-      send(i);
+      send(i, copy);
     } else {
       keep_hint(i);
     }
@@ -68,12 +69,11 @@ void OwnerWrite::fan_out() {
   evaluate();
 }
 
-void OwnerWrite::send(std::size_t owner) {
+void OwnerWrite::send(std::size_t owner, OutgoingCopy& copy) {
   // After the deadline nobody waits, but the copies still have to get where they belong.
   const Instant least = parts_.world.loop.now() + parts_.world.options.replica_patience();
   parts_.peers.store_copy(
-      plan_.owners[owner], plan_, minted_->set, request_.durability,
-      std::max(request_.deadline, least),
+      plan_.owners[owner], copy, std::max(request_.deadline, least),
       alive_.guard([this, owner, round = round_](Status ack) { on_ack(owner, round, ack); }));
 }
 
@@ -119,7 +119,8 @@ void OwnerWrite::ask_again() {
   const bool same = plan->owner_ids() == plan_.owner_ids();
   plan_ = std::move(*plan);
   if (same) {
-    for (const std::size_t owner : refused) send(owner);
+    OutgoingCopy copy(plan_, minted_->set, request_.durability);
+    for (const std::size_t owner : refused) send(owner, copy);
     return;
   }
   ++round_;

@@ -26,7 +26,7 @@ class OwnerWrite {
  private:
   void on_minted(Result<Minted> minted);
   void fan_out();
-  void send(std::size_t owner);
+  void send(std::size_t owner, OutgoingCopy& copy);
   void on_failed(std::size_t owner, ErrorCode code);
   void on_ack(std::size_t owner, std::uint64_t round, const Status& ack);
   void ask_again();

@@ -86,11 +86,10 @@ void ReadOperation::on_read(std::size_t owner, std::uint64_t round, Result<ReadA
 
 void ReadOperation::repair(const std::vector<std::size_t>& owners) {
   if (owners.empty()) return;
-  const Bytes& set = merge_->merged_bytes();
+  OutgoingCopy copy(plan_, merge_->merged_bytes(), storage::Durability::Fsync);
   for (const std::size_t owner : owners) {
     repairing_.push_back(owner);
-    parts_.peers.store_copy(plan_.owners[owner], plan_, set, storage::Durability::Fsync,
-                            request_.deadline,
+    parts_.peers.store_copy(plan_.owners[owner], copy, request_.deadline,
                             alive_.guard([this, owner, round = round_](const Status& stored) {
                               if (finished_ || round != round_) return;
                               if (stored) {

@@ -37,15 +37,19 @@ void ReplicaClient::call(const NodeId& node, const Endpoint& peer, runtime::Verb
       }));
 }
 
-void ReplicaClient::store_copy(const PlannedOwner& to, const ReplicaPlan& plan, const Bytes& set,
-                               storage::Durability durability, Instant deadline,
+const Bytes& OutgoingCopy::body() {
+  if (body_.empty()) body_ = encode_store_copy_request({copy_of(plan_), set_, durability_});
+  return body_;
+}
+
+void ReplicaClient::store_copy(const PlannedOwner& to, OutgoingCopy& copy, Instant deadline,
                                std::function<void(Status)> done) {
+  const ReplicaPlan& plan = copy.plan();
   if (to.self) {
-    return replica_.merge(plan.key, set, durability,
+    return replica_.merge(plan.key, copy.set(), copy.durability(),
                           [done](Result<storage::Updated> merged) { done(as_status(merged)); });
   }
-  call<StoreCopyReply>(to.node, to.peer, runtime::Verb::StoreCopy,
-                       encode_store_copy_request({copy_of(plan), set, durability}), plan, deadline,
+  call<StoreCopyReply>(to.node, to.peer, runtime::Verb::StoreCopy, copy.body(), plan, deadline,
                        decode_store_copy_reply,
                        [done](Result<StoreCopyReply> reply) { done(as_status(reply)); });
 }

@@ -15,13 +15,32 @@
 
 namespace parley::replication {
 
+// One version set on its way to a key's owners. What they are sent is the same for all and is
+// encoded once, when the first of them is not this node.
+class OutgoingCopy {
+ public:
+  // Both are borrowed.
+  OutgoingCopy(const ReplicaPlan& plan, const Bytes& set, storage::Durability durability)
+      : plan_(plan), set_(set), durability_(durability) {}
+
+  const ReplicaPlan& plan() const { return plan_; }
+  const Bytes& set() const { return set_; }
+  storage::Durability durability() const { return durability_; }
+  const Bytes& body();
+
+ private:
+  const ReplicaPlan& plan_;
+  const Bytes& set_;
+  const storage::Durability durability_;
+  Bytes body_;
+};
+
 class ReplicaClient {
  public:
   ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints);
 
   // Durable (as asked for) when it succeeds.
-  void store_copy(const PlannedOwner& to, const ReplicaPlan& plan, const Bytes& set,
-                  storage::Durability durability, Instant deadline,
+  void store_copy(const PlannedOwner& to, OutgoingCopy& copy, Instant deadline,
                   std::function<void(Status)> done);
   void read_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
                  std::function<void(Result<ReadAnswer>)> done);
