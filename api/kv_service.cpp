@@ -135,8 +135,8 @@ Result<replication::WriteRequest> KvService::write_request(schema::Write::Reader
   return request;
 }
 
-kj::Promise<WriteReply> KvService::write(schema::Write::Reader write, bool is_delete,
-                                         schema::WriteOptions::Reader options) {
+kj::Promise<WriteReply> KvService::written(schema::Write::Reader write, bool is_delete,
+                                           schema::WriteOptions::Reader options) {
   const auto shared = terms(options);
   if (!shared) return refused_write(shared.error());
   auto request = write_request(write, is_delete, *shared);
@@ -148,10 +148,11 @@ kj::Promise<WriteReply> KvService::write(schema::Write::Reader write, bool is_de
   return kj::mv(reply.promise);
 }
 
-kj::Promise<void> KvService::put(PutContext context) {
+template <typename Context>
+kj::Promise<void> KvService::write(Context context, bool is_delete) {
   state_->require_open();
   const auto params = context.getParams();
-  auto reply = write(params.getWrite(), false, params.getOptions());
+  auto reply = written(params.getWrite(), is_delete, params.getOptions());
   context.releaseParams();
   context.allowCancellation();
   return reply.then([context](WriteReply&& done) mutable {
@@ -159,16 +160,8 @@ kj::Promise<void> KvService::put(PutContext context) {
   });
 }
 
-kj::Promise<void> KvService::delete_(DeleteContext context) {
-  state_->require_open();
-  const auto params = context.getParams();
-  auto reply = write(params.getWrite(), true, params.getOptions());
-  context.releaseParams();
-  context.allowCancellation();
-  return reply.then([context](WriteReply&& done) mutable {
-    write_result(done, context.getResults().initResult());
-  });
-}
+kj::Promise<void> KvService::put(PutContext context) { return write(context, false); }
+kj::Promise<void> KvService::delete_(DeleteContext context) { return write(context, true); }
 
 kj::Promise<void> KvService::get(GetContext context) {
   state_->require_open();

@@ -68,8 +68,11 @@ class KvService final : public schema::KeyValue::Server {
   Result<membership::ViewPtr> ready_view() const;
   Result<replication::WriteRequest> write_request(schema::Write::Reader write, bool is_delete,
                                                   const Terms& terms) const;
-  kj::Promise<replication::WriteReply> write(schema::Write::Reader write, bool is_delete,
-                                             schema::WriteOptions::Reader options);
+  kj::Promise<replication::WriteReply> written(schema::Write::Reader write, bool is_delete,
+                                               schema::WriteOptions::Reader options);
+  // The whole call: put and delete differ in nothing else.
+  template <typename Context>
+  kj::Promise<void> write(Context context, bool is_delete);
 
   const ServeStatePtr state_;
   const CallGate::ConnectionPtr connection_;
