@@ -66,6 +66,11 @@ Used used_by(local::LocalCluster& cluster) {
   return used;
 }
 
+// What the reads read: without it they would measure keys that nobody has.
+constexpr std::uint64_t kLoadedKeys = 20'000;
+
+std::string loaded_key(std::uint64_t number) { return fmt::format("loaded:{:012}", number); }
+
 // Keeps `outstanding` operations going for a while; each completion starts the next.
 class ClosedLoop {
  public:
@@ -83,6 +88,7 @@ class ClosedLoop {
     ends_ = begun + std::chrono::duration_cast<SteadyClock::duration>(
                         std::chrono::duration<double>(seconds));
     running_ = outstanding;
+    outstanding_ = static_cast<std::uint64_t>(outstanding);
     for (int i = 0; i < outstanding; ++i) next();
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return running_ == 0; });
@@ -100,21 +106,21 @@ class ClosedLoop {
       if (--running_ == 0) idle_.notify_all();
       return;
     }
-    const std::string key = fmt::format("bench:{:012}", counter_++ * 7919 % 100'000);
+    const std::uint64_t number = counter_++;
     if (write_) {
       client::WriteOptions options;
       options.level = level_;
       // The newest context of a hot key would need a read: these are blind writes to fresh keys.
-      client_.put_async(key + ":" + std::to_string(counter_), std::string(100, 'v'),
-                        std::move(options), [this](const client::WriteResult& result) {
-                          note(result.outcome == client::Outcome::Ok);
-                        });
+      client_.put_async(
+          fmt::format("bench:{}:{:012}", level_, number + outstanding_ * 1'000'000'000),
+          std::string(100, 'v'), std::move(options), [this](const client::WriteResult& result) {
+            note(result.outcome == client::Outcome::Ok);
+          });
     } else {
       client::ReadOptions options;
       options.level = level_;
-      client_.get_async(key, std::move(options), [this](const client::ReadResult& result) {
-        note(!result.error.has_value());
-      });
+      client_.get_async(loaded_key(number * 7919 % kLoadedKeys), std::move(options),
+                        [this](const client::ReadResult& result) { note(result.found); });
     }
   }
   void note(bool ok) {
@@ -130,7 +136,33 @@ class ClosedLoop {
   std::mutex mutex_;
   std::condition_variable idle_;
   int running_ = 0;
+  std::uint64_t outstanding_ = 0;
 };
+
+// Values of 100 B under loaded_key(0 .. kLoadedKeys - 1), on all replicas.
+bool load(client::Client& client) {
+  constexpr std::uint64_t kBatch = 500;
+  std::mutex mutex;
+  std::condition_variable idle;
+  std::uint64_t left = 0;
+  bool all_ok = true;
+  for (std::uint64_t first = 0; first < kLoadedKeys && all_ok; first += kBatch) {
+    left = kBatch;
+    for (std::uint64_t i = first; i < first + kBatch; ++i) {
+      client::WriteOptions options;
+      options.level = "all";
+      client.put_async(loaded_key(i), std::string(100, 'v'), std::move(options),
+                       [&](const client::WriteResult& result) {
+                         const std::lock_guard guard(mutex);
+                         all_ok = all_ok && result.outcome == client::Outcome::Ok;
+                         if (--left == 0) idle.notify_all();
+                       });
+    }
+    std::unique_lock lock(mutex);
+    idle.wait(lock, [&] { return left == 0; });
+  }
+  return all_ok;
+}
 
 }  // namespace
 
@@ -141,6 +173,10 @@ int run_cluster_bench(double seconds_each) {
     return 1;
   }
   const auto client = cluster.client({}, 10s);
+  if (!load(*client)) {
+    fmt::print(stderr, "parley-bench: the keys to read could not be written\n");
+    return 1;
+  }
   fmt::print("{:<22} {:>7} {:>10} {:>12} {:>14} {:>7}\n", "operation", "clients", "ops/s",
              "fsyncs/op", "server us/op", "failed");
   for (const auto& [name, write, level] :
