@@ -27,6 +27,12 @@ kj::Promise<void> answer_now(Context& context, const Result<T>& result, Write wr
 
 unsigned count(std::size_t n) { return static_cast<unsigned>(n); }
 
+// Of what several nodes were asked.
+constexpr auto kWriteGathered = [](const auto& gathered, auto out) {
+  write_rows(gathered.rows, out.initRows(count(gathered.rows.size())));
+  client::write_texts(gathered.no_answer, out.initNoAnswer(count(gathered.no_answer.size())));
+};
+
 }  // namespace
 
 Duration AdminService::timeout(std::uint32_t timeout_ms) const {
@@ -103,10 +109,10 @@ kj::Promise<void> AdminService::inspect(InspectContext context) {
 }
 
 kj::Promise<void> AdminService::hints(HintsContext context) {
-  return answer_later<std::vector<client::HintRow>>(
+  return answer_later<client::Gathered<client::HintRow>>(
       context,
       [this](auto in, auto done) { admin_.hints(timeout(in.getTimeoutMs()), std::move(done)); },
-      [](const auto& rows, auto out) { write_rows(rows, out.initRows(count(rows.size()))); });
+      kWriteGathered);
 }
 
 kj::Promise<void> AdminService::dropHints(DropHintsContext context) {
@@ -128,12 +134,12 @@ kj::Promise<void> AdminService::repair(RepairContext context) {
 }
 
 kj::Promise<void> AdminService::repairStatus(RepairStatusContext context) {
-  return answer_later<std::vector<client::RepairRow>>(
+  return answer_later<client::Gathered<client::RepairRow>>(
       context,
       [this](auto in, auto done) {
         admin_.repair_status(timeout(in.getTimeoutMs()), std::move(done));
       },
-      [](const auto& rows, auto out) { write_rows(rows, out.initRows(count(rows.size()))); });
+      kWriteGathered);
 }
 
 kj::Promise<void> AdminService::keyspace(KeyspaceContext context) {

@@ -102,6 +102,15 @@ struct ClusterStatus {
   std::string ring_digest;
   bool views_agree = false;
   std::string cluster_name, cluster_id;
+  // Addresses of nodes that are up and did not say in time what they hold: their load is what they
+  // said last, and their hints are missing from `hints_for`.
+  std::vector<std::string> no_answer;
+};
+// What the nodes said that are up and answered in time, and the addresses of those that did not.
+template <typename Row>
+struct Gathered {
+  std::vector<Row> rows;
+  std::vector<std::string> no_answer;
 };
 struct RingRow {
   std::uint32_t slot = 0;  // the vnode's slot; its token is slot * 2^48
@@ -186,16 +195,15 @@ class Client {
   Result<std::vector<GossipRow>> gossip();
   Result<std::vector<ReplicaAddress>> endpoints(Bytes key, std::string keyspace = "default");
   Result<InspectResult> inspect(Bytes key, std::string keyspace = "default");
-  // Of every node that is up, asked through the one connected to; nodes that do not answer
-  // in time are left out.
-  Result<std::vector<HintRow>> hints();
+  // Of every node that is up, asked through the one connected to.
+  Result<Gathered<HintRow>> hints();
   // How many were dropped, over all nodes that are up. `target`: an address or a node id; empty:
   // all targets. Hints that may be the only copy of an acknowledged write stay. Error Unknown: some
   // node that is up did not answer and may still hold hints.
   Result<std::uint64_t> drop_hints(std::string target);
   // Starts a round on every node that is up; with `wait`, until all have ended: the keys moved.
   Result<std::uint64_t> repair(bool wait);
-  Result<std::vector<RepairRow>> repair_status();
+  Result<Gathered<RepairRow>> repair_status();
   Result<KeyspaceInfo> keyspace(std::string name);
   // Empty level: unchanged.
   Result<KeyspaceInfo> set_consistency(std::string name, std::string read_level,

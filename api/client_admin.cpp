@@ -72,12 +72,14 @@ Result<InspectResult> Client::inspect(Bytes key, std::string keyspace) {
   });
 }
 
-Result<std::vector<HintRow>> Client::hints() {
-  using Rows = std::vector<HintRow>;
+Result<Gathered<HintRow>> Client::hints() {
+  using Rows = Gathered<HintRow>;
   return core_->admin<Rows>([](AdminClient admin, std::uint32_t timeout_ms) {
     auto request = admin.hintsRequest();
     request.setTimeoutMs(timeout_ms);
-    return ask<Rows>(std::move(request), [](auto& in) { return read_rows<HintRow>(in.getRows()); });
+    return ask<Rows>(std::move(request), [](auto& in) {
+      return Rows{read_rows<HintRow>(in.getRows()), read_texts(in.getNoAnswer())};
+    });
   });
 }
 
@@ -102,13 +104,14 @@ Result<std::uint64_t> Client::repair(bool wait) {
       most, !wait);
 }
 
-Result<std::vector<RepairRow>> Client::repair_status() {
-  using Rows = std::vector<RepairRow>;
+Result<Gathered<RepairRow>> Client::repair_status() {
+  using Rows = Gathered<RepairRow>;
   return core_->admin<Rows>([](AdminClient admin, std::uint32_t timeout_ms) {
     auto request = admin.repairStatusRequest();
     request.setTimeoutMs(timeout_ms);
-    return ask<Rows>(std::move(request),
-                     [](auto& in) { return read_rows<RepairRow>(in.getRows()); });
+    return ask<Rows>(std::move(request), [](auto& in) {
+      return Rows{read_rows<RepairRow>(in.getRows()), read_texts(in.getNoAnswer())};
+    });
   });
 }
 

@@ -81,6 +81,9 @@ HintRow read_struct(schema::HintRow::Reader in);
 RepairRow read_struct(schema::RepairRow::Reader in);
 KeyspaceInfo read_struct(schema::KeyspaceInfo::Reader in);
 
+void write_texts(const std::vector<std::string>& in, capnp::List<capnp::Text>::Builder out);
+std::vector<std::string> read_texts(capnp::List<capnp::Text>::Reader in);
+
 template <typename Struct, typename ListBuilder>
 void write_rows(const std::vector<Struct>& in, ListBuilder out) {
   for (unsigned i = 0; i < in.size(); ++i) write_struct(in[i], out[i]);

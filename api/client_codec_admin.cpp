@@ -3,6 +3,17 @@
 
 namespace parley::client {
 
+void write_texts(const std::vector<std::string>& in, capnp::List<capnp::Text>::Builder out) {
+  for (unsigned i = 0; i < in.size(); ++i) out.set(i, text_for(in[i]));
+}
+
+std::vector<std::string> read_texts(capnp::List<capnp::Text>::Reader in) {
+  std::vector<std::string> out;
+  out.reserve(in.size());
+  for (const auto text : in) out.push_back(text_of(text));
+  return out;
+}
+
 void write_struct(const StatusRow& in, schema::ClusterStatus::Row::Builder out) {
   out.setAddress(text_for(in.address));
   out.setStatus(text_for(in.status));
@@ -75,6 +86,7 @@ void write_struct(const ClusterStatus& in, schema::ClusterStatus::Builder out) {
   out.setViewsAgree(in.views_agree);
   out.setClusterName(text_for(in.cluster_name));
   out.setClusterId(text_for(in.cluster_id));
+  write_texts(in.no_answer, out.initNoAnswer(static_cast<unsigned>(in.no_answer.size())));
 }
 
 ClusterStatus read_struct(schema::ClusterStatus::Reader in) {
@@ -84,6 +96,7 @@ ClusterStatus read_struct(schema::ClusterStatus::Reader in) {
   out.views_agree = in.getViewsAgree();
   out.cluster_name = text_of(in.getClusterName());
   out.cluster_id = text_of(in.getClusterId());
+  out.no_answer = read_texts(in.getNoAnswer());
   return out;
 }
 

@@ -29,13 +29,13 @@ class ClusterAdmin {
   virtual void inspect(const std::string& keyspace, Bytes key, Duration timeout,
                        Done<client::InspectResult> done) = 0;
   // Of every node that is up and answers.
-  virtual void hints(Duration timeout, Done<std::vector<client::HintRow>> done) = 0;
+  virtual void hints(Duration timeout, Done<client::Gathered<client::HintRow>> done) = 0;
   // `target`: an address or a node id; empty: all. NotFound when there is no such node.
   virtual void drop_hints(const std::string& target, Duration timeout,
                           Done<std::uint64_t> done) = 0;
   // A round on every node that is up. With `wait`: the keys moved; Unknown when some did not end.
   virtual void repair(bool wait, Duration timeout, Done<std::uint64_t> done) = 0;
-  virtual void repair_status(Duration timeout, Done<std::vector<client::RepairRow>> done) = 0;
+  virtual void repair_status(Duration timeout, Done<client::Gathered<client::RepairRow>> done) = 0;
   virtual Result<client::KeyspaceInfo> keyspace(const std::string& name) = 0;
   // Level texts; empty: unchanged.
   virtual void set_consistency(const std::string& name, const std::string& read_level,

@@ -1,6 +1,7 @@
 #include "api/cluster_admin_service.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "api/cluster_admin_rows.h"
@@ -13,7 +14,7 @@ namespace {
 using membership::View;
 using runtime::Verb;
 
-// A peer that is slow to say how much it holds is left out rather than waited for.
+// A peer that is slow to say how much it holds is left out, and named, rather than waited for.
 constexpr Duration kShortQuestionMost = 500ms;
 constexpr Duration kRepairRoundMost = 60s;
 
@@ -26,6 +27,17 @@ template <typename T>
 bool refuse_malformed(const Result<T>& request, const runtime::Responder& respond) {
   if (!request) respond(request.error());
   return !request;
+}
+
+// The addresses of those whose answer is none, sorted.
+template <typename T>
+std::vector<std::string> silent_of(const View& view, const std::map<NodeId, Result<T>>& answers) {
+  std::vector<std::string> out;
+  for (const auto& [node, answer] : answers) {
+    if (!answer) out.push_back(view.find(node)->record.address);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 }  // namespace
@@ -179,14 +191,21 @@ void ClusterAdminService::status(Duration timeout, Done<client::ClusterStatus> d
   const Duration patience = short_question(timeout);
   struct Both {
     bool loads = false;
+    std::vector<std::string> silent;
     std::optional<Answers<std::vector<PeerHintTotal>>> hints;
   };
   const auto both = std::make_shared<Both>();
   const auto finish = [this, view = *view, both, done = std::move(done)] {
-    if (both->loads && both->hints) done(status_of(*view, *both->hints));
+    if (!both->loads || !both->hints) return;
+    client::ClusterStatus out = status_of(*view, *both->hints);
+    const auto silent = silent_of(*view, *both->hints);
+    std::set_union(silent.begin(), silent.end(), both->silent.begin(), both->silent.end(),
+                   std::back_inserter(out.no_answer));
+    done(std::move(out));
   };
   ask_peers<std::uint64_t>(**view, Verb::PeerLoad, {}, patience, decode_load_reply,
-                           [this, both, finish](Answers<std::uint64_t> answers) {
+                           [this, view = *view, both, finish](Answers<std::uint64_t> answers) {
+                             both->silent = silent_of(*view, answers);
                              for (const auto& [node, load] : answers) {
                                if (load) loads_[node] = *load;
                              }
@@ -236,17 +255,18 @@ void ClusterAdminService::inspect(const std::string& keyspace, Bytes key, Durati
       });
 }
 
-void ClusterAdminService::hints(Duration timeout, Done<std::vector<client::HintRow>> done) {
+void ClusterAdminService::hints(Duration timeout, Done<client::Gathered<client::HintRow>> done) {
   const auto view = ready_view();
   if (!view) return fail_later(std::move(done), view.error());
   ask_peers<std::vector<PeerHintTotal>>(
       **view, Verb::PeerHints, {}, short_question(timeout), decode_hint_totals,
       [this, view = *view, done = std::move(done)](Answers<std::vector<PeerHintTotal>> answers) {
         answers.emplace(view->self, own_hints());
-        std::vector<client::HintRow> out;
+        client::Gathered<client::HintRow> out;
+        out.no_answer = silent_of(*view, answers);
         for (const auto& [holder, totals] : answers) {
           if (!totals) continue;
-          for (const auto& total : *totals) out.push_back(hint_row(*view, holder, total));
+          for (const auto& total : *totals) out.rows.push_back(hint_row(*view, holder, total));
         }
         done(std::move(out));
       });
@@ -305,17 +325,18 @@ void ClusterAdminService::repair(bool wait, Duration timeout, Done<std::uint64_t
 }
 
 void ClusterAdminService::repair_status(Duration timeout,
-                                        Done<std::vector<client::RepairRow>> done) {
+                                        Done<client::Gathered<client::RepairRow>> done) {
   const auto view = ready_view();
   if (!view) return fail_later(std::move(done), view.error());
   ask_peers<std::vector<PeerSyncRow>>(
       **view, Verb::PeerRepairStatus, {}, short_question(timeout), decode_sync_rows,
       [this, view = *view, done = std::move(done)](Answers<std::vector<PeerSyncRow>> answers) {
         answers.emplace(view->self, own_sync());
-        std::vector<client::RepairRow> out;
+        client::Gathered<client::RepairRow> out;
+        out.no_answer = silent_of(*view, answers);
         for (const auto& [holder, rows] : answers) {
           if (!rows) continue;
-          for (const auto& row : *rows) out.push_back(repair_row(*view, holder, row));
+          for (const auto& row : *rows) out.rows.push_back(repair_row(*view, holder, row));
         }
         done(std::move(out));
       });

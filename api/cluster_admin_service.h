@@ -45,10 +45,10 @@ class ClusterAdminService final : public ClusterAdmin {
                                                         const Bytes& key) override;
   void inspect(const std::string& keyspace, Bytes key, Duration timeout,
                Done<client::InspectResult> done) override;
-  void hints(Duration timeout, Done<std::vector<client::HintRow>> done) override;
+  void hints(Duration timeout, Done<client::Gathered<client::HintRow>> done) override;
   void drop_hints(const std::string& target, Duration timeout, Done<std::uint64_t> done) override;
   void repair(bool wait, Duration timeout, Done<std::uint64_t> done) override;
-  void repair_status(Duration timeout, Done<std::vector<client::RepairRow>> done) override;
+  void repair_status(Duration timeout, Done<client::Gathered<client::RepairRow>> done) override;
   Result<client::KeyspaceInfo> keyspace(const std::string& name) override;
   void set_consistency(const std::string& name, const std::string& read_level,
                        const std::string& write_level, Duration timeout,

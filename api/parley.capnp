@@ -206,8 +206,8 @@ struct Topology {
 # Administration. timeoutMs as in WriteOptions.
 
 interface Admin {
-  # As seen by the node asked; load and hints are asked of the others, those that do not answer
-  # shortly are left out of the sums.
+  # As seen by the node asked; load and hints are asked of the others that are up. Those that do
+  # not answer shortly are left out of the sums and named in ClusterStatus.noAnswer.
   status @0 (timeoutMs :UInt32) -> (status :ClusterStatus, failure :Failure);
   ring @1 () -> (ring :RingInfo, failure :Failure);
   info @2 () -> (info :NodeInfo, failure :Failure);
@@ -217,15 +217,19 @@ interface Admin {
   # What each replica of a key holds.
   inspect @5 (keyspace :Text, key :Data, timeoutMs :UInt32)
       -> (result :InspectResult, failure :Failure);
-  # Hints kept, by holder and target, over all nodes that are up and answer.
-  hints @6 (timeoutMs :UInt32) -> (rows :List(HintRow), failure :Failure);
+  # Hints kept, by holder and target, over all nodes that are up and answer. `noAnswer`: the
+  # addresses of those that are up and did not answer shortly; what they keep is not in `rows`.
+  hints @6 (timeoutMs :UInt32)
+      -> (rows :List(HintRow), failure :Failure, noAnswer :List(Text));
   # On all nodes that are up. `target`: an address or a node id; empty: all targets. Hints that may
   # be the only copy of an acknowledged write stay.
   dropHints @7 (target :Text, timeoutMs :UInt32) -> (dropped :UInt64, failure :Failure);
   # Starts an anti-entropy round on every node that is up. With `wait`: answers when all have
   # ended, with the number of keys moved (failure `unknown` when some did not end in time).
   repair @8 (wait :Bool, timeoutMs :UInt32) -> (keys :UInt64, failure :Failure);
-  repairStatus @9 (timeoutMs :UInt32) -> (rows :List(RepairRow), failure :Failure);
+  # What every node that is up and answers says of its comparisons; `noAnswer` as in hints().
+  repairStatus @9 (timeoutMs :UInt32)
+      -> (rows :List(RepairRow), failure :Failure, noAnswer :List(Text));
   keyspace @10 (name :Text) -> (keyspace :KeyspaceInfo, failure :Failure);
   # Sets a keyspace's default levels on a majority of the nodes, durably. `default`: unchanged.
   setConsistency @11 (name :Text, readLevel :Level, writeLevel :Level, timeoutMs :UInt32)
@@ -238,6 +242,7 @@ struct ClusterStatus {
   viewsAgree @2 :Bool;         # every node that is up last said the same view and ring
   clusterName @3 :Text;
   clusterId @4 :Text;
+  noAnswer @5 :List(Text);     # addresses of up nodes that did not say what they hold in time
 
   struct Row {
     address @0 :Text;
@@ -245,9 +250,9 @@ struct ClusterStatus {
     node @2 :Text;
     rack @3 :Text;
     dc @4 :Text;
-    loadBytes @5 :UInt64;      # on its disk; 0 when it was not reached
+    loadBytes @5 :UInt64;      # on its disk, as last said; 0 when it was never reached
     owns @6 :Float64;          # share of the keys of which it is a replica, 0 to 1
-    hintsFor @7 :UInt64;       # hints that others keep for it
+    hintsFor @7 :UInt64;       # hints that others keep for it, but for those in noAnswer
     tokens @8 :UInt32;
   }
 }

@@ -121,6 +121,29 @@ TEST_CASE("cli: a stopped node among others is passed by", "[cli]") {
   CHECK(cluster.wait_settled());
 }
 
+TEST_CASE("cli: what is gathered from all nodes names those that did not answer", "[cli]") {
+  LocalCluster cluster(of_nodes(3));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0), silent = cluster.address(2);
+  for (const Words& verb : {Words{"hints"}, Words{"status"}, Words{"repair", "status"}}) {
+    INFO(verb.front());
+    CHECK_FALSE(says(parley_at(at, verb), "no answer"));
+    CHECK(cli_json(cluster, 0, verb).json["no_answer"] == nlohmann::json::array());
+    REQUIRE(cluster.wait_settled());  // it is asked only while it is not known to be dead
+    cluster.stop(2);
+    const auto table = parley_at(at, verb);
+    const auto json = cli_json(cluster, 0, verb);
+    cluster.resume(2);
+    INFO(table.out << table.err);
+    CHECK(table.exit_code == 0);
+    CHECK(table.err.find("no answer from " + silent + "\n") != std::string::npos);
+    CHECK(table.out.find("no answer") == std::string::npos);
+    CHECK(json.exit_code == 0);
+    CHECK(json.json["no_answer"] == nlohmann::json::array({silent}));
+  }
+  CHECK(cluster.wait_settled());
+}
+
 TEST_CASE("cli: siblings are all printed, raw is the bytes", "[cli]") {
   LocalCluster cluster(of_nodes(1));
   REQUIRE(cluster.start());

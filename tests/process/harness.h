@@ -76,10 +76,10 @@ inline std::size_t count_diverged(client::Client& client, const std::vector<std:
 
 // Hints held by any node that is up, as `client`'s node sums them; -1 when it cannot say.
 inline std::int64_t hints_left(client::Client& client) {
-  const auto rows = client.hints();
-  if (!rows.ok()) return -1;
+  const auto hints = client.hints();
+  if (!hints.ok() || !hints->no_answer.empty()) return -1;
   std::int64_t total = 0;
-  for (const auto& row : *rows) total += static_cast<std::int64_t>(row.hints);
+  for (const auto& row : hints->rows) total += static_cast<std::int64_t>(row.hints);
   return total;
 }
 

@@ -166,7 +166,7 @@ bool load(client::Client& client) {
 
 }  // namespace
 
-int run_cluster_bench(double seconds_each) {
+int run_cluster_bench(double seconds_each, const std::string& only) {
   local::LocalCluster cluster;
   if (!cluster.start()) {
     fmt::print(stderr, "parley-bench: {}\n", cluster.why());
@@ -183,6 +183,7 @@ int run_cluster_bench(double seconds_each) {
        {std::tuple{"put quorum (fsynced)", true, "quorum"},
         std::tuple{"put one (fsynced)", true, "one"}, std::tuple{"get quorum", false, "quorum"},
         std::tuple{"get one", false, "one"}}) {
+    if (!std::string(name).starts_with(only)) continue;
     for (const int outstanding : {1, 16, 64}) {
       const auto figures =
           ClosedLoop(*client, write, level).run(cluster, outstanding, seconds_each);

@@ -2,9 +2,11 @@
 // per acknowledged operation.
 #pragma once
 
+#include <string>
+
 namespace parley::bench {
 
-// Prints a table; exit code.
-int run_cluster_bench(double seconds_each);
+// Prints a table of the operations whose name begins with `only`; exit code.
+int run_cluster_bench(double seconds_each, const std::string& only);
 
 }  // namespace parley::bench

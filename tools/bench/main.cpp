@@ -1,4 +1,5 @@
-// parley-bench: micro-benchmarks of the deciders, or `--cluster` for five real nodes.
+// parley-bench: micro-benchmarks of the deciders, or `--cluster [SECONDS [NAME]]` for five real
+// nodes.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -115,7 +116,8 @@ BENCHMARK(context_token);
 
 int main(int argc, char** argv) {
   if (argc >= 2 && std::strcmp(argv[1], "--cluster") == 0) {
-    return parley::bench::run_cluster_bench(argc >= 3 ? std::atof(argv[2]) : 3.0);
+    return parley::bench::run_cluster_bench(argc >= 3 ? std::atof(argv[2]) : 3.0,
+                                            argc >= 4 ? argv[3] : "");
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -19,6 +19,14 @@ ExitCode failed(const CommandLine& line, const Result<T>& result) {
                  : fail_read(line, result.error(), connected);
 }
 
+// What is missing from what was asked of all nodes: in the table's case the names are prose.
+void name_silent(const CommandLine& line, const std::vector<std::string>& no_answer) {
+  if (line.output == OutputForm::Json) return;
+  for (const std::string& address : no_answer) {
+    std::fprintf(stderr, "no answer from %s\n", address.c_str());
+  }
+}
+
 // Either the JSON, or the table.
 ExitCode print(const CommandLine& line, const Json& json, const Rows& rows) {
   if (line.output == OutputForm::Json)
@@ -61,8 +69,10 @@ ExitCode status(client::Client& client, const CommandLine& line) {
          {"ring_digest", result->ring_digest},
          {"views_agree", result->views_agree},
          {"cluster", result->cluster_name},
-         {"cluster_id", result->cluster_id}},
+         {"cluster_id", result->cluster_id},
+         {"no_answer", result->no_answer}},
         rows);
+  name_silent(line, result->no_answer);
   return kOk;
 }
 
@@ -142,7 +152,7 @@ ExitCode hints(client::Client& client, const CommandLine& line) {
   Json held = Json::array();
   Rows rows = {{"HOLDER", "TARGET", "HINTS", "SOLE", "BYTES", "OLDEST"}};
   std::uint64_t total = 0;
-  for (const auto& row : *result) {
+  for (const auto& row : result->rows) {
     total += row.hints;
     held.push_back({{"holder", row.holder},
                     {"target", row.target},
@@ -155,7 +165,9 @@ ExitCode hints(client::Client& client, const CommandLine& line) {
                     std::to_string(row.sole_hints), bytes_text(row.bytes),
                     age_text(row.oldest_ms)});
   }
-  return print(line, {{"hints", std::move(held)}, {"total", total}}, rows);
+  name_silent(line, result->no_answer);
+  return print(
+      line, {{"hints", std::move(held)}, {"total", total}, {"no_answer", result->no_answer}}, rows);
 }
 
 ExitCode hints_drop(client::Client& client, const CommandLine& line) {
@@ -186,7 +198,7 @@ ExitCode repair_status(client::Client& client, const CommandLine& line) {
   if (!result.ok()) return failed(line, result);
   Json pairs = Json::array();
   Rows rows = {{"NODE", "PEER", "LAST", "EQUAL", "RUNNING", "KEYS-LAST", "KEYS-TOTAL"}};
-  for (const auto& row : *result) {
+  for (const auto& row : result->rows) {
     pairs.push_back({{"address", row.holder},
                      {"peer", row.peer},
                      {"last_sync_ms", row.last_sync_ms},
@@ -198,7 +210,8 @@ ExitCode repair_status(client::Client& client, const CommandLine& line) {
                     row.running ? "yes" : "no", std::to_string(row.keys_last),
                     std::to_string(row.keys_total)});
   }
-  return print(line, {{"pairs", std::move(pairs)}}, rows);
+  name_silent(line, result->no_answer);
+  return print(line, {{"pairs", std::move(pairs)}, {"no_answer", result->no_answer}}, rows);
 }
 
 ExitCode consistency(client::Client& client, const CommandLine& line) {

@@ -173,10 +173,10 @@ void Demo::kill_one(std::size_t dead) {
 
 void Demo::show_hints() {
   title("Hints wait for the dead replicas");
-  const auto rows = client_->hints();
+  const auto hints = client_->hints();
   std::uint64_t total = 0;
-  if (rows.ok()) {
-    for (const auto& row : *rows) {
+  if (hints.ok()) {
+    for (const auto& row : hints->rows) {
       total += row.hints;
       say(fmt::format("{} holds {} for {}", row.holder, row.hints, row.target));
     }
@@ -192,8 +192,8 @@ void Demo::bring_back() {
   claim(ready && cluster_.wait_settled(), "all five nodes are up again");
   claim(eventually(std::chrono::seconds(15),
                    [&] {
-                     const auto rows = client_->hints();
-                     return rows.ok() && rows->empty();
+                     const auto hints = client_->hints();
+                     return hints.ok() && hints->rows.empty() && hints->no_answer.empty();
                    }),
         "all hints are delivered and gone");
   client::ReadOptions quorum;

@@ -43,7 +43,8 @@ TEST_CASE("client codec: status goes through whole", "[api][golden]") {
   in.views_agree = true;
   in.cluster_name = "name";
   in.cluster_id = "id";
-  const auto out = through<schema::ClusterStatus>(in, {208, 0x252b0cad79fae8f});
+  in.no_answer = {"127.0.0.8", "127.0.0.9"};
+  const auto out = through<schema::ClusterStatus>(in, {264, 0xc231565b79541b8c});
   REQUIRE(out.nodes.size() == 1);
   const StatusRow& row = out.nodes[0];
   CHECK(row.address == "127.0.0.1");
@@ -59,6 +60,7 @@ TEST_CASE("client codec: status goes through whole", "[api][golden]") {
   CHECK(out.views_agree);
   CHECK(out.cluster_name == "name");
   CHECK(out.cluster_id == "id");
+  CHECK(out.no_answer == in.no_answer);
 }
 
 TEST_CASE("client codec: ring, addresses and keyspaces go through whole", "[api][golden]") {
@@ -145,6 +147,21 @@ TEST_CASE("client codec: gossip, hint and repair rows go through whole", "[api][
   CHECK(repair.keys_total == 3);
   CHECK(repair.running);
   CHECK_FALSE(repair.equal);
+}
+
+TEST_CASE("client codec: an answer of several nodes names the silent ones", "[api][golden]") {
+  capnp::MallocMessageBuilder message;
+  auto results = message.initRoot<schema::Admin::HintsResults>();
+  write_rows(std::vector<HintRow>{{"h", "t", "tn", 1, 2, 3, 4}}, results.initRows(1));
+  write_texts({"127.0.0.8", ""}, results.initNoAnswer(2));
+  CHECK(golden_of(message) == Golden{168, 0x8377df9f67c819a2});
+  const auto in = message.getRoot<schema::Admin::HintsResults>().asReader();
+  CHECK(read_rows<HintRow>(in.getRows()).at(0).oldest_ms == 4);
+  CHECK(read_texts(in.getNoAnswer()) == std::vector<std::string>{"127.0.0.8", ""});
+  // A node of an earlier version says nothing of it.
+  capnp::MallocMessageBuilder earlier;
+  CHECK(
+      read_texts(earlier.initRoot<schema::Admin::HintsResults>().asReader().getNoAnswer()).empty());
 }
 
 TEST_CASE("codec: a write request means the same at both ends", "[api][golden]") {

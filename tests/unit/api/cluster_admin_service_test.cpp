@@ -242,11 +242,13 @@ TEST_CASE("admin service: a silent node is left out, a dead one is not asked", "
   auto status = three.status();
   REQUIRE(status.ok());
   CHECK(status->nodes[0].hints_for == 30);
+  CHECK(status->no_answer == std::vector<std::string>{"127.0.0.2"});
   three.board.forget();
   three.first().gossiper.shown = view_of(1, {2});
   status = three.status();
   REQUIRE(status.ok());
   CHECK(status->nodes[1].status == "DN");
+  CHECK(status->no_answer.empty());  // nobody waited for it
   CHECK(three.board.calls[runtime::Verb::PeerHints] == 1);
   // Alone: no peer at all to ask.
   three.first().gossiper.shown = view_of(1, {2, 3});
@@ -258,9 +260,11 @@ TEST_CASE("admin service: an answer that is no message counts as none", "[api][a
   three.nodes[1]->rpc.serve(
       runtime::Verb::PeerHints, runtime::Admission::Members,
       [](const runtime::RpcRequest&, const runtime::Responder& respond) { respond(Bytes("no")); });
-  const auto rows = three.answer<std::vector<client::HintRow>>(
+  const auto hints = three.answer<client::Gathered<client::HintRow>>(
       [&](auto done) { three.service().hints(2s, std::move(done)); });
-  REQUIRE(rows.ok());
+  REQUIRE(hints.ok());
+  CHECK(hints->no_answer == std::vector<std::string>{"127.0.0.2"});
+  const auto* rows = &hints->rows;
   REQUIRE(rows->size() == 1);
   CHECK(rows->at(0).holder == "127.0.0.3");
   CHECK(rows->at(0).target == "127.0.0.1");
@@ -296,15 +300,23 @@ TEST_CASE("admin service: a repair runs on every node, waited for or not", "[api
 
 TEST_CASE("admin service: repair status names every holder", "[api][admin]") {
   Three three;
-  const auto rows = three.answer<std::vector<client::RepairRow>>(
+  auto report = three.answer<client::Gathered<client::RepairRow>>(
       [&](auto done) { three.service().repair_status(2s, std::move(done)); });
-  REQUIRE(rows.ok());
+  REQUIRE(report.ok());
+  CHECK(report->no_answer.empty());
+  const auto* rows = &report->rows;
   REQUIRE(rows->size() == 3);
   for (std::size_t n = 1; n <= 3; ++n) {
     CHECK(rows->at(n - 1).holder == address_of(n));
     CHECK(rows->at(n - 1).peer == address_of(n % 3 + 1));
     CHECK(rows->at(n - 1).keys_last == n);
   }
+  three.board.down = {{address_of(3), 7401}};
+  report = three.answer<client::Gathered<client::RepairRow>>(
+      [&](auto done) { three.service().repair_status(2s, std::move(done)); });
+  REQUIRE(report.ok());
+  CHECK(report->rows.size() == 2);
+  CHECK(report->no_answer == std::vector<std::string>{"127.0.0.3"});
 }
 
 TEST_CASE("admin service: default levels go to membership with the next version", "[api][admin]") {

@@ -109,6 +109,7 @@ class ClusterAdmin final : public api::ClusterAdmin {
     status.views_agree = true;
     status.cluster_name = "parley";
     status.cluster_id = "c";
+    status.no_answer = {"127.0.0.8"};
     later<client::ClusterStatus>(std::move(done), status);
   }
   Result<client::RingInfo> ring() override {
@@ -136,10 +137,10 @@ class ClusterAdmin final : public api::ClusterAdmin {
     result.exists = true;
     later<client::InspectResult>(std::move(done), result);
   }
-  void hints(Duration, Done<std::vector<client::HintRow>> done) override {
-    later<std::vector<client::HintRow>>(
-        std::move(done),
-        std::vector<client::HintRow>{{"127.0.0.1", "127.0.0.2", "n2", 5, 1, 100, 7}});
+  void hints(Duration, Done<client::Gathered<client::HintRow>> done) override {
+    later<client::Gathered<client::HintRow>>(
+        std::move(done), client::Gathered<client::HintRow>{
+                             {{"127.0.0.1", "127.0.0.2", "n2", 5, 1, 100, 7}}, {"127.0.0.9"}});
   }
   void drop_hints(const std::string& target, Duration, Done<std::uint64_t> done) override {
     if (target == "nobody") {
@@ -150,10 +151,11 @@ class ClusterAdmin final : public api::ClusterAdmin {
   void repair(bool wait, Duration, Done<std::uint64_t> done) override {
     later<std::uint64_t>(std::move(done), std::uint64_t{wait ? 9u : 0u});
   }
-  void repair_status(Duration, Done<std::vector<client::RepairRow>> done) override {
-    later<std::vector<client::RepairRow>>(
+  void repair_status(Duration, Done<client::Gathered<client::RepairRow>> done) override {
+    later<client::Gathered<client::RepairRow>>(
         std::move(done),
-        std::vector<client::RepairRow>{{"127.0.0.1", "127.0.0.2", 10, 1, 2, false, true}});
+        client::Gathered<client::RepairRow>{{{"127.0.0.1", "127.0.0.2", 10, 1, 2, false, true}},
+                                            {"127.0.0.8", "127.0.0.9"}});
   }
   Result<client::KeyspaceInfo> keyspace(const std::string&) override {
     return client::KeyspaceInfo{"default", "id", "siblings", "quorum", "2", 3, 1};
