@@ -53,7 +53,12 @@ void begin_life(storage::Store& store, Random& random,
   ++identity.generation;
   store.put_named(Bytes(kName), encode(identity),
                   [identity, done = std::move(done)](Result<Done> saved) {
-                    if (!saved.ok()) return done(saved.error());
+                    if (!saved.ok()) {
+                      return done(Error{saved.error().code,
+                                        "cannot start, as the generation of this life cannot be "
+                                        "written: " +
+                                            saved.error().message});
+                    }
                     done(identity);
                   });
 }

@@ -194,7 +194,9 @@ Error open_error(const std::string& path, const SqliteError& error) {
   if (error.corrupt()) return damaged(path, "damaged: " + error.text);
   // A table or column of this format that is not there.
   if (error.primary() == SQLITE_ERROR) return damaged(path, "damaged: " + error.text);
-  if (error.disk_full()) return {ErrorCode::DiskFull, path + ": the disk is full"};
+  if (error.disk_full())
+    return {ErrorCode::DiskFull,
+            path + ": the disk is full: there is no room even for what starting needs"};
   const bool denied = error.primary() == SQLITE_CANTOPEN || error.primary() == SQLITE_PERM ||
                       error.primary() == SQLITE_READONLY || error.primary() == SQLITE_AUTH;
   if (denied) return {ErrorCode::InvalidArgument, path + ": cannot be opened: " + error.text};

@@ -18,7 +18,8 @@ struct SqliteError {
   std::string text;
 
   int primary() const { return code & 0xff; }
-  bool disk_full() const { return primary() == SQLITE_FULL; }
+  // The second: no room for the shared index of the write-ahead log.
+  bool disk_full() const { return primary() == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE; }
   bool corrupt() const { return primary() == SQLITE_CORRUPT || primary() == SQLITE_NOTADB; }
   bool busy() const { return primary() == SQLITE_BUSY || primary() == SQLITE_LOCKED; }
 };

@@ -43,11 +43,12 @@ struct StoreOptions : OptionGroup {
                                4000,
                                {100, 1000000},
                                "Pages in the write-ahead log that start a checkpoint."};
-  CountOption free_bytes_least{*this,
-                               "free_bytes_least",
-                               64_MiB,
-                               {0, 1024ULL * 1024_MiB},
-                               "With less free disk than this, writes are refused."};
+  CountOption free_bytes_least{
+      *this,
+      "free_bytes_least",
+      64_MiB,
+      {0, 1024ULL * 1024_MiB},
+      "With less free disk than this, writes are refused and reads served."};
 };
 
 // Reads what a store must know before it can be opened for good, and opens it: creates the

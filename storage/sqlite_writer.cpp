@@ -61,10 +61,9 @@ void SqliteWriter::run_batch(std::deque<WriteRequest>& queue) {
     world_.bury(std::exchange(queue, {}));
     return;
   }
-  if (!room()) {
-    refuse(queue);
-    return;
-  }
+  const Room left = room();
+  if (left != Room::Enough) refuse(queue, left == Room::Reserve);
+  if (queue.empty()) return;
   Group group;
   const char* doing = "write";
   try {
@@ -109,25 +108,35 @@ void SqliteWriter::work(std::deque<WriteRequest>& queue, Group& group) {
 
 // --- room ---
 
-bool SqliteWriter::room() {
-  if (room_known_ && world_.now() - room_tested_ < kRoomTestPause) return !full_;
+SqliteWriter::Room SqliteWriter::room() {
+  if (room_known_ && world_.now() - room_tested_ < kRoomTestPause) return room_;
+  const bool enough = world_.free_bytes() >= limits_.free_bytes_least;
+  const bool was_enough = room_ == Room::Enough;
+  if (!enough && was_enough) {
+    log_.error("store.disk_full", {{"free_bytes_least", limits_.free_bytes_least}});
+  }
+  if (enough && !was_enough) log_.info("store.disk_has_room");
+  room_ = enough ? Room::Enough : Room::Reserve;
   room_known_ = true;
   room_tested_ = world_.now();
-  const bool full = world_.free_bytes() < limits_.free_bytes_least;
-  if (full != full_) {
-    if (full) {
-      log_.error("store.disk_full", {{"free_bytes_least", limits_.free_bytes_least}});
-    } else {
-      log_.info("store.disk_has_room");
-    }
-  }
-  full_ = full;
-  return !full_;
+  return room_;
 }
 
-void SqliteWriter::refuse(std::deque<WriteRequest>& queue) {
+void SqliteWriter::found_no_room(const char* during) {
+  if (room_ == Room::Enough) log_.error("store.disk_full", {{"during", during}});
+  room_ = Room::None;
+  room_known_ = true;
+  room_tested_ = world_.now();
+}
+
+void SqliteWriter::refuse(std::deque<WriteRequest>& queue, bool but_named) {
   Delivery delivery;
+  std::deque<WriteRequest> kept;
   for (auto& request : queue) {
+    if (but_named && std::holds_alternative<PutNamed>(request)) {
+      kept.push_back(std::move(request));
+      continue;
+    }
     std::visit(
         [&](auto& one) {
           if constexpr (kAnswered<std::decay_t<decltype(one)>>) {
@@ -138,7 +147,7 @@ void SqliteWriter::refuse(std::deque<WriteRequest>& queue) {
         },
         request);
   }
-  queue.clear();
+  queue = std::move(kept);
   world_.deliver(std::move(delivery));
 }
 
@@ -153,9 +162,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
       return;
     }
   }
-  if (!std::exchange(full_, true)) log_.error("store.disk_full", {{"during", "write"}});
-  room_known_ = true;
-  room_tested_ = world_.now();
+  found_no_room("write");
   Delivery delivery;
   // What was told before the commit is taken back, the last first.
   while (group.told > 0) {
@@ -174,7 +181,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
     });
   }
   world_.deliver(std::move(delivery));
-  refuse(queue);
+  refuse(queue, false);
 }
 
 void SqliteWriter::fail_stop(const std::string& doing, const SqliteError& error) {
@@ -419,10 +426,7 @@ void SqliteWriter::checkpoint(int mode) {
   if (error.busy()) return;  // a reader was in the way; there is a next time
   if (error.disk_full()) {
     // Nothing is lost: it is all in the log still.
-    if (!std::exchange(full_, true)) log_.error("store.disk_full", {{"during", "checkpoint"}});
-    room_known_ = true;
-    room_tested_ = world_.now();
-    return;
+    return found_no_room("checkpoint");
   }
   fail_stop("checkpoint", error);
 }

@@ -66,8 +66,15 @@ class SqliteWriter {
     std::vector<WriteRequest> again;  // the rest of sliced requests
   };
 
-  bool room();
-  void refuse(std::deque<WriteRequest>& queue);
+  enum class Room : std::uint8_t {
+    Enough,
+    Reserve,  // less than is to be kept free: for named values only, they are small and needed
+    None,     // SQLite found none just now
+  };
+  Room room();
+  void found_no_room(const char* during);
+  // Takes all it refuses out of the queue; with `but_named`, all but the named values.
+  void refuse(std::deque<WriteRequest>& queue, bool but_named);
   void work(std::deque<WriteRequest>& queue, Group& group);
   void deliver_early(Group& group);
   void deliver_committed(Group& group);
@@ -95,7 +102,7 @@ class SqliteWriter {
   WriterMetrics& metrics_;
 
   bool failed_ = false;
-  bool full_ = false;
+  Room room_ = Room::Enough;
   Instant room_tested_{};
   bool room_known_ = false;
   std::uint64_t log_pages_ = 0;

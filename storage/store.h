@@ -3,7 +3,8 @@
 // loop, in commit order for writes. A completion that reports success for a write with
 // Durability::Fsync comes after the fsync of the commit that holds it.
 //
-// Errors of every call: Overloaded (queue full; nothing done), DiskFull (writes; nothing done).
+// Errors of every call: Overloaded (queue full; nothing done), DiskFull (writes; nothing done; of
+// a named value only when there is no room at all).
 // A failed write or fsync otherwise ends the process: what the page cache then holds cannot be
 // trusted (Rebello et al., ATC 2020).
 #pragma once

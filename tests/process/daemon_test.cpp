@@ -35,6 +35,35 @@ LocalClusterOptions single() {
   return options;
 }
 
+// A file system in memory. Needs root.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& size) {
+    fs::create_directory(path());
+    REQUIRE(local::run({"mount", "-t", "tmpfs", "-o", "size=" + size, "tmpfs", path()}).exit_code ==
+            0);
+  }
+  ~SmallDisk() { local::run({"umount", "-l", path()}); }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  std::string path() const { return scratch_.path() + "/disk"; }
+  std::string filler() const { return path() + "/filler"; }
+  void resize(const std::string& size) const {
+    REQUIRE(local::run({"mount", "-o", "remount,size=" + size, path()}).exit_code == 0);
+  }
+  // To the last page.
+  void fill() const {
+    std::ofstream file(filler(), std::ios::binary);
+    const std::string page(4096, 'f');
+    while (file.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+    REQUIRE(fs::space(path()).available == 0);
+  }
+
+ private:
+  local::ScratchDirectory scratch_;
+};
+
 }  // namespace
 
 TEST_CASE("daemon: bad options are refused with one line", "[daemon]") {
@@ -121,16 +150,10 @@ TEST_CASE("daemon: a full disk refuses writes, serves reads and recovers", "[dae
     WARN("skipped: needs root to mount a small file system");
     return;
   }
-  local::ScratchDirectory scratch;
-  const std::string disk = scratch.path() + "/disk";
-  fs::create_directory(disk);
-  REQUIRE(local::run({"mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk}).exit_code == 0);
-  struct Unmount {
-    std::string at;
-    ~Unmount() { local::run({"umount", "-l", at}); }
-  } unmount{disk};
+  SmallDisk disk("24m");
   LocalClusterOptions options = single();
-  options.node_flags = {{"--data-dir", disk + "/node", "--set", "storage.free_bytes_least=0"}};
+  options.node_flags = {
+      {"--data-dir", disk.path() + "/node", "--set", "storage.free_bytes_least=0"}};
   options.replace_data_dir = true;
   LocalCluster cluster(options);
   REQUIRE(cluster.start());
@@ -148,7 +171,7 @@ TEST_CASE("daemon: a full disk refuses writes, serves reads and recovers", "[dae
   INFO(cluster.log(0));
   REQUIRE(cluster.running(0));
   CHECK(cluster.cli(0, {"get", "k" + std::to_string(last_ok), "-o", "raw"}).out == value);
-  REQUIRE(local::run({"mount", "-o", "remount,size=200m", disk}).exit_code == 0);
+  disk.resize("200m");
   CHECK(eventually(10s, [&] { return cluster.cli(0, {"put", "again", "v"}).exit_code == 0; }));
 }
 
@@ -157,24 +180,18 @@ TEST_CASE("daemon: an owner with a full disk leaves a write to the others", "[da
     WARN("skipped: needs root to mount a small file system");
     return;
   }
+  SmallDisk disk("64m");
   local::ScratchDirectory scratch;
-  const std::string disk = scratch.path() + "/disk";
-  fs::create_directory(disk);
-  REQUIRE(local::run({"mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk}).exit_code == 0);
-  struct Unmount {
-    std::string at;
-    ~Unmount() { local::run({"umount", "-l", at}); }
-  } unmount{disk};
   LocalClusterOptions options;
   options.nodes = 3;
   options.flags = {"--set", "storage.free_bytes_least=16777216"};
-  options.node_flags = {{"--data-dir", disk + "/node"},
+  options.node_flags = {{"--data-dir", disk.path() + "/node"},
                         {"--data-dir", scratch.path() + "/1"},
                         {"--data-dir", scratch.path() + "/2"}};
   options.replace_data_dir = true;
   LocalCluster cluster(options);
   REQUIRE(cluster.start());
-  std::ofstream(disk + "/filler") << std::string(60'000'000, 'x');
+  std::ofstream(disk.filler()) << std::string(60'000'000, 'x');
   const auto client = cluster.client({0}, 5s, false);
   REQUIRE(eventually(5s, [&] {
     (void)client->put("probe", "v");
@@ -190,8 +207,43 @@ TEST_CASE("daemon: an owner with a full disk leaves a write to the others", "[da
     }
   }
   CHECK(cli_json(cluster, 0, {"put", "k-all", "v", "-c", "all"}).exit_code == 5);
-  REQUIRE(fs::remove(disk + "/filler"));
+  REQUIRE(fs::remove(disk.filler()));
   CHECK(eventually(15s, [&] { return replicas_equal(*client, "k-quorum"); }));
+}
+
+TEST_CASE("daemon: a node starts on a disk that is nearly full, and serves reads", "[daemon]") {
+  if (!Firewall::available()) {
+    WARN("skipped: needs root to mount a small file system");
+    return;
+  }
+  SmallDisk disk("200m");
+  LocalClusterOptions options = single();
+  const std::string data_dir = disk.path() + "/node";
+  options.node_flags = {{"--data-dir", data_dir}};
+  options.replace_data_dir = true;
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  REQUIRE(cluster.cli(0, {"put", "k", "v"}).exit_code == 0);
+  REQUIRE(cluster.terminate(0) == 0);
+  disk.resize("40m");  // storage.free_bytes_least is 64 MiB
+  cluster.launch(0);
+  INFO(cluster.log(0));
+  REQUIRE(cluster.wait_ready(0));
+  CHECK(cluster.cli(0, {"get", "k", "-o", "raw"}).out == "v");
+  const auto put = cluster.cli(0, {"put", "k", "w"});
+  CHECK(put.exit_code == 4);
+  CHECK(put.err.find("disk is full") != std::string::npos);
+  disk.resize("200m");
+  CHECK(eventually(10s, [&] { return cluster.cli(0, {"put", "k", "w"}).exit_code == 0; }));
+  // Not even room for the generation of the next life.
+  REQUIRE(cluster.terminate(0) == 0);
+  disk.fill();
+  check_refusal(parleyd({"--data-dir", data_dir, "--listen", cluster.address(0)}),
+                "the disk is full");
+  fs::remove(disk.filler());
+  cluster.launch(0);
+  REQUIRE(cluster.wait_ready(0));
+  CHECK(cluster.cli(0, {"get", "k", "-o", "raw"}).out == "w");
 }
 
 TEST_CASE("daemon: a foreign cluster's node is not let in", "[daemon]") {

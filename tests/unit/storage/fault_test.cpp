@@ -1,4 +1,6 @@
 // Full disks, failing writes and syncs, damaged records.
+#include <algorithm>
+
 #include "tests/fake/fault_vfs.h"
 #include "tests/unit/storage/raw_database.h"
 #include "tests/unit/storage/store_case.h"
@@ -116,6 +118,51 @@ TEST_CASE("full disk: too little free space refuses writes before any is tried")
   CHECK(test.update(record_key("a"), put("1")).error().code == ErrorCode::DiskFull);
   test.world.run_for(100ms);
   CHECK(test.update(record_key("a"), put("1")).ok());
+}
+
+TEST_CASE("full disk: with too little free space the named values are still written") {
+  std::uint64_t free_bytes = 1_MiB;
+  SqliteSettings settings = fake::inline_settings();
+  settings.free_bytes = [&](const std::string&) { return free_bytes; };
+  StoreCase test(settings);
+  // One batch: what must be kept to start and to be told apart, and what can wait for room.
+  std::vector<std::string> answers;
+  const auto note = [&](const char* what) {
+    return [&answers, what](const auto& result) {
+      answers.push_back(std::string(what) + (result.ok() ? " ok" : " refused"));
+    };
+  };
+  test.store->put_named("identity", "1", note("first"));
+  test.store->update(record_key("a"), put("1"), Durability::Fsync, note("record"));
+  test.store->update_hint(hint_key(1, "h"), false, {1}, put("v"), note("hint"));
+  test.store->put_named("identity", "2", note("second"));
+  REQUIRE(test.world.run_until([&] { return answers.size() == 4; }, 1s));
+  std::sort(answers.begin(), answers.end());
+  CHECK(answers ==
+        std::vector<std::string>{"first ok", "hint refused", "record refused", "second ok"});
+  CHECK(test.store->named("identity") == "2");
+  CHECK(test.get(record_key("a"))->condition == Condition::Missing);
+  test.store.reopen();
+  CHECK(test.store->named("identity") == "2");
+  CHECK(test.update(record_key("a"), put("1")).error().code == ErrorCode::DiskFull);
+}
+
+TEST_CASE("full disk: a named value for which there is no room at all is refused") {
+  fake::FaultVfs vfs;
+  SqliteSettings settings = on(vfs, StoreThreads::Inline);
+  settings.free_bytes = [](const std::string&) { return std::uint64_t{0}; };
+  StoreCase test(settings);
+  REQUIRE(test.put_named("n", "old").ok());
+  vfs.inject({VfsFile::Wal, VfsCall::Write, VfsVerdict::NoSpace});
+  CHECK(test.put_named("n", "new").error().code == ErrorCode::DiskFull);
+  CHECK(test.store->named("n") == "old");
+  const std::uint64_t faults = vfs.faults();
+  CHECK(test.put_named("n", "new").error().code == ErrorCode::DiskFull);
+  CHECK(vfs.faults() == faults);  // not tried again so soon
+  vfs.heal();
+  test.world.run_for(100ms);
+  CHECK(test.put_named("n", "new").ok());
+  CHECK_FALSE(test.store.fatal().has_value());
 }
 
 TEST_CASE("fail-stop: after a failed sync or write nothing is reported as success") {
