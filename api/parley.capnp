@@ -225,7 +225,8 @@ interface Admin {
   # be the only copy of an acknowledged write stay.
   dropHints @7 (target :Text, timeoutMs :UInt32) -> (dropped :UInt64, failure :Failure);
   # Starts an anti-entropy round on every node that is up. With `wait`: answers when all have
-  # ended, with the number of keys moved (failure `unknown` when some did not end in time).
+  # ended, with the number of keys moved (failure `unknown` when some did not end in time, or went
+  # down before they were compared).
   repair @8 (wait :Bool, timeoutMs :UInt32) -> (keys :UInt64, failure :Failure);
   # What every node that is up and answers says of its comparisons; `noAnswer` as in hints().
   repairStatus @9 (timeoutMs :UInt32)

@@ -50,6 +50,7 @@ void AntiEntropy::view_changed() {
     std::erase(peers, view->self);
     schedule_.set_peers(peers, world_.loop.now());
   }
+  drop_the_gone(*view);
   schedule_next();
 }
 
@@ -135,11 +136,33 @@ void AntiEntropy::run_round(Duration timeout, std::function<void(Result<std::uin
   for (const NodeId& node : round->waiting) schedule_.want(node, world_.loop.now());
   if (round->waiting.empty()) timeout = Duration{0};
   round->timer.after(timeout, [this, round] {
-    if (round->waiting.empty()) return end_round(round, round->keys);
+    if (round->waiting.empty()) return end_round(round, result_of(*round));
     end_round(round, Error{ErrorCode::Unknown,
                            "some comparisons did not end in time; they go on in the background"});
   });
   schedule_next();
+}
+
+void AntiEntropy::drop_the_gone(const membership::View& view) {
+  for (auto round = rounds_.begin(); round != rounds_.end();) {
+    const auto next = std::next(round);
+    const std::size_t before = round->waiting.size();
+    std::erase_if(round->waiting, [&](const NodeId& peer) {
+      if (!schedule_.peers().contains(peer)) return true;  // off the ring: it shares nothing
+      if (view.is_up(peer)) return false;
+      const auto* member = view.find(peer);
+      round->missed += (round->missed.empty() ? "" : ", ") +
+                       (member == nullptr ? to_text(peer) : member->record.address);
+      return true;
+    });
+    if (before != 0 && round->waiting.empty()) end_round(round, result_of(*round));
+    round = next;
+  }
+}
+
+Result<std::uint64_t> AntiEntropy::result_of(const Round& round) {
+  if (round.missed.empty()) return round.keys;
+  return Error{ErrorCode::Unknown, "not compared, as they went down: " + round.missed};
 }
 
 void AntiEntropy::leave_rounds(const NodeId& peer, std::uint64_t run, std::uint64_t keys) {
@@ -148,7 +171,7 @@ void AntiEntropy::leave_rounds(const NodeId& peer, std::uint64_t run, std::uint6
     if (run >= round->first_run) {
       const bool was_waiting = round->waiting.erase(peer) > 0;
       if (was_waiting) round->keys += keys;
-      if (was_waiting && round->waiting.empty()) end_round(round, round->keys);
+      if (was_waiting && round->waiting.empty()) end_round(round, result_of(*round));
     }
     round = next;
   }

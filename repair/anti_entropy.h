@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "base/lifetime.h"
@@ -33,6 +34,7 @@ class AntiEntropy {
   struct Round {
     explicit Round(runtime::Loop& loop) : timer(loop) {}
     std::set<NodeId> waiting;
+    std::string missed;  // addresses of those that died before they were compared
     std::uint64_t keys = 0;
     std::uint64_t first_run = 0;  // runs begun before it do not count
     std::function<void(Result<std::uint64_t>)> done;
@@ -44,8 +46,11 @@ class AntiEntropy {
   void begin_next();
   void begin_with(const NodeId& peer, const membership::View& view);
   void on_ended(const NodeId& peer, const SyncOutcome& outcome);
+  // Those who can be waited for no more leave the rounds.
+  void drop_the_gone(const membership::View& view);
   void leave_rounds(const NodeId& peer, std::uint64_t run, std::uint64_t keys);
   void end_round(RoundAt round, Result<std::uint64_t> result);
+  static Result<std::uint64_t> result_of(const Round& round);
   std::function<bool(const NodeId&)> liveness() const;
 
   const RepairWorld& world_;

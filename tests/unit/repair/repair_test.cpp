@@ -223,6 +223,35 @@ TEST_CASE("anti-entropy: a round with nobody up ends at once with nothing", "[re
   REQUIRE(done);
 }
 
+TEST_CASE("anti-entropy: a round does not wait for a peer that dies meanwhile", "[repair]") {
+  Cluster cluster(4);
+  REQUIRE(cluster.options.sync_interval.set(3600s).ok());
+  cluster.start();
+  cluster.world.run_for(5s);  // all are equal
+  // Silent and not known to be dead yet: the comparison with it cannot end.
+  cluster.board.down.insert(cluster.nodes[2].at);
+  std::optional<Result<std::uint64_t>> answer;
+  const Instant begun = cluster.world.now();
+  cluster.nodes[0].repair->run_round(
+      60s, [&](const Result<std::uint64_t>& moved) { answer.emplace(moved); });
+  cluster.world.run_for(1s);
+  CHECK_FALSE(answer);
+  SECTION("it is known to be dead") {
+    cluster.set_up(2, false);
+    REQUIRE(cluster.soon([&] { return answer.has_value(); }, 10s));
+    REQUIRE_FALSE(answer->ok());
+    CHECK(answer->error().code == ErrorCode::Unknown);
+    CHECK(answer->error().message.find("127.0.0.3") != std::string::npos);
+    CHECK(answer->error().message.find("127.0.0.2") == std::string::npos);
+  }
+  SECTION("it leaves the ring: there is nothing to compare any more") {
+    cluster.take_off_ring(2);
+    REQUIRE(cluster.soon([&] { return answer.has_value(); }, 10s));
+    CHECK(answer->ok());
+  }
+  CHECK(cluster.world.now() - begun < 15s);
+}
+
 TEST_CASE("repair: can be destroyed at any moment", "[repair]") {
   for (int stop_at = 0; stop_at < 9; ++stop_at) {
     Cluster cluster(3);
