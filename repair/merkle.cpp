@@ -3,17 +3,19 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/codec.h"
 #include "base/hash.h"
 
 namespace parley::repair {
 namespace {
 
+// Of both numbers' little-endian bytes. Up to 2^16 in one turn, so without a buffer that grows.
 std::uint64_t mix(Slot slot, std::uint64_t sum) {
-  ByteWriter out;
-  out.number(slot);
-  out.number(sum);
-  return hash64(out.bytes());
+  std::array<char, sizeof slot + sizeof sum> form;
+  for (std::size_t i = 0; i < sizeof slot; ++i) form[i] = static_cast<char>(slot >> (8 * i));
+  for (std::size_t i = 0; i < sizeof sum; ++i) {
+    form[sizeof slot + i] = static_cast<char>(sum >> (8 * i));
+  }
+  return hash64({form.data(), form.size()});
 }
 
 Error does_not_fit() {

@@ -2,6 +2,7 @@
 // one that leaves the owned shares most even wins (the idea of Cassandra's replication-aware token
 // allocator, CASSANDRA-7032, with a search that is simple enough to be obviously deterministic).
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/codec.h"
@@ -48,18 +49,20 @@ std::vector<Slot> candidate_slots(const std::vector<bool>& claimed, const NodeId
 // Sum over 1..3 replicas of the squared relative deviations from an even share.
 double unevenness(const std::vector<Taken>& vnodes, std::size_t nodes) {
   const std::size_t depth = std::min(kReplicasJudged, nodes);
-  std::vector<std::vector<double>> owned(depth, std::vector<double>(nodes));
-  std::vector<std::uint32_t> seen;
+  std::array<std::vector<double>, kReplicasJudged> owned;  // by the first; the first two; all
+  for (auto& shares : owned) shares.resize(nodes);
   for (std::size_t i = 0; i < vnodes.size(); ++i) {
     const Slot previous = vnodes[i == 0 ? vnodes.size() - 1 : i - 1].slot;
     const Slot gap = static_cast<Slot>(vnodes[i].slot - previous);
     const double length = gap == 0 ? static_cast<double>(kSlotCount) : static_cast<double>(gap);
-    seen.clear();
-    for (std::size_t step = 0; seen.size() < depth && step < vnodes.size(); ++step) {
-      const std::uint32_t owner = vnodes[(i + step) % vnodes.size()].owner;
-      if (std::find(seen.begin(), seen.end(), owner) != seen.end()) continue;
-      for (std::size_t d = seen.size(); d < depth; ++d) owned[d][owner] += length;
-      seen.push_back(owner);
+    std::array<std::uint32_t, kReplicasJudged> seen;
+    std::size_t met = 0, at = i;
+    for (std::size_t step = 0; met < depth && step < vnodes.size(); ++step) {
+      const std::uint32_t owner = vnodes[at].owner;
+      at = at + 1 == vnodes.size() ? 0 : at + 1;
+      if (std::find(seen.begin(), seen.begin() + met, owner) != seen.begin() + met) continue;
+      for (std::size_t d = met; d < depth; ++d) owned[d][owner] += length;
+      seen[met++] = owner;
     }
   }
   double sum = 0;
@@ -71,34 +74,41 @@ double unevenness(const std::vector<Taken>& vnodes, std::size_t nodes) {
   return sum;
 }
 
+// Both sorted.
+void join(const std::vector<Taken>& old, const std::vector<Slot>& slots, std::uint32_t joiner,
+          std::vector<Taken>& out) {
+  out.clear();
+  auto next = slots.begin();
+  for (const Taken& one : old) {
+    for (; next != slots.end() && *next < one.slot; ++next) out.push_back({*next, joiner});
+    out.push_back(one);
+  }
+  for (; next != slots.end(); ++next) out.push_back({*next, joiner});
+}
+
 }  // namespace
 
 std::vector<Slot> allocate_slots(const Ring& ring, const NodeId& joiner, std::size_t count) {
   count = std::clamp<std::size_t>(count, 1, kSlotCount);
   std::vector<bool> claimed(kSlotCount);
   std::vector<Taken> old;
-  std::uint32_t others = 0;
-  for (const NodeId& node : ring.nodes()) others += node == joiner ? 0U : 1U;
+  std::vector<NodeId> other_nodes = ring.nodes();  // sorted
+  std::erase(other_nodes, joiner);
+  const auto others = static_cast<std::uint32_t>(other_nodes.size());
   for (const Ring::Vnode& vnode : ring.vnodes()) {
     if (vnode.node == joiner) continue;  // it allocates again: its old claims do not count
-    std::uint32_t index = 0;
-    for (const NodeId& node : ring.nodes()) {
-      if (node == vnode.node) break;
-      index += node == joiner ? 0U : 1U;
-    }
+    const auto at = std::lower_bound(other_nodes.begin(), other_nodes.end(), vnode.node);
     claimed[vnode.slot] = true;
-    old.push_back({vnode.slot, index});
+    old.push_back({vnode.slot, static_cast<std::uint32_t>(at - other_nodes.begin())});
   }
 
+  std::vector<Taken> after;
   std::vector<Slot> best;
   double best_score = std::numeric_limits<double>::infinity();
   for (std::uint64_t round = 0; round < kCandidates; ++round) {
     std::vector<Slot> slots = candidate_slots(claimed, joiner, round, count);
     if (slots.empty()) return slots;
-    std::vector<Taken> after = old;
-    for (const Slot slot : slots) after.push_back({slot, others});
-    std::sort(after.begin(), after.end(),
-              [](const Taken& a, const Taken& b) { return a.slot < b.slot; });
+    join(old, slots, others, after);
     const double score = unevenness(after, others + 1U);
     if (score < best_score) {
       best_score = score;

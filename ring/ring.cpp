@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "base/check.h"
 #include "base/codec.h"
@@ -35,24 +36,22 @@ std::shared_ptr<const Ring> Ring::build(std::span<const RingRecord> records) {
   auto ring = std::make_shared<Ring>();
   const auto newest = newest_by_node(records);
 
-  // Ascending node ids: the first claim of a slot is the lowest id's.
-  std::map<Slot, NodeId> owner_of;
+  // Claimants in ascending order of their ids: the first claim of a slot is the lowest id's.
+  std::vector<NodeId> claimants;
+  std::vector<std::pair<Slot, NodeIndex>> claims;
   for (const auto& [node, record] : newest) {
     if (record->status != RingStatus::Normal) continue;
-    for (const Slot slot : record->slots) owner_of.emplace(slot, node);
+    for (const Slot slot : record->slots) {
+      claims.emplace_back(slot, static_cast<NodeIndex>(claimants.size()));
+    }
+    claimants.push_back(node);
   }
-  if (owner_of.empty()) return ring;
-
-  for (const auto& [slot, node] : owner_of) {
-    ring->vnodes_.push_back({slot, node});
-    ring->nodes_.push_back(node);
-  }
-  std::sort(ring->nodes_.begin(), ring->nodes_.end());
-  ring->nodes_.erase(std::unique(ring->nodes_.begin(), ring->nodes_.end()), ring->nodes_.end());
-  for (const Vnode& vnode : ring->vnodes_) {
-    ring->vnode_owner_.push_back(*ring->index_of(vnode.node));
-  }
-  ring->prepare_distinct();
+  std::sort(claims.begin(), claims.end());
+  claims.erase(std::unique(claims.begin(), claims.end(),
+                           [](const auto& a, const auto& b) { return a.first == b.first; }),
+               claims.end());
+  if (claims.empty()) return ring;
+  ring->take(claimants, claims);
 
   // Frozen: nodes compare this number to learn whether they see the same ring.
   ByteWriter form;
@@ -69,16 +68,37 @@ std::shared_ptr<const Ring> Ring::build(std::span<const RingRecord> records) {
   return ring;
 }
 
-void Ring::prepare_distinct() {
-  const std::size_t count = std::min(nodes_.size(), kReady);
-  std::vector<NodeIndex> all;
-  all.reserve(vnodes_.size() * count);
-  for (std::size_t i = 0; i < vnodes_.size(); ++i) {
-    const auto some = distinct_from(i, count);
-    all.insert(all.end(), some.begin(), some.end());
+// `claims` are one a slot, in order; a claimant that got none is not on the ring.
+void Ring::take(const std::vector<NodeId>& claimants,
+                const std::vector<std::pair<Slot, NodeIndex>>& claims) {
+  std::vector<bool> owns(claimants.size());
+  for (const auto& [slot, claimant] : claims) owns[claimant] = true;
+  std::vector<NodeIndex> index_of(claimants.size());
+  for (std::size_t i = 0; i < claimants.size(); ++i) {
+    index_of[i] = static_cast<NodeIndex>(nodes_.size());
+    if (owns[i]) nodes_.push_back(claimants[i]);
   }
-  ready_ = std::move(all);
-  ready_count_ = count;
+  vnodes_.reserve(claims.size());
+  vnode_owner_.reserve(claims.size());
+  for (const auto& [slot, claimant] : claims) {
+    vnodes_.push_back({slot, claimants[claimant]});
+    vnode_owner_.push_back(index_of[claimant]);
+  }
+  prepare_distinct();
+}
+
+void Ring::prepare_distinct() {
+  ready_count_ = std::min(nodes_.size(), kReady);
+  ready_.reserve(vnodes_.size() * ready_count_);
+  // For each node, the last vnode (plus one) from which a walk met it.
+  std::vector<std::size_t> met(nodes_.size());
+  for (std::size_t i = 0; i < vnodes_.size(); ++i) {
+    const std::size_t full = ready_.size() + ready_count_;
+    for (std::size_t at = i; ready_.size() < full; at = at + 1 == vnodes_.size() ? 0 : at + 1) {
+      const NodeIndex owner = vnode_owner_[at];
+      if (std::exchange(met[owner], i + 1) != i + 1) ready_.push_back(owner);
+    }
+  }
 }
 
 // A token at slot s owns (previous, s]: the owner of a slot is the first vnode at or after it.

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -74,6 +75,8 @@ class Ring {
   std::size_t vnode_at(Slot slot) const;
   std::vector<NodeIndex> distinct_from(std::size_t vnode, std::size_t count) const;
   std::vector<NodeId> named(std::span<const NodeIndex> indexes) const;
+  void take(const std::vector<NodeId>& claimants,
+            const std::vector<std::pair<Slot, NodeIndex>>& claims);
   void prepare_distinct();
   std::optional<NodeIndex> index_of(const NodeId& node) const;
   // Calls visit(first slot, number of slots, indexes of the first `count` nodes) for each range.
