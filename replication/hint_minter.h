@@ -17,6 +17,10 @@ class HintMinter {
   // TooLarge, DiskFull: nothing was written.
   virtual void mint(const NodeId& target, MintRequest request,
                     std::function<void(Result<Minted>)> done) = 0;
+  // For hints that only other nodes keep, when this disk is full: nothing is stored here. The dot
+  // has an epoch of its own from the durable lease, so it names nothing else, ever. Errors:
+  // Overloaded, TooLarge.
+  virtual Result<Minted> mint_unkept(const MintRequest& request) = 0;
 };
 
 }  // namespace parley::replication

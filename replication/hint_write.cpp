@@ -28,19 +28,20 @@ void HintWrite::start() {
 
 void HintWrite::on_minted(Result<Minted> minted) {
   if (replied_) return;
-  if (!minted) {
-    WriteReply reply;
-    reply.outcome = maybe_sent_ ? Outcome::Unknown : Outcome::NotWritten;
-    reply.error = minted.error();
-    if (maybe_sent_) reply.error->code = ErrorCode::Unknown;
-    reply.level = request_.level;
-    reply.required = plan_.required;
-    reply.replicas = receipt_;
-    replied_ = true;
-    return reply_(std::move(reply));
+  if (!minted && minted.error().code == ErrorCode::DiskFull && plan_.stand_in) {
+    not_here_ = minted.error();
+    minted = parts_.hint_minter.mint_unkept(
+        {plan_.key, request_.value, seen_, request_.op, storage::Durability::Fsync});
   }
+  if (!minted) return fall_short(minted.error(), false);
   minted_ = std::move(*minted);
   waiting_ = 1;  // this function itself
+  if (!not_here_) keep_here();
+  if (plan_.stand_in) keep_on_stand_in();
+  one_ended();
+}
+
+void HintWrite::keep_here() {
   on_kept(0, Done{});
   for (std::size_t i = 1; i < plan_.owners.size(); ++i) {
     ++waiting_;
@@ -50,19 +51,20 @@ void HintWrite::on_minted(Result<Minted> minted) {
                        one_ended();
                      }));
   }
-  for (const PlannedOwner& owner : plan_.owners) {
-    if (!plan_.stand_in) break;
+}
+
+void HintWrite::keep_on_stand_in() {
+  for (std::size_t i = 0; i < plan_.owners.size(); ++i) {
     ++waiting_;
     // A stand-in that stays silent must not hold up a write that is durable here already.
     const Instant soon = parts_.world.loop.now() + parts_.world.options.replica_patience();
-    parts_.peers.store_hint(*plan_.stand_in, plan_, owner.node, minted_->set, true,
+    parts_.peers.store_hint(*plan_.stand_in, plan_, plan_.owners[i].node, minted_->set, true,
                             std::min(soon, request_.deadline),
-                            alive_.guard([this](const Status& kept) {
-                              on_second(kept);
+                            alive_.guard([this, i](const Status& kept) {
+                              on_second(i, kept);
                               one_ended();
                             }));
   }
-  one_ended();
 }
 
 void HintWrite::on_kept(std::size_t owner, const Status& kept) {
@@ -71,7 +73,20 @@ void HintWrite::on_kept(std::size_t owner, const Status& kept) {
   receipt_[owner].hint_holder = plan_.self_address;
 }
 
-void HintWrite::on_second(const Status& kept) { second_copies_ += kept ? 1 : 0; }
+void HintWrite::on_second(std::size_t owner, const Status& kept) {
+  ReplicaReceipt& receipt = receipt_[owner];
+  if (kept) {
+    ++second_copies_;
+    if (receipt.state == ReplicaState::Hinted) return;
+    receipt.state = ReplicaState::Hinted;
+    receipt.hint_holder = plan_.stand_in->peer.address;
+    return;
+  }
+  const ErrorCode code = kept.error().code;
+  if (code == ErrorCode::NoAnswer || code == ErrorCode::Unknown || code == ErrorCode::Internal) {
+    in_doubt_ = true;
+  }
+}
 
 void HintWrite::one_ended() {
   if (--waiting_ == 0) answer();
@@ -79,19 +94,29 @@ void HintWrite::one_ended() {
 
 void HintWrite::give_up() {
   if (minted_) return answer();
+  fall_short({ErrorCode::Unknown, "the hint was not durable before the deadline"}, true);
+}
+
+void HintWrite::fall_short(Error error, bool in_doubt) {
   if (replied_) return;
+  replied_ = true;
   WriteReply reply;
-  reply.outcome = Outcome::Unknown;
-  reply.error = Error{ErrorCode::Unknown, "the hint was not durable before the deadline"};
+  const bool unknown = in_doubt || maybe_sent_;
+  reply.outcome = unknown ? Outcome::Unknown : Outcome::NotWritten;
+  reply.error = std::move(error);
+  if (unknown) reply.error->code = ErrorCode::Unknown;
   reply.level = request_.level;
   reply.required = plan_.required;
   reply.replicas = receipt_;
-  replied_ = true;
+  for (ReplicaReceipt& replica : reply.replicas) {
+    if (unknown) replica.state = ReplicaState::NoAnswer;
+  }
   reply_(std::move(reply));
 }
 
 void HintWrite::answer() {
   if (replied_) return;
+  if (not_here_ && second_copies_ == 0) return fall_short(*not_here_, in_doubt_ || waiting_ > 0);
   replied_ = true;
   WriteReply reply;
   reply.outcome = Outcome::Ok;
@@ -103,7 +128,7 @@ void HintWrite::answer() {
   reply.context = seal_context(cluster_key_, request_.keyspace, request_.key,
                                context_after_write(seen_, minted_->dot, *set));
   reply.replicas = receipt_;
-  reply.hint_holders = {plan_.self_address};
+  if (!not_here_) reply.hint_holders.push_back(plan_.self_address);
   if (second_copies_ > 0) reply.hint_holders.push_back(plan_.stand_in->peer.address);
   reply_(std::move(reply));
 }

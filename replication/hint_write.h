@@ -1,5 +1,6 @@
 // HintWrite: a write at level `any` that no replica could take. Minted here under this node's own
-// actor, kept as one hint for each owner, and once more on the first live node after them.
+// actor, kept as one hint for each owner, and once more on the first live node after them; by that
+// node alone when this disk is full.
 #pragma once
 
 #include <functional>
@@ -22,9 +23,12 @@ class HintWrite {
 
  private:
   void on_minted(Result<Minted> minted);
+  void keep_here();
+  void keep_on_stand_in();
   void on_kept(std::size_t owner, const Status& kept);
-  void on_second(const Status& kept);
+  void on_second(std::size_t owner, const Status& kept);
   void one_ended();
+  void fall_short(Error error, bool in_doubt);
   void answer();
 
   Coordination& parts_;
@@ -37,6 +41,8 @@ class HintWrite {
   std::optional<Minted> minted_;
   std::vector<ReplicaReceipt> receipt_;
   std::size_t second_copies_ = 0;
+  std::optional<Error> not_here_;  // why this node itself keeps no hint
+  bool in_doubt_ = false;          // a hint may be kept by a node that did not say so
   std::size_t waiting_ = 0;
   bool replied_ = false;
   Lifetime alive_;

@@ -56,6 +56,13 @@ void StoreHintMinter::mint(const NodeId& target, MintRequest request,
               }));
 }
 
+Result<Minted> StoreHintMinter::mint_unkept(const MintRequest& request) {
+  FreshEpochs fresh(epochs_);
+  const auto decision = decide_mint({}, request, storage_, fresh, limits_);
+  if (!decision) return decision.error();
+  return Minted{decision->dot, decision->set.encode(), false};
+}
+
 void StoreHintMinter::mint_in_room(const NodeId& target, MintRequest request, VersionSet known,
                                    std::function<void(Result<Minted>)> done) {
   const std::size_t bytes = request.value.value_or("").size() + known.value_bytes();

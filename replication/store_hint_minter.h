@@ -15,6 +15,7 @@ class StoreHintMinter final : public HintMinter {
                   EpochLease& epochs);
   void mint(const NodeId& target, MintRequest request,
             std::function<void(Result<Minted>)> done) override;
+  Result<Minted> mint_unkept(const MintRequest& request) override;
 
  private:
   void mint_in_room(const NodeId& target, MintRequest request, VersionSet known,
