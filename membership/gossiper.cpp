@@ -158,7 +158,17 @@ SavedState GossiperDriver::state() const {
 }
 
 void GossiperDriver::save(std::function<void()> done) {
-  journal_.save(encode_state(state()), lifetime_.guard(std::move(done)));
+  ++saving_;
+  journal_.save(encode_state(state()), lifetime_.guard([this, done = std::move(done)] {
+    --saving_;
+    done();
+  }));
+}
+
+// Every change is saved in the turn that makes it, so with no save under way nothing is missing.
+void GossiperDriver::save_if(bool changed, const std::function<void()>& done) {
+  if (changed || saving_ > 0) return save(done);
+  done();
 }
 
 void GossiperDriver::arm() {

@@ -50,6 +50,8 @@ class GossiperDriver final : public Gossiper {
   void refuse(const Error& error);
   void call(const Endpoint& to, runtime::Verb verb, Bytes body, Duration timeout, Answer done);
   void save(std::function<void()> done);
+  // The same, when the disk may hold all that is known here already.
+  void save_if(bool changed, const std::function<void()>& done);
   SavedState state() const;
   void arm();
   void on_timer();
@@ -134,6 +136,7 @@ class GossiperDriver final : public Gossiper {
   std::array<std::size_t, 4> members_by_state_{};
   std::vector<std::unique_ptr<Gauge>> gauges_;
 
+  std::size_t saving_ = 0;  // saves under way; what they hold is not durable yet
   std::uint64_t next_call_ = 0;
   std::map<std::uint64_t, runtime::CallHandle> calls_;
   std::unique_ptr<runtime::DatagramSocket> socket_;

@@ -120,7 +120,7 @@ void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,
       return respond(Error{ErrorCode::Refused, "no announcement of a new node"});
     }
     // It crashed before it heard that we know it.
-    if (on_ring) return save([respond] { respond(Bytes()); });
+    if (on_ring) return save_if(false, [respond] { respond(Bytes()); });
   }
   const bool consented = desk_.leased_to(loop_.now(), done->node);
   if (done->record.empty()) {
@@ -133,9 +133,10 @@ void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,
                                                  start_.cluster_name + "' now holds data"});
   }
   SwimOutbox out;
-  if (take_record(done->record.front(), {}, out)) out.changed = true;
+  const bool changed = take_record(done->record.front(), {}, out);
+  if (changed) out.changed = true;
   desk_.release(done->node);
-  save([respond] { respond(Bytes()); });
+  save_if(changed, [respond] { respond(Bytes()); });
   carry_out(std::move(out));
 }
 
@@ -171,7 +172,7 @@ void GossiperDriver::serve_keyspace(const runtime::RpcRequest& request,
   if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
   SwimOutbox out;
   out.changed = records_.merge(*record);
-  save([respond] { respond(Bytes()); });
+  save_if(out.changed, [respond] { respond(Bytes()); });
   carry_out(std::move(out));
 }
 

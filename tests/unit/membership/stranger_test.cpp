@@ -1,7 +1,10 @@
 // What strangers and forged senders may not do to a cluster.
+#include <algorithm>
+
 #include "base/hash.h"
 #include "membership/gossip_codec.h"
 #include "membership/membership_codec.h"
+#include "membership/record_codec.h"
 #include "tests/catch.h"
 #include "tests/unit/membership/test_cluster.h"
 
@@ -62,9 +65,12 @@ TEST_CASE("join: a stranger changes no member's record and ends no node", "[memb
     REQUIRE_FALSE(answer.ok());
     CHECK(answer.error().code == ErrorCode::Refused);
   }
-  SECTION("what is held already") {
+  SECTION("what is held already, which costs the disk nothing") {
+    cluster.world.run_for(1s);
+    const int saves = cluster[0].journal.saves;
     const NodeRecord other = view.find(cluster[1].id)->record;
-    CHECK(say_done(cluster, {other.node, view.cluster, {other}}).ok());
+    for (int i = 0; i < 3; ++i) CHECK(say_done(cluster, {other.node, view.cluster, {other}}).ok());
+    CHECK(cluster[0].journal.saves == saves);
   }
   cluster.world.run_for(5s);
   for (const auto& node : cluster.nodes) CHECK(node->refused.empty());
@@ -89,6 +95,47 @@ TEST_CASE("join: who crashed before it heard that it was taken in is let in agai
   REQUIRE(cluster[1].boot({}).ok());
   REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 10s));
   CHECK(cluster[0].gossiper->view()->find(cluster[1].id)->record.generation == 2);
+}
+
+TEST_CASE("join: a member confirms a new one only when its disk holds it",
+          "[membership][cluster]") {
+  TestCluster cluster(2);
+  REQUIRE(cluster[0].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[0].up(); }, 1s));
+  cluster[0].journal.delay = 500ms;
+  REQUIRE(cluster[1].boot(cluster.seeds(1)).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[0].members() == 2; }, 3s));
+  const NodeRecord joiner = cluster[0].gossiper->view()->find(cluster[1].id)->record;
+  const auto on_disk = [&] {
+    const auto kept = decode_state(*cluster[0].journal.kept);
+    REQUIRE(kept.ok());
+    return std::find(kept->nodes.begin(), kept->nodes.end(), joiner) != kept->nodes.end();
+  };
+  REQUIRE_FALSE(on_disk());
+  // The joiner asks again before it was answered.
+  CHECK(say_done(cluster, {joiner.node, cluster[0].gossiper->view()->cluster, {joiner}}).ok());
+  CHECK(on_disk());
+}
+
+TEST_CASE("keyspace: setting what is held already costs the other members' disks nothing",
+          "[membership][cluster]") {
+  TestCluster cluster(3);
+  cluster.boot_all(1);
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  cluster.world.run_for(1s);
+  KeyspaceRecord record = cluster[0].gossiper->view()->keyspaces.front();
+  const auto saves_of_a_set = [&] {
+    const int before = cluster[1].journal.saves;
+    std::optional<Status> answer;
+    cluster[0].gossiper->set_keyspace(record, 1s, [&](const Status& s) { answer = s; });
+    cluster.world.run_for(1s);
+    REQUIRE(answer.has_value());
+    CHECK(answer->ok());
+    return cluster[1].journal.saves - before;
+  };
+  CHECK(saves_of_a_set() == 0);
+  ++record.version;
+  CHECK(saves_of_a_set() == 1);
 }
 
 TEST_CASE("gossip: senders that nobody knows are asked one at a time", "[membership][cluster]") {
