@@ -217,7 +217,7 @@ JoinGrantReply GrantDesk::ask(Instant now, const NodeId& joiner, std::uint64_t s
   if (visible_.size() < 1024) visible_[joiner] = now;
   if (leased(now) && *holder_ != joiner) return {GrantVerdict::Wait, *holder_};
   if (shown != ours) return {GrantVerdict::StaleRing, {}};
-  if (!leased(now) && !visible_.empty() && visible_.begin()->first < joiner) {
+  if (!leased(now) && visible_.begin()->first < joiner) {
     return {GrantVerdict::Wait, visible_.begin()->first};
   }
   holder_ = joiner;

@@ -162,8 +162,7 @@ void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
     ack.kind = DatagramKind::Ack;
     ack.sequence = relay->second.origin_sequence;
     ack.target = datagram.sender;
-    const auto peer = peers_.find(datagram.sender);
-    if (peer != peers_.end()) ack.updates.push_back(peer->second.claim);
+    ack.updates.push_back(peers_.at(datagram.sender).claim);
     send(relay->second.origin, relay->second.origin_node, std::move(ack), out);
     relays_.erase(relay);
     return;
@@ -192,7 +191,7 @@ void Swim::on_stream_answer(Instant now, std::uint64_t probe, const Claim& answe
                             SwimOutbox& out) {
   note_time(now);
   const auto found = probes_.find(probe);
-  if (left_ || found == probes_.end() || found->second.target != answer.node) return;
+  if (found == probes_.end() || found->second.target != answer.node) return;
   probes_.erase(found);
   awareness_.add(-1);
   Peer& peer = peers_.at(answer.node);

@@ -198,13 +198,11 @@ void Swim::accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out
 // Answers a stale claim with the higher one, so that its owner can outbid it (row 4).
 void Swim::correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,
                    SwimOutbox& out) {
-  const auto to = peers_.find(whom);
-  const auto subject = peers_.find(about);
-  if (to == peers_.end() || subject == peers_.end()) return;
-  if (to->second.answered && now - *to->second.answered < kCorrectionInterval) return;
-  to->second.answered = now;
+  Peer& to = peers_.at(whom);
+  if (to.answered && now - *to.answered < kCorrectionInterval) return;
+  to.answered = now;
   Datagram correction;
-  correction.updates.push_back(subject->second.claim);
+  correction.updates.push_back(peers_.at(about).claim);
   send(at, whom, std::move(correction), out);
 }
 

@@ -98,7 +98,7 @@ void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
   std::size_t dead = 0;
   for (const auto& [node, peer] : peers_) dead += up(peer.claim.liveness) ? 0 : 1;
   std::size_t left = std::min(dead, kDeadProbesAtOnce);
-  for (std::size_t tries = 0; left > 0 && tries < 2 * peers_.size() + 2; ++tries) {
+  while (left > 0) {
     if (dead_round_.empty()) {
       for (const auto& [node, peer] : peers_) {
         if (!up(peer.claim.liveness)) dead_round_.push_back(node);

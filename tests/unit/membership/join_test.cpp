@@ -105,6 +105,89 @@ TEST_CASE("join: another node never founds", "[membership]") {
   CHECK(bench.join.waiting_for() == "the first seed to found the cluster");
 }
 
+TEST_CASE("join: every seed that does not answer is named", "[membership]") {
+  for (const std::uint8_t self : std::vector<std::uint8_t>{1, 4}) {  // the first seed, or not
+    Bench bench(options(self, {1, 2, 3, 4}));
+    for (const std::uint8_t n : std::vector<std::uint8_t>{1, 2, 3, 4}) {
+      if (n == 2 || n == 3) bench.answer(n, kUnreachable);
+      if (n != 2 && n != 3 && n != self) bench.answer(n, none(n));
+    }
+    CHECK_FALSE(bench.out.found);
+    CHECK(bench.join.waiting_for() == "seeds that do not answer: 127.0.0.2:7401, 127.0.0.3:7401");
+  }
+}
+
+TEST_CASE("join: a seed that is named twice is asked once", "[membership]") {
+  Bench bench(options(1, {1, 2, 3, 2}));
+  CHECK(bench.out.asks == std::vector{at(2), at(3)});
+}
+
+TEST_CASE("join: it tells others whether it would found", "[membership]") {
+  CHECK(Join(options(1, {})).would_found());
+  CHECK(Join(options(1, {1, 2})).would_found());
+  CHECK_FALSE(Join(options(2, {1, 2})).would_found());
+  auto told = options(2, {1, 2});
+  told.found = true;
+  CHECK(Join(told).would_found());
+}
+
+TEST_CASE("join: asks again after its pause, not before", "[membership]") {
+  Bench bench(options(2, {1}));
+  bench.answer(1, none(1));
+  bench.out = {};
+  const Instant wake = bench.join.next_wake();
+  CHECK(wake == bench.now + 200ms);
+  bench.join.on_tick(wake - 1ms, bench.out);
+  CHECK(bench.out.asks.empty());
+  bench.join.on_tick(wake, bench.out);
+  CHECK(bench.out.asks.size() == 1);
+  CHECK(bench.join.next_wake() == Instant::max());  // an answer comes, or its failure
+}
+
+TEST_CASE("join: only other members that are on the ring are asked for consent", "[membership]") {
+  Bench known(options(9, {1}));
+  known.answer(1, member(1, {9, 1}));  // it crashed after it had been taken in
+  REQUIRE(known.out.grants.size() == 1);
+  CHECK(known.out.grants[0].node == id(1));
+  known.grant(1, kGranted);
+  CHECK(known.out.allocate);
+
+  Bench nobody(options(9, {1}));
+  JoinAskReply joining = member(1, {1});
+  joining.nodes[0].ring.status = ring::RingStatus::Joining;
+  nobody.answer(1, joining);
+  CHECK(nobody.out.grants.empty());
+  CHECK_FALSE(nobody.out.allocate);
+  CHECK(nobody.join.waiting_for() == "a member with a place on the ring");
+}
+
+TEST_CASE("join: an answer to a question of the past changes nothing", "[membership]") {
+  Bench bench(options(9, {1}));
+  bench.answer(1, member(1, {1}));
+  bench.grant(1, JoinGrantReply{GrantVerdict::StaleRing, {}});
+  bench.out = {};
+  bench.grant(1, kGranted);  // it rests
+  CHECK_FALSE(bench.out.allocate);
+  CHECK(bench.join.waiting_for() == "the members to agree on the ring");
+  CHECK(bench.join.next_wake() == bench.now + 200ms);
+}
+
+TEST_CASE("join: what no member took note of is announced anew", "[membership]") {
+  Bench bench(options(9, {1}));
+  bench.answer(1, member(1, {1, 2}));
+  bench.grant(1, kGranted);
+  bench.grant(2, kGranted);
+  bench.join.on_saved(bench.now, bench.out);
+  for (const std::uint8_t n : std::vector<std::uint8_t>{1, 2}) {
+    CHECK(bench.join.next_wake() == Instant::max());
+    bench.join.on_done_answer(bench.now, id(n), Error{ErrorCode::NoAnswer, ""}, bench.out);
+  }
+  CHECK_FALSE(bench.out.member);
+  CHECK(bench.join.waiting_for() == "a member to take note of this node");
+  bench.next_round();
+  CHECK(bench.out.asks.size() == 1);
+}
+
 TEST_CASE("join: consent of all, the lowest first, then slots, then the announcement",
           "[membership]") {
   Bench bench(options(9, {1}));
@@ -153,9 +236,13 @@ TEST_CASE("join: waits its turn, and for the members to agree", "[membership]") 
 }
 
 TEST_CASE("join: refusals end it", "[membership]") {
-  Bench named(options(9, {1}));
-  named.answer(1, Error{ErrorCode::WrongCluster, "other"});
-  CHECK(named.out.refused.has_value());
+  for (const auto code : {ErrorCode::WrongCluster, ErrorCode::Refused, ErrorCode::StaleCopy}) {
+    Bench named(options(9, {1}));
+    named.answer(1, Error{code, "other"});
+    REQUIRE(named.out.refused.has_value());
+    CHECK(named.out.refused->code == code);
+    CHECK(named.join.next_wake() == Instant::max());
+  }
   Bench data(options(9, {1}));
   data.answer(1, member(1, {1}));
   data.grant(1, Error{ErrorCode::Refused, "holds data"});
@@ -215,6 +302,33 @@ TEST_CASE("grant desk: one at a time, who has begun, then the lowest visible", "
   now += 700ms;  // 3 has not asked for long: it is not there any more
   CHECK(desk.ask(now, id(4), 2, 1).verdict == GrantVerdict::StaleRing);
   CHECK(desk.ask(now, id(4), 1, 1).verdict == GrantVerdict::Granted);
+}
+
+TEST_CASE("grant desk: the lease is its holder's alone", "[membership]") {
+  GrantDesk desk(3s, 200ms);
+  const Instant now{Duration(1s)};
+  CHECK_FALSE(desk.leased_to(now, id(5)));
+  desk.ask(now, id(5), 1, 1);
+  CHECK(desk.leased_to(now, id(5)));
+  CHECK_FALSE(desk.leased_to(now, id(6)));
+  CHECK_FALSE(desk.leased_to(now + 3s, id(5)));
+}
+
+TEST_CASE("grant desk: remembers a bounded number of joiners", "[membership]") {
+  const auto numbered = [](std::size_t n) {
+    NodeId out;
+    out.octets[0] = static_cast<std::uint8_t>(n >> 8);
+    out.octets[1] = static_cast<std::uint8_t>(n);
+    return out;
+  };
+  GrantDesk desk(3s, 200ms);
+  const Instant now{Duration(1s)};
+  REQUIRE(desk.ask(now, numbered(5000), 1, 1).verdict == GrantVerdict::Granted);
+  for (std::size_t n = 100; n < 100 + 1023; ++n) desk.ask(now, numbered(n), 1, 1);
+  desk.ask(now, numbered(5), 1, 1);  // one too many: it is not waited for
+  desk.release(numbered(5000));
+  CHECK(desk.ask(now, numbered(200), 1, 1) == JoinGrantReply{GrantVerdict::Wait, numbered(100)});
+  CHECK(desk.ask(now, numbered(50), 1, 1).verdict == GrantVerdict::Granted);
 }
 
 TEST_CASE("row 8: a failed join leaves nothing behind once its lease has ended",
