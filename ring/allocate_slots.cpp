@@ -53,11 +53,11 @@ double unevenness(const std::vector<Taken>& vnodes, std::size_t nodes) {
   for (auto& shares : owned) shares.resize(nodes);
   for (std::size_t i = 0; i < vnodes.size(); ++i) {
     const Slot previous = vnodes[i == 0 ? vnodes.size() - 1 : i - 1].slot;
-    const Slot gap = static_cast<Slot>(vnodes[i].slot - previous);
-    const double length = gap == 0 ? static_cast<double>(kSlotCount) : static_cast<double>(gap);
+    // 0 for a lone vnode, which is as even anywhere.
+    const double length = static_cast<Slot>(vnodes[i].slot - previous);
     std::array<std::uint32_t, kReplicasJudged> seen;
     std::size_t met = 0, at = i;
-    for (std::size_t step = 0; met < depth && step < vnodes.size(); ++step) {
+    while (met < depth) {  // each node has a vnode
       const std::uint32_t owner = vnodes[at].owner;
       at = at + 1 == vnodes.size() ? 0 : at + 1;
       if (std::find(seen.begin(), seen.begin() + met, owner) != seen.begin() + met) continue;
@@ -101,7 +101,6 @@ std::vector<Slot> allocate_slots(const Ring& ring, const NodeId& joiner, std::si
     claimed[vnode.slot] = true;
     old.push_back({vnode.slot, static_cast<std::uint32_t>(at - other_nodes.begin())});
   }
-
   std::vector<Taken> after;
   std::vector<Slot> best;
   double best_score = std::numeric_limits<double>::infinity();

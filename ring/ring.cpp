@@ -119,7 +119,7 @@ std::vector<Ring::NodeIndex> Ring::distinct_from(std::size_t vnode, std::size_t 
   count = std::min(count, nodes_.size());
   out.reserve(count);
   std::vector<bool> seen(nodes_.size());
-  for (std::size_t step = 0; out.size() < count && step < vnodes_.size(); ++step) {
+  for (std::size_t step = 0; out.size() < count; ++step) {  // each node has a vnode
     const NodeIndex owner = vnode_owner_[(vnode + step) % vnodes_.size()];
     if (seen[owner]) continue;
     seen[owner] = true;

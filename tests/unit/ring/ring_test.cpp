@@ -105,6 +105,23 @@ TEST_CASE("ring: of one node's records the highest version counts", "[ring]") {
   left.status = RingStatus::Left;
   const std::vector records{left, normal(node(1), {5}, 2), normal(node(2), {8})};
   CHECK(Ring::build(records)->nodes() == std::vector{node(2)});
+  std::vector backward = records;
+  std::reverse(backward.begin(), backward.end());
+  CHECK(Ring::build(backward)->nodes() == std::vector{node(2)});
+}
+
+TEST_CASE("ring: who is not on it owns and shares nothing, and no copies have no owner", "[ring]") {
+  const auto ring = Ring::build(std::vector{normal(node(2), {100}), normal(node(4), {60000})});
+  for (const std::uint8_t n : std::vector<std::uint8_t>{1, 3, 5}) {  // before, between, behind
+    CHECK_FALSE(ring->owns(node(n), 100, 2));
+    CHECK(ring->owned_share(node(n), 2) == 0);
+    CHECK(ring->common_slots(node(n), node(2), 2).empty());
+    CHECK(ring->common_slots(node(2), node(n), 2).empty());
+  }
+  CHECK_FALSE(ring->owns(node(2), 100, 0));
+  CHECK(ring->owned_share(node(2), 0) == 0);
+  CHECK(ring->common_slots(node(2), node(4), 0).empty());
+  CHECK(ring->preference_list(100, 0).empty());
 }
 
 TEST_CASE("ring: the digest tells rings apart, whatever the order", "[ring][property]") {
@@ -149,19 +166,23 @@ TEST_CASE("ring: quick answers equal the obvious walk", "[ring][property]") {
 
 TEST_CASE("ring: shares and common slots agree with ownership", "[ring][property]") {
   Random random(3);
-  const auto ring = Ring::build(cluster(random, 5, 8));
+  const auto ring = Ring::build(cluster(random, 12, 4));  // more nodes than are kept ready
   const NodeId a = ring->nodes()[0], b = ring->nodes()[3];
-  std::size_t owned = 0;
-  std::vector<Slot> common;
-  for (std::size_t s = 0; s < kSlotCount; ++s) {
-    const auto slot = static_cast<Slot>(s);
-    const bool by_a = ring->owns(a, slot, 3);
-    owned += by_a ? 1 : 0;
-    if (by_a && ring->owns(b, slot, 3)) common.push_back(slot);
+  for (const std::size_t count : {std::size_t{3}, std::size_t{9}}) {
+    std::size_t owned = 0;
+    std::vector<Slot> common;
+    for (std::size_t s = 0; s < kSlotCount; ++s) {
+      const auto slot = static_cast<Slot>(s);
+      const bool by_a = ring->owns(a, slot, count);
+      owned += by_a ? 1 : 0;
+      if (by_a && ring->owns(b, slot, count)) common.push_back(slot);
+    }
+    CHECK(owned > 0);
+    CHECK(owned < kSlotCount);
+    CHECK(ring->owned_share(a, count) * kSlotCount == static_cast<double>(owned));
+    CHECK(ring->common_slots(a, b, count) == common);
+    CHECK(ring->common_slots(b, a, count) == common);
   }
-  CHECK(ring->owned_share(a, 3) * kSlotCount == static_cast<double>(owned));
-  CHECK(ring->common_slots(a, b, 3) == common);
-  CHECK(ring->common_slots(b, a, 3) == common);
 }
 
 TEST_CASE("allocate_slots: distinct, sorted, free and deterministic", "[ring][property]") {
@@ -182,6 +203,12 @@ TEST_CASE("allocate_slots: distinct, sorted, free and deterministic", "[ring][pr
   auto with = records;
   with.push_back(normal(node(9), slots));
   CHECK(slots == allocate_slots(*Ring::build(with), node(9), 32));
+}
+
+TEST_CASE("allocate_slots: the first node takes as many as it wants", "[ring]") {
+  for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{64}}) {
+    CHECK(allocate_slots(*Ring::build({}), node(1), count).size() == count);
+  }
 }
 
 TEST_CASE("allocate_slots: a full grid gives nothing", "[ring]") {
