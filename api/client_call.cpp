@@ -50,7 +50,7 @@ CallPlan::Step CallPlan::step(Instant now) {
     } else if (ask_ && may_ask) {
       return {What::Ask, now};
     } else {
-      const bool will_hedge = hedging_ && may_ask && !attempts_.empty();
+      const bool will_hedge = hedging_ && may_ask;  // some attempt is live
       return {What::Wait, will_hedge ? std::min(deadline_, begun_last_ + patience_) : deadline_};
     }
   }
@@ -139,7 +139,7 @@ std::optional<std::size_t> CallPlan::best_refusal() const {
   std::optional<std::size_t> best;
   for (std::size_t i = 0; i < attempts_.size(); ++i) {
     const Attempt& attempt = attempts_[i];
-    if (attempt.phase != Phase::Answered || attempt.verdict->outcome == Outcome::Ok) continue;
+    if (attempt.phase != Phase::Answered) continue;  // none said ok: that one would have won
     if (!best ||
         weight(attempt.verdict->error->code) > weight(attempts_[*best].verdict->error->code)) {
       best = i;

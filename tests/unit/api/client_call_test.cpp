@@ -129,6 +129,117 @@ TEST_CASE("call: of several refusals the one that tells most is given", "[api][c
   CHECK(call.plan.ending().attempt == 0u);
 }
 
+TEST_CASE("call: which of two refusals tells more, whichever came first", "[api][call]") {
+  // Descending; a final one ends the call, so it comes last or alone.
+  const std::vector<std::pair<ErrorCode, ErrorCode>> pairs = {
+      {ErrorCode::Unavailable, ErrorCode::DiskFull}, {ErrorCode::Unavailable, ErrorCode::NotReady},
+      {ErrorCode::DiskFull, ErrorCode::Damaged},     {ErrorCode::Overloaded, ErrorCode::Expired},
+      {ErrorCode::WrongRing, ErrorCode::NotReady},   {ErrorCode::Overloaded, ErrorCode::NotReady}};
+  for (const auto& [more, less] : pairs) {
+    for (const bool more_first : {true, false}) {
+      Driven call(Purpose::Write, {kA, kB});
+      for (std::size_t i = 0; i < 2; ++i) {
+        call.run();
+        call.plan.sent(i);
+        call.plan.answered(i, refused((i == 0) == more_first ? more : less));
+      }
+      REQUIRE(call.run() == CallPlan::What::End);
+      CHECK(call.code() == more);
+      CHECK(call.plan.ending().attempt == (more_first ? 0u : 1u));
+    }
+  }
+  Driven final(Purpose::Write, {kA, kB});
+  for (std::size_t i = 0; i < 2; ++i) {
+    final.run();
+    final.plan.sent(i);
+    final.plan.answered(i, refused(i == 0 ? ErrorCode::Unavailable : ErrorCode::SiblingCap));
+  }
+  REQUIRE(final.run() == CallPlan::What::End);
+  CHECK(final.code() == ErrorCode::SiblingCap);
+}
+
+TEST_CASE("call: of several broken connections the best endpoint's is tried anew", "[api][call]") {
+  Driven call(Purpose::Read, {kA, kB});
+  for (std::size_t i = 0; i < 4; ++i) {
+    REQUIRE(call.run() == CallPlan::What::Wait);
+    call.plan.sent(i);
+    call.plan.broke(i, {ErrorCode::NoAnswer, "reset", 0});
+  }
+  REQUIRE(call.run() == CallPlan::What::End);
+  CHECK(call.asked == std::vector<Endpoint>{kA, kB, kA, kB});
+}
+
+TEST_CASE("call: what was not sent stays unsent, whatever is heard of it later", "[api][call]") {
+  Driven call(Purpose::Write, {kA});
+  call.run();
+  call.plan.not_sent(0, {ErrorCode::Unreachable, "refused", 0});
+  call.plan.sent(0);
+  REQUIRE(call.run() == CallPlan::What::End);
+  CHECK(call.outcome() == Outcome::NotWritten);
+  CHECK_FALSE(call.plan.ending().connected);
+}
+
+TEST_CASE("call: the first ok is the answer", "[api][call]") {
+  Driven call(Purpose::Write);
+  call.run();
+  call.plan.sent(0);
+  call.run(500ms);
+  call.plan.sent(1);
+  call.plan.answered(1, kOk);
+  call.plan.answered(0, kOk);
+  REQUIRE(call.run(500ms) == CallPlan::What::End);
+  CHECK(call.plan.ending().attempt == 1u);
+  CHECK(call.plan.ending().maybe_elsewhere);
+}
+
+TEST_CASE("call: what one node cannot tell the end of, another is asked for, but for writes",
+          "[api][call]") {
+  for (const Purpose purpose : {Purpose::Read, Purpose::Admin}) {
+    Driven call(purpose, {kA, kB});
+    call.run();
+    call.plan.sent(0);
+    call.plan.answered(0, {Outcome::Unknown, Error{ErrorCode::Unknown, "some did not end", 0}});
+    REQUIRE(call.run() == CallPlan::What::Wait);
+    CHECK(call.asked == std::vector<Endpoint>{kA, kB});
+    call.plan.sent(1);
+    call.plan.answered(1, kOk);
+    REQUIRE(call.run() == CallPlan::What::End);
+    CHECK(call.outcome() == Outcome::Ok);
+    CHECK(call.plan.ending().attempt == 1u);
+  }
+}
+
+TEST_CASE("call: silence is named as such while somebody is silent", "[api][call]") {
+  Driven call(Purpose::Read, {kA, kB});
+  call.run();
+  call.plan.sent(0);
+  call.plan.broke(0, {ErrorCode::NoAnswer, "reset", 0});
+  call.run();
+  call.plan.sent(1);
+  REQUIRE(call.run(2s) == CallPlan::What::End);
+  CHECK(call.plan.ending().error->message == "no answer within 2000 ms");
+  Driven broken(Purpose::Read, {kA});
+  for (std::size_t i = 0; i < 2; ++i) {
+    broken.run();
+    broken.plan.sent(i);
+    broken.plan.broke(i, {ErrorCode::NoAnswer, "reset", 0});
+  }
+  REQUIRE(broken.run() == CallPlan::What::End);
+  CHECK(broken.plan.ending().error->message == "reset");
+}
+
+TEST_CASE("call: many unreachable nodes make a message of bounded length", "[api][call]") {
+  Driven call(Purpose::Write);
+  for (std::size_t i = 0; i < kAll.size(); ++i) {
+    call.run();
+    call.plan.not_sent(i, {ErrorCode::Unreachable, std::string(150, 'x'), 0});
+  }
+  REQUIRE(call.run() == CallPlan::What::End);
+  const std::string& message = call.plan.ending().error->message;
+  CHECK(message.size() > 400);
+  CHECK(message.size() < 600);
+}
+
 TEST_CASE("call: a silent node is joined by the next after a quarter of the deadline",
           "[api][call]") {
   Driven call(Purpose::Write);
@@ -255,6 +366,14 @@ TEST_CASE("call: events after its end or of an ended attempt change nothing", "[
   call.plan.answered(0, refused(ErrorCode::Internal));
   REQUIRE(call.run() == CallPlan::What::End);
   CHECK(call.outcome() == Outcome::Ok);
+
+  Driven late(Purpose::Write, {kA});
+  late.run();
+  late.plan.sent(0);
+  REQUIRE(late.run(2s) == CallPlan::What::End);
+  late.plan.answered(0, kOk);
+  REQUIRE(late.run(3s) == CallPlan::What::End);
+  CHECK(late.outcome() == Outcome::Unknown);
 }
 
 TEST_CASE("call: an abandoned one says what is true of it", "[api][call]") {

@@ -51,6 +51,69 @@ TEST_CASE("router: up replicas first; writes to the first, reads in turn", "[api
   CHECK(router.order(Purpose::Admin, std::nullopt, kNow) == Order{node_at(1)});
 }
 
+TEST_CASE("router: with no key, or no replica up, the other nodes that are up come first",
+          "[api][router]") {
+  ClientRouter router({node_at(9)}, true);
+  router.learned(five_nodes({2, 3, 4}), kNow);
+  const Order all{node_at(1), node_at(5), node_at(2), node_at(3), node_at(4), node_at(9)};
+  for (const Purpose purpose : {Purpose::Read, Purpose::Write}) {
+    CHECK(router.order(purpose, std::nullopt, kNow) == all);
+    CHECK(router.order(purpose, Slot{1500}, kNow) == all);
+  }
+  CHECK_FALSE(router.home(Slot{1500}, kNow).has_value());
+}
+
+TEST_CASE("router: a node without slots is known and replica of nothing", "[api][router]") {
+  ClientRouter router({node_at(1)}, true);
+  Topology topology = five_nodes();
+  topology.nodes[1].slots.clear();  // node 2 is joining
+  router.learned(topology, kNow);
+  const Order writes{node_at(3), node_at(4), node_at(5), node_at(1), node_at(2)};
+  CHECK(router.order(Purpose::Write, Slot{1500}, kNow) == writes);
+}
+
+TEST_CASE("router: equal digests are one ring, whoever is named with it", "[api][router]") {
+  Topology topology = five_nodes();
+  std::vector<ring::RingRecord> records;
+  for (const auto& node : topology.nodes) {
+    records.push_back({node.node, 1, ring::RingStatus::Normal, "", node.slots});
+  }
+  topology.ring_digest = ring::Ring::build(records)->digest();
+  ClientRouter router({node_at(1)}, true);
+  router.learned(topology, kNow);
+  topology.nodes.erase(topology.nodes.begin() + 1);  // node 2 cannot be dialled
+  router.learned(topology, kNow);
+  // Slot 1500 belongs to 2, 3, 4 all the same, and not to 3, 4, 5.
+  const Order writes{node_at(3), node_at(4), node_at(1), node_at(5)};
+  CHECK(router.order(Purpose::Write, Slot{1500}, kNow) == writes);
+}
+
+TEST_CASE("router: home is the first replica that is not kept away from", "[api][router]") {
+  ClientRouter router({node_at(1)}, true);
+  router.learned(five_nodes(), kNow);
+  CHECK(router.home(Slot{1500}, kNow) == node_at(2));
+  router.failed(node_at(2), kNow);
+  CHECK(router.home(Slot{1500}, kNow) == node_at(3));
+  CHECK(router.home(Slot{1500}, kNow + 999ms) == node_at(3));
+  CHECK(router.home(Slot{1500}, kNow + 1s) == node_at(2));
+  router.failed(node_at(3), kNow);
+  router.failed(node_at(4), kNow);
+  CHECK_FALSE(router.home(Slot{1500}, kNow).has_value());
+  ClientRouter blind({node_at(1)}, false);
+  blind.learned(five_nodes(), kNow);
+  CHECK_FALSE(blind.home(Slot{1500}, kNow).has_value());
+}
+
+TEST_CASE("router: what failed is not tried anew while a better one stands before it",
+          "[api][router]") {
+  ClientRouter router({node_at(1), node_at(2)}, true);
+  router.failed(node_at(2), kNow);
+  const Order normal{node_at(1), node_at(2)}, turned{node_at(2), node_at(1)};
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 2s) == normal);
+  router.failed(node_at(1), kNow + 2s);
+  CHECK(router.order(Purpose::Write, Slot{1}, kNow + 2s) == turned);  // its turn was not spent
+}
+
 TEST_CASE("router: with learning off only the given endpoints, ever", "[api][router]") {
   ClientRouter router({node_at(1)}, false);
   CHECK_FALSE(router.should_learn(kNow));
