@@ -42,11 +42,10 @@ Status read_entries(ByteReader& in, VersionVector& context, std::vector<Actor>& 
   actors.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
     Actor actor;
-    const auto storage = StorageId::from_bytes(in.raw(16));
+    actor.storage = *StorageId::from_bytes(in.raw(16));  // they are there: counted above
     actor.epoch = in.number<std::uint64_t>();
     const auto counter = in.number<std::uint64_t>();
-    if (!storage || storage->is_nil()) return malformed("an actor without a storage id");
-    actor.storage = *storage;
+    if (actor.storage.is_nil()) return malformed("an actor without a storage id");
     if (counter == 0) return malformed("a counter of zero");
     if (!actors.empty() && !(actors.back() < actor)) return malformed("actors out of order");
     actors.push_back(actor);

@@ -261,6 +261,8 @@ TEST_CASE("slot index: sums follow changes, whatever their order", "[repair]") {
   for (const char* key : {"a", "b", "c"}) one.change(kSpace, 42, key, 7, 0);
   REQUIRE(one.sum(kSpace, 0) == 0);
   REQUIRE(one.sum(99, 0) == 0);
+  REQUIRE(one.slot_changes(99, 0) == 0);
+  REQUIRE(one.group_changes(99, 0) == 0);
   REQUIRE(one.slot_changes(kSpace, 0) == 6);
   REQUIRE(one.group_changes(kSpace, 0) == 6);
   one.change(kSpace, 42, "a", 0, 0);  // damaged and absent are one
@@ -303,6 +305,17 @@ TEST_CASE("slot index: a sum is replaced when two listings contradict it alike",
     REQUIRE_FALSE(index.recount(kSpace, 0, 12, seen));
     REQUIRE_FALSE(index.recount(kSpace, 0, 11, seen));
   }
+}
+
+TEST_CASE("slot index: doubts are bounded; those forgotten begin anew", "[repair]") {
+  SlotIndex index;
+  for (Slot slot = 0; slot < 4096; ++slot) REQUIRE_FALSE(index.recount(kSpace, slot, 11, 0));
+  REQUIRE(index.recount(kSpace, 7, 11, 0));  // all of them are remembered
+  REQUIRE_FALSE(index.recount(kSpace, 5000, 11, 0));
+  REQUIRE_FALSE(index.recount(kSpace, 5001, 11, 0));  // one too many
+  REQUIRE_FALSE(index.recount(kSpace, 8, 11, 0));
+  REQUIRE(index.recount(kSpace, 8, 11, 0));
+  REQUIRE(index.recount(kSpace, 5001, 11, 0));
 }
 
 TEST_CASE("key join: refuses listings out of order", "[repair]") {

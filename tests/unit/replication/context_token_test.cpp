@@ -1,5 +1,7 @@
 #include "replication/context_token.h"
 
+#include "base/codec.h"
+#include "base/hash.h"
 #include "tests/catch.h"
 
 namespace parley::replication {
@@ -67,6 +69,23 @@ TEST_CASE("context token: the most entries fit, one more does not", "[token]") {
   full.add(Dot{Actor{storage, kContextEntriesMost + 1}, 1});
   token = seal_context(kKey, keyspace(1), "key", full);
   refused(open_context(kKey, keyspace(1), "key", token), "too long");
+}
+
+TEST_CASE("context token: what the cluster sealed but this version cannot read is refused",
+          "[token]") {
+  const auto sealed = [](ByteView body) {
+    ByteWriter message;
+    message.raw("parley context token 1");
+    message.raw(keyspace(1).view());
+    message.sized("key");
+    message.raw(body);
+    return Bytes(1, '\1') + mac128(kKey, message.bytes()) + Bytes(body);
+  };
+  const Bytes body = encode_context(context());
+  REQUIRE(sealed(body) == seal_context(kKey, keyspace(1), "key", context()));
+  for (const Bytes& other : {body + "x", "\2" + body.substr(1), Bytes()}) {
+    refused(open_context(kKey, keyspace(1), "key", sealed(other)), "malformed");
+  }
 }
 
 TEST_CASE("context token: golden bytes", "[token][golden]") {
