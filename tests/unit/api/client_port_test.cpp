@@ -227,13 +227,30 @@ TEST_CASE("client port: a connection over the bound is closed", "[api][client]")
 
 TEST_CASE("client port: a draining node ends what it has and refuses the rest", "[api][client]") {
   ServedNode node(fresh_endpoint());
-  auto client = client_of({node.at()});
-  REQUIRE(client->put("k", "v").outcome == Outcome::Ok);
-  node.on_thread([](ServedNode& n) {
+  node.on_thread([](ServedNode& n) { n.coordinator().be_silent(); });
+  auto client = client_of({node.at()}, 20s);
+  std::promise<client::WriteResult> ended;
+  client->put_async("k", "v", {},
+                    [&](client::WriteResult result) { ended.set_value(std::move(result)); });
+  const Instant begun = real_now();
+  while (node.coordinator().writes == 0 && real_now() - begun < 10s) std::this_thread::yield();
+  std::size_t under_way = 0;
+  node.on_thread([&](ServedNode& n) {
     n.listener().drain();
-    CHECK(n.listener().calls_under_way() == 0);
+    under_way = n.listener().calls_under_way();
   });
+  CHECK(under_way == 1);
   CHECK(client->put("k", "v").error->code == ErrorCode::NotReady);
+  CHECK(client_of({node.at()})->put("k", "v").error->code == ErrorCode::Unreachable);
+  CHECK(node.coordinator().writes == 1);
+  node.on_thread([](ServedNode& n) {
+    replication::WriteReply reply;
+    reply.outcome = replication::Outcome::Ok;
+    for (const auto& done : std::exchange(n.coordinator().unanswered, {})) done(reply);
+  });
+  CHECK(ended.get_future().get().outcome == Outcome::Ok);
+  node.on_thread([&](ServedNode& n) { under_way = n.listener().calls_under_way(); });
+  CHECK(under_way == 0);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "api/cluster_admin_rows.h"
 
+#include <set>
+
 #include "tests/catch.h"
 
 namespace parley::api {
@@ -62,9 +64,23 @@ TEST_CASE("admin rows: status letters say up or down and the place on the ring",
 
 TEST_CASE("admin rows: replicas of a key, in preference order", "[api][admin]") {
   const auto view = three_nodes();
-  const auto replicas = replicas_of(view, "", "key");
-  REQUIRE(replicas.ok());
-  CHECK(replicas->size() == 2);
+  // Of the two on the ring, node 2 owns (16384, 32768] first and node 1 the rest.
+  std::set<std::string> firsts;
+  for (int i = 0; i < 20; ++i) {
+    const Bytes key = "key" + std::to_string(i);
+    const Slot slot = slot_of(ring::token_of(key));
+    const std::uint8_t first = slot > 16384 && slot <= 32768 ? 2 : 1;
+    const auto replicas = replicas_of(view, i % 2 == 0 ? "" : "default", key);
+    REQUIRE(replicas.ok());
+    REQUIRE(replicas->size() == 2);
+    for (const std::uint8_t n : {first, static_cast<std::uint8_t>(3 - first)}) {
+      const auto& row = replicas->at(n == first ? 0 : 1);
+      CHECK(row.address == "127.0.0." + std::to_string(n));
+      CHECK(row.node == to_text(node(n)));
+    }
+    firsts.insert(replicas->front().address);
+  }
+  CHECK(firsts.size() == 2);
   CHECK(replicas_of(view, "default", "").error().code == ErrorCode::InvalidArgument);
   CHECK(replicas_of(view, "other", "key").error().code == ErrorCode::NotFound);
   CHECK(ring_info(view).vnodes.size() == 2);
@@ -92,6 +108,27 @@ TEST_CASE("admin rows: default levels change one at a time, with a new version",
   CHECK(keyspace_info(*with_levels(record, "", "2")).write_level == "2");
   CHECK(with_levels(record, "3", "").error().code == ErrorCode::InvalidArgument);
   CHECK(with_levels(record, "", "most").error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("admin rows: a gossip row keeps its numbers apart", "[api][admin]") {
+  membership::GossipRow in;
+  in.member = member(3, Liveness::Suspect, ring::RingStatus::Normal);
+  in.member.record.generation = 4;
+  in.member.incarnation = 5;
+  in.last_heard_ms = 6;
+  in.rtt_ms = 0.5;
+  in.view_digest = 0xaa;
+  in.ring_digest = 0xbb;
+  const auto out = gossip_row(in);
+  CHECK(out.node == to_text(node(3)));
+  CHECK(out.address == "127.0.0.3");
+  CHECK(out.liveness == "suspect");
+  CHECK(out.generation == 4);
+  CHECK(out.incarnation == 5);
+  CHECK(out.last_heard_ms == 6);
+  CHECK(out.rtt_ms == 0.5);
+  CHECK(out.view_digest == "00000000000000aa");
+  CHECK(out.ring_digest == "00000000000000bb");
 }
 
 TEST_CASE("admin rows: a repair that some did not end is unknown", "[api][admin]") {
