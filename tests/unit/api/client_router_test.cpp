@@ -168,7 +168,11 @@ TEST_CASE("router: a topology without a ring is no news", "[api][router]") {
   Topology no_factor = five_nodes();
   no_factor.replication_factor = 0;
   router.learned(no_factor, kNow);
+  Topology no_slots = five_nodes();
+  for (auto& node : no_slots.nodes) node.slots.clear();
+  router.learned(no_slots, kNow);
   CHECK_FALSE(router.has_ring());
+  CHECK(router.order(Purpose::Write, std::nullopt, kNow) == Order{node_at(1)});
 }
 
 TEST_CASE("batch: cut by home, by count and by bytes; each item once, in order", "[api][batch]") {
