@@ -148,7 +148,7 @@ std::vector<NodeId> Ring::walk(Slot slot) const { return preference_list(slot, n
 bool Ring::owns(const NodeId& node, Slot slot, std::size_t count) const {
   const auto index = index_of(node);
   count = std::min(count, nodes_.size());
-  if (!index || count == 0) return false;
+  if (!index) return false;
   const std::size_t vnode = vnode_at(slot);
   if (count > ready_count_) {
     const auto some = distinct_from(vnode, count);
