@@ -1,6 +1,7 @@
 #include "repair/anti_entropy.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "repair/ownership.h"
 
@@ -51,6 +52,7 @@ void AntiEntropy::view_changed() {
     schedule_.set_peers(peers, world_.loop.now());
   }
   drop_the_gone(*view);
+  tell_compared();
   schedule_next();
 }
 
@@ -61,7 +63,10 @@ void AntiEntropy::compare_soon(const NodeId& peer) {
 
 void AntiEntropy::compared_by(const NodeId& peer, bool equal) {
   const Instant now = world_.loop.now();
-  if (equal) return schedule_.found_equal(peer, now);
+  if (equal) {
+    schedule_.found_equal(peer, now);
+    return tell_compared();
+  }
   schedule_.put_off(peer, now + kPeerMends);
   schedule_next();
 }
@@ -94,6 +99,7 @@ void AntiEntropy::begin_with(const NodeId& peer, const membership::View& view) {
   }
   ++runs_begun_;
   running_with_ = peer;
+  running_under_ = view.ring->digest();
   const SyncPeer with{peer, member->record.peer(), record->id, view.ring->digest()};
   run_ = std::make_unique<SyncRun>(
       world_, index_, shared, with,
@@ -107,6 +113,7 @@ void AntiEntropy::on_ended(const NodeId& peer, const SyncOutcome& outcome) {
   const std::uint64_t keys = outcome.pulled + outcome.pushed;
   keys_total_.with({"pulled"}).add(outcome.pulled);
   keys_total_.with({"pushed"}).add(outcome.pushed);
+  if (outcome.took_all && running_under_ == ring_digest_) schedule_.took_all(peer);
   if (outcome.error) {
     rounds_total_.with({"failed"}).add();
     schedule_.failed(peer, now);
@@ -121,6 +128,7 @@ void AntiEntropy::on_ended(const NodeId& peer, const SyncOutcome& outcome) {
     }
     leave_rounds(peer, runs_begun_, keys);
   }
+  tell_compared();
   schedule_next();
 }
 
@@ -181,6 +189,33 @@ void AntiEntropy::end_round(RoundAt round, Result<std::uint64_t> result) {
   world_.loop.post(
       alive_.guard([done = std::move(round->done), result = std::move(result)] { done(result); }));
   rounds_.erase(round);
+}
+
+Comparisons AntiEntropy::comparisons() const {
+  Comparisons out;
+  const auto view = world_.view();
+  if (!started_ || view == nullptr || view->ring == nullptr) return out;
+  out.known = view->ring->digest() == ring_digest_ &&
+              keyspace_record(*view, storage::kDefaultKeyspace) != nullptr;
+  if (!out.known) return out;
+  for (const auto& [node, peer] : schedule_.peers()) {
+    if (cache_.get(*view, storage::kDefaultKeyspace, node)->empty()) continue;
+    ++out.co_owners;
+    if (!peer.took_all) out.missing.push_back(node);
+  }
+  return out;
+}
+
+void AntiEntropy::when_compared(std::function<void()> done) {
+  compared_ = std::move(done);
+  tell_compared();
+}
+
+void AntiEntropy::tell_compared() {
+  if (!compared_) return;
+  const Comparisons so_far = comparisons();
+  if (!so_far.known || !so_far.missing.empty()) return;
+  world_.loop.post(alive_.guard(std::exchange(compared_, nullptr)));
 }
 
 std::vector<SyncRow> AntiEntropy::status() const {

@@ -28,6 +28,8 @@ class AntiEntropy {
   void compared_by(const NodeId& peer, bool equal);
   void run_round(Duration timeout, std::function<void(Result<std::uint64_t>)> done);
   std::vector<SyncRow> status() const;
+  Comparisons comparisons() const;
+  void when_compared(std::function<void()> done);
 
  private:
   // A run_round() that has not ended.
@@ -51,6 +53,7 @@ class AntiEntropy {
   void leave_rounds(const NodeId& peer, std::uint64_t run, std::uint64_t keys);
   void end_round(RoundAt round, Result<std::uint64_t> result);
   static Result<std::uint64_t> result_of(const Round& round);
+  void tell_compared();
   std::function<bool(const NodeId&)> liveness() const;
 
   const RepairWorld& world_;
@@ -61,8 +64,10 @@ class AntiEntropy {
   SyncSchedule schedule_;
   std::uint64_t runs_begun_ = 0;
   NodeId running_with_;
+  std::uint64_t running_under_ = 0;  // the ring's digest
   std::unique_ptr<SyncRun> run_;
   std::list<Round> rounds_;
+  std::function<void()> compared_;
   runtime::Timer timer_;
 
   MetricFamily<Counter> rounds_total_;

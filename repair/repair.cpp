@@ -40,6 +40,10 @@ class RepairFloor final : public Repair {
     anti_entropy_.run_round(timeout, std::move(done));
   }
   std::vector<SyncRow> status() const override { return anti_entropy_.status(); }
+  Comparisons comparisons() const override { return anti_entropy_.comparisons(); }
+  void when_compared(std::function<void()> done) override {
+    anti_entropy_.when_compared(std::move(done));
+  }
 
   void record_changed(storage::KeyspaceNumber keyspace, Token token, ByteView key,
                       std::uint64_t digest_before, std::uint64_t digest_after) override {

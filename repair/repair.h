@@ -31,6 +31,14 @@ struct SyncRow {
   bool equal = false;  // the last comparison found no difference at all
 };
 
+// With whom a comparison has ended, since this node's start and under the present ring, that left
+// all that they had in this node's hands.
+struct Comparisons {
+  bool known = false;  // false: there is no ring yet
+  std::size_t co_owners = 0;
+  std::vector<NodeId> missing;  // not yet; those that are down too
+};
+
 struct RepairWorld {
   const RepairOptions& options;
   runtime::Loop& loop;
@@ -54,6 +62,9 @@ class Repair : public storage::RecordObserver,
   // The value is the number of keys sent or received. Error Unknown when some did not end.
   virtual void run_round(Duration timeout, std::function<void(Result<std::uint64_t>)> done) = 0;
   virtual std::vector<SyncRow> status() const = 0;
+  virtual Comparisons comparisons() const = 0;
+  // `done` comes once, in a later turn, when no co-owner is missing from comparisons().
+  virtual void when_compared(std::function<void()> done) = 0;
 };
 
 std::unique_ptr<Repair> make_repair(RepairWorld world, Random random);

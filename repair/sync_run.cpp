@@ -52,7 +52,7 @@ void SyncRun::call(runtime::Verb verb, Bytes body, Result<Reply> (*decode)(ByteV
 void SyncRun::step() {
   switch (session_.step()) {
     case SyncSession::Step::Compare: return ask_compare();
-    case SyncSession::Step::Ended: return finish(trouble_);
+    case SyncSession::Step::Ended: outcome_.took_all = !merge_failed_; return finish(trouble_);
     case SyncSession::Step::List: break;
   }
   slots_ = session_.take_slots();
@@ -163,6 +163,7 @@ void SyncRun::merge(const Bytes& key, Bytes set) {
                        alive_.guard([this, key, theirs](Result<storage::Updated> merged) {
                          // A damaged record takes no copy: it was told, and mends itself.
                          if (!merged && merged.error().code != ErrorCode::Damaged) {
+                           merge_failed_ = true;
                            note(merged.error());
                          }
                          if (merged) ++outcome_.pulled;

@@ -26,6 +26,7 @@ struct SyncOutcome {
   bool equal = false;  // no difference at all
   std::uint64_t pulled = 0;
   std::uint64_t pushed = 0;
+  bool took_all = false;       // all that the peer had and this node lacked is durable here now
   std::optional<Error> error;  // it ended early; what was moved stays moved
 };
 
@@ -72,6 +73,7 @@ class SyncRun {
   std::size_t asked_ = 0;         // keys of to_fetch_ or to_push_ in the batch under way
   std::size_t merging_ = 0;       // merges of this batch without an answer yet
   std::optional<Error> trouble_;  // the first that did not end the run
+  bool merge_failed_ = false;
   SyncOutcome outcome_;
   runtime::CallHandle call_, list_call_;
   Lifetime alive_;

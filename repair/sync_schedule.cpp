@@ -22,6 +22,7 @@ void SyncSchedule::set_peers(const std::vector<NodeId>& peers, Instant now) {
   std::erase_if(peers_, [&](const auto& one) { return !wanted.contains(one.first); });
   for (const NodeId& node : wanted) {
     const auto [at, fresh] = peers_.try_emplace(node);
+    at->second.took_all = false;  // the two may share other slots now
     if (!fresh) continue;
     at->second.known_since = at->second.in_turn_since = now;
     const auto spread = static_cast<std::uint64_t>(kSoon.count());
@@ -97,11 +98,16 @@ void SyncSchedule::failed(const NodeId& node, Instant now) {
   peer.pause = std::min(2 * peer.pause, std::max(interval_, kSoon));
 }
 
+void SyncSchedule::took_all(const NodeId& node) {
+  const auto found = peers_.find(node);
+  if (found != peers_.end()) found->second.took_all = true;
+}
+
 void SyncSchedule::found_equal(const NodeId& node, Instant now) {
   const auto found = peers_.find(node);
   if (found == peers_.end()) return;
   found->second.finished = found->second.in_turn_since = now;
-  found->second.equal = true;
+  found->second.equal = found->second.took_all = true;
   found->second.keys_last = 0;
 }
 

@@ -29,11 +29,12 @@ class SyncSchedule {
     std::uint64_t keys_last = 0;
     std::uint64_t keys_total = 0;
     bool equal = false;
+    bool took_all = false;  // see took_all()
   };
 
   SyncSchedule(Duration interval, Random random, Instant now);
 
-  // All that may share slots with this node. New ones are compared soon.
+  // All that may share slots with this node, under a new ring. New ones are compared soon.
   void set_peers(const std::vector<NodeId>& peers, Instant now);
   // Shares nothing under the present ring.
   void drop_peer(const NodeId& peer) { peers_.erase(peer); }
@@ -49,6 +50,8 @@ class SyncSchedule {
 
   void finished(const NodeId& peer, Instant now, bool equal, std::uint64_t keys);
   void failed(const NodeId& peer, Instant now);
+  // A comparison under the present ring ended with all that the peer had in this node's hands.
+  void took_all(const NodeId& peer);
   // A comparison that the peer began found no difference.
   void found_equal(const NodeId& peer, Instant now);
 

@@ -139,6 +139,8 @@ class CountedRepair final : public repair::Repair {
     done(fails ? Result<std::uint64_t>(Error{ErrorCode::Unknown, "some did not end"})
                : Result<std::uint64_t>(keys));
   }
+  repair::Comparisons comparisons() const override { return {}; }
+  void when_compared(std::function<void()>) override {}
   std::vector<repair::SyncRow> status() const override {
     repair::SyncRow row;
     row.peer = peer;
