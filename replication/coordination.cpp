@@ -42,7 +42,7 @@ void Coordination::hint_dropped(const NodeId& target, const storage::RecordKey& 
   if (observer != nullptr) observer->hint_dropped(target, key);
 }
 
-Error not_ready() { return {ErrorCode::NotReady, "this node is not a member yet", 500}; }
+Error not_ready() { return {ErrorCode::NotReady, "this node is not serving yet", 500}; }
 
 std::vector<ReplicaReceipt> blank_receipt(const ReplicaPlan& plan, ReplicaState state) {
   std::vector<ReplicaReceipt> receipt;

@@ -125,7 +125,8 @@ struct ReplicationWorld {
   runtime::Loop& loop;
   runtime::Rpc& rpc;
   storage::Store& store;
-  std::function<membership::ViewPtr()> view;  // nullptr while not a member
+  // nullptr while this node serves nothing: no member yet, or rebuilding itself
+  std::function<membership::ViewPtr()> view;
   std::function<bool()> accepts_writes;
   std::function<void(const NodeId&)> call_failed;  // evidence for the failure detector
   Logger log;

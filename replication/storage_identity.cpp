@@ -24,4 +24,9 @@ Result<StorageIdentity> open_storage_identity(storage::Store& store, Random& ran
   return StorageIdentity{id, true};
 }
 
+void renew_storage_identity(storage::Store& store, Random& random,
+                            std::function<void(Status)> done) {
+  store.put_named(Bytes(kName), Bytes(random.id<StorageId>().view()), std::move(done));
+}
+
 }  // namespace parley::replication

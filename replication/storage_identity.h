@@ -22,4 +22,9 @@ struct StorageIdentity {
 Result<StorageIdentity> open_storage_identity(storage::Store& store, Random& random,
                                               std::function<void(Status)> done);
 
+// Gives the directory's contents a new name, whatever their old one; `done` once it is durable. Not
+// while a Replica is open. Errors: those of put_named (unchanged).
+void renew_storage_identity(storage::Store& store, Random& random,
+                            std::function<void(Status)> done);
+
 }  // namespace parley::replication
