@@ -84,7 +84,7 @@ Duration timeout_of(std::uint32_t timeout_ms, const ServeOptions& options) {
 Result<membership::ViewPtr> KvService::ready_view() const {
   auto view = state_->world.view();
   if (view != nullptr) return view;
-  return Error{ErrorCode::NotReady, "not a member of a cluster yet: " + state_->world.waiting_for(),
+  return Error{ErrorCode::NotReady, "this node is not serving yet: " + state_->world.waiting_for(),
                500};
 }
 

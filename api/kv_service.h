@@ -19,7 +19,7 @@ struct KvWorld {
   const ServeOptions& options;
   runtime::Loop& loop;
   replication::Coordinator& coordinator;
-  std::function<membership::ViewPtr()> view;  // nullptr while not a member
+  std::function<membership::ViewPtr()> view;  // nullptr while not serving
   std::function<std::string()> waiting_for;   // then: why
 };
 

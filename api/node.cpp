@@ -18,6 +18,9 @@ namespace {
 
 constexpr Duration kGoodbyePatience = 500ms;
 constexpr Duration kDrainPoll = 20ms;
+// A full disk is tried again; nothing is served meanwhile.
+constexpr Duration kMarkRetry = 1s;
+constexpr Duration kRebuildLog = 5s;
 
 // Members are destroyed in the reverse of the order in which they are built: from the clients'
 // face down to the store.
@@ -36,7 +39,8 @@ class WiredNode final : public Node, public membership::MembershipObserver {
         events_(std::move(events)),
         store_(std::move(store)),
         journal_(*store_, loop, log_),
-        drain_timer_(loop) {
+        drain_timer_(loop),
+        rebuild_timer_(loop) {
     begin_life(*store_, random_, lifetime_.guard([this](Result<NodeIdentity> identity) {
       if (!identity.ok()) return fail(identity.error());
       identity_ = *identity;
@@ -55,8 +59,17 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   Status build_floors();
   Status build_face();
   void fail(const Error& error);
+  void refused(const membership::Refusal& refusal);
+  void give_way(const membership::Refusal& refusal);
+  void end_the_rebuild();
+  void log_rebuild();
+  std::string rebuild_state() const;
   membership::NodeRecord self_record() const;
   membership::ViewPtr view() const { return gossiper_ ? gossiper_->view() : nullptr; }
+  // What clients and coordinators go by: nullptr while this node's copies must count for nothing.
+  membership::ViewPtr serving_view() const {
+    return identity_.rebuilding || failed_ ? nullptr : view();
+  }
   std::optional<std::string> not_ready() const;
   client::NodeInfo info() const;
   void drain(Instant until, std::function<void()> done);
@@ -71,7 +84,8 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   const NodeEvents events_;
   const Instant begun_ = loop_.now();
   NodeIdentity identity_;
-  bool announced_ = false, stopping_ = false;
+  bool announced_ = false, stopping_ = false, failed_ = false;
+  std::string rebuild_logged_;
 
   std::unique_ptr<storage::Store> store_;
   StoreJournal journal_;
@@ -82,7 +96,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   std::unique_ptr<ClusterAdminService> admin_;
   std::unique_ptr<ClientListener> clients_;
   std::unique_ptr<HttpService> http_;
-  runtime::Timer drain_timer_;
+  runtime::Timer drain_timer_, rebuild_timer_;
   Lifetime lifetime_;
 };
 
@@ -100,12 +114,69 @@ membership::NodeRecord WiredNode::self_record() const {
 }
 
 void WiredNode::fail(const Error& error) {
-  stopping_ = true;
-  auto tell = lifetime_.guard([this, error] {
-    if (events_.failed) events_.failed(error);
-  });
-  if (error.code != ErrorCode::StaleCopy) return tell();
-  retire_copy(*store_, tell);
+  stopping_ = failed_ = true;
+  if (events_.failed) events_.failed(error);
+}
+
+void WiredNode::refused(const membership::Refusal& refusal) {
+  stopping_ = failed_ = true;
+  if (refusal.later > 0) return give_way(refusal);
+  if (refusal.error.code != ErrorCode::StaleCopy) return fail(refusal.error);
+  retire_copy(*store_, lifetime_.guard([this, error = refusal.error] { fail(error); }));
+}
+
+void WiredNode::give_way(const membership::Refusal& refusal) {
+  begin_rebuild(*store_, refusal.later, lifetime_.guard([this, refusal](const Status& marked) {
+    if (!marked.ok()) {
+      log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
+      return rebuild_timer_.after(kMarkRetry, [this, refusal] { give_way(refusal); });
+    }
+    log_.warn(
+        "node.old_copy",
+        {{"node", identity_.node}, {"generation", identity_.generation}, {"later", refusal.later}});
+    if (events_.begin_again) events_.begin_again(refusal.error);
+  }));
+}
+
+// Every write that was acked with this node's word is on another owner too, or was asked for at a
+// level that one lost disk may lose; what all co-owners had is here now.
+void WiredNode::end_the_rebuild() {
+  if (failed_) return;  // the next life rebuilds anew
+  end_rebuild(*store_, lifetime_.guard([this](const Status& marked) {
+    if (!marked.ok()) {
+      log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
+      return rebuild_timer_.after(kMarkRetry, [this] { end_the_rebuild(); });
+    }
+    rebuild_timer_.cancel();
+    identity_.rebuilding = false;
+    log_.info("node.rebuilt", {{"node", identity_.node},
+                               {"co_owners", repair_->comparisons().co_owners},
+                               {"storage_id", to_text(replication_->replica().storage_id())}});
+    view_changed(view());
+  }));
+}
+
+void WiredNode::log_rebuild() {
+  const std::string state = rebuild_state();
+  if (state != rebuild_logged_) log_.info("node.rebuilding", {{"state", state}});
+  rebuild_logged_ = state;
+  rebuild_timer_.after(kRebuildLog, [this] { log_rebuild(); });
+}
+
+std::string WiredNode::rebuild_state() const {
+  const auto compared = repair_->comparisons();
+  if (!compared.known) return "rebuilding: no ring yet";
+  std::string text = "rebuilding: " + std::to_string(compared.co_owners - compared.missing.size()) +
+                     " of " + std::to_string(compared.co_owners) + " co-owners compared";
+  const auto current = view();
+  const char* before = "; missing: ";
+  for (const NodeId& node : compared.missing) {
+    const auto* member = current->find(node);
+    if (member == nullptr) continue;
+    text += before + member->record.address + (member->is_up() ? "" : " (down)");
+    before = ", ";
+  }
+  return text;
 }
 
 Status WiredNode::build() {
@@ -115,8 +186,12 @@ Status WiredNode::build() {
   if (!face.ok()) return face;
   // A member that cannot mint yet would refuse its first writes: join the others only after.
   replication_->when_ready([this] {
-    gossiper_->start(lifetime_.guard([this](const Error& error) { fail(error); }));
+    gossiper_->start(
+        lifetime_.guard([this](const membership::Refusal& refusal) { refused(refusal); }));
     repair_->start();
+    if (!identity_.rebuilding) return;
+    log_rebuild();
+    repair_->when_compared(lifetime_.guard([this] { end_the_rebuild(); }));
   });
   return Done{};
 }
@@ -146,7 +221,7 @@ Status WiredNode::build_floors() {
   gossiper_ = std::move(*gossiper);
 
   auto replication = replication::make_replication(
-      {config_.replication, loop_, *rpc_, *store_, [this] { return view(); },
+      {config_.replication, loop_, *rpc_, *store_, [this] { return serving_view(); },
        [this] { return gossiper_->accepts_writes() && !stopping_; },
        [this](const NodeId& node) { gossiper_->suspect_evidence(node); },
        log_.on_floor("replication"), metrics_},
@@ -168,11 +243,11 @@ Status WiredNode::build_floors() {
 Status WiredNode::build_face() {
   admin_ = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
       loop_, *rpc_, *store_, *gossiper_, *replication_, *repair_, [this] { return info(); }});
-  auto clients =
-      ClientListener::open({config_.listen, config_.client_port},
-                           {config_.serve, loop_, replication_->coordinator(),
-                            [this] { return view(); }, [this] { return gossiper_->waiting_for(); }},
-                           *admin_, network_, log_, metrics_);
+  auto clients = ClientListener::open(
+      {config_.listen, config_.client_port},
+      {config_.serve, loop_, replication_->coordinator(), [this] { return serving_view(); },
+       [this] { return not_ready().value_or("this node has failed"); }},
+      *admin_, network_, log_, metrics_);
   if (!clients.ok()) return clients.error();
   clients_ = std::move(*clients);
   auto http = make_http_service(
@@ -186,6 +261,7 @@ Status WiredNode::build_face() {
 std::optional<std::string> WiredNode::not_ready() const {
   if (stopping_) return "this node is stopping";
   if (!view()) return gossiper_->waiting_for();
+  if (identity_.rebuilding) return rebuild_state();
   return std::nullopt;
 }
 
@@ -217,7 +293,7 @@ client::NodeInfo WiredNode::info() const {
 }
 
 void WiredNode::view_changed(const membership::ViewPtr& view) {
-  if (announced_ || !view) return;
+  if (announced_ || stopping_ || !view || identity_.rebuilding) return;
   announced_ = true;
   log_.info(
       "node.ready",
@@ -230,9 +306,9 @@ void WiredNode::view_changed(const membership::ViewPtr& view) {
 }
 
 void WiredNode::stop(std::function<void()> done) {
-  if (stopping_) return;
+  if (stopping_ && !failed_) return;
   stopping_ = true;
-  if (!clients_) {  // told to stop before there was anything to serve
+  if (failed_ || !clients_) {  // there is nothing to serve, or not any more
     loop_.post(std::move(done));
     return;
   }

@@ -22,6 +22,9 @@ struct NodeEvents {
   std::function<void(const std::string& line)> ready;
   // At most once: the node can go on no more or never could begin; nothing is served after.
   std::function<void(const Error&)> failed;
+  // Instead of failed: its data directory is an old copy, and says so now. Destroy this node and
+  // its store and make them again: the next life rebuilds itself from its co-owners.
+  std::function<void(const Error&)> begin_again;
 };
 
 class Node {

@@ -53,6 +53,7 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
       nonce_(draw_nonce(random)),
       random_(std::move(random)),
       self_(start_.self),
+      own_life_(self_.generation, self_.peer()),
       swim_(swim_options(options), start_.self.node, start_.self.generation, nonce_,
             random_.fork("swim")),
       desk_(options.join_lease(), options.join_retry()),
@@ -106,7 +107,7 @@ Status GossiperDriver::bind() {
   return Done{};
 }
 
-void GossiperDriver::start(std::function<void(const Error&)> refused) {
+void GossiperDriver::start(std::function<void(const Refusal&)> refused) {
   refused_ = std::move(refused);
   serve_all();
   rpc_.on_peer_broken(
@@ -118,14 +119,14 @@ void GossiperDriver::start(std::function<void(const Error&)> refused) {
   become_member();
 }
 
-void GossiperDriver::refuse(const Error& error) {
+void GossiperDriver::refuse(const Refusal& refusal) {
   if (!refused_) return;
   const auto tell = std::exchange(refused_, nullptr);
-  log_.debug("membership.refused", {{"reason", error.message}});
+  log_.debug("membership.refused", {{"reason", refusal.error.message}});
   leaving_ = true;
   timer_.cancel();
   introduction_timer_.cancel();
-  tell(error);
+  tell(refusal);
 }
 
 void GossiperDriver::call(const Endpoint& to, runtime::Verb verb, Bytes body, Duration timeout,
@@ -230,11 +231,12 @@ void GossiperDriver::carry_out(SwimOutbox out) {
   for (const auto& knock : out.knocks) dial(knock);
   for (const auto& sync : out.syncs) sync_with(sync.node, sync.at);
   if (out.changed || !out.returned.empty()) publish(out.returned);
-  if (out.refused) refuse(*out.refused);
+  for (const auto& other : out.other_lives) consider(other);
   arm();
 }
 
 void GossiperDriver::publish(const std::vector<NodeId>& returned) {
+  if (own_life_.disputed()) return;
   if (introducing_) {
     returned_early_.insert(returned_early_.end(), returned.begin(), returned.end());
     return;
@@ -340,6 +342,7 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
 }
 
 std::string GossiperDriver::waiting_for() const {
+  if (own_life_.disputed()) return "certainty that no other process runs with this node's id";
   if (introducing_) return "the other members to accept this node's new life";
   if (member_) return {};
   return join_ ? join_->waiting_for() : "the start";

@@ -48,16 +48,25 @@ struct GossipRow {
   std::uint64_t view_digest = 0, ring_digest = 0;  // as last said by it
 };
 
+// Why this node can be no member as it is.
+struct Refusal {
+  Error error;
+  // Not 0: an old copy of its disk came back, and no other process runs with its id. It may go on
+  // with a generation above this one, once it holds what its co-owners have.
+  Generation later = 0;
+};
+
 class Gossiper {
  public:
   virtual ~Gossiper() = default;
 
   // Begins to probe, found or join. `refused` comes at most once, with one clear line, when this
-  // node can never become a member as it is (another cluster or name, the cluster holds data, its
-  // id was removed, an old copy of its disk came back): the process should say so and end.
-  virtual void start(std::function<void(const Error&)> refused) = 0;
+  // node can not be a member as it is (another cluster or name, the cluster holds data, its disk
+  // runs twice, an old copy of its disk came back): destroy the Gossiper.
+  virtual void start(std::function<void(const Refusal&)> refused) = 0;
   // nullptr until this node is on the ring of a cluster; after a restart also until enough members
-  // have heard its generation without knowing a later one, or a second without an answer passed.
+  // have heard its generation without knowing a later one, or a second without an answer passed;
+  // and from the news of another life of this node on.
   virtual ViewPtr view() const = 0;
   // While waiting to join: why, for the log and /readyz ("waiting for 127.0.0.2:7401 ...").
   virtual std::string waiting_for() const = 0;

@@ -10,6 +10,7 @@
 #include "membership/gossip_codec.h"
 #include "membership/gossiper.h"
 #include "membership/join.h"
+#include "membership/own_life.h"
 #include "membership/record_codec.h"
 #include "membership/records.h"
 #include "membership/swim.h"
@@ -31,7 +32,7 @@ class GossiperDriver final : public Gossiper {
   ~GossiperDriver() override;
   Status bind();
 
-  void start(std::function<void(const Error&)> refused) override;
+  void start(std::function<void(const Refusal&)> refused) override;
   ViewPtr view() const override { return view_; }
   std::string waiting_for() const override;
   bool accepts_writes() const override { return !desk_.leased(loop_.now()); }
@@ -47,7 +48,7 @@ class GossiperDriver final : public Gossiper {
   using Answer = std::function<void(Result<Bytes>)>;
 
   // gossiper.cpp
-  void refuse(const Error& error);
+  void refuse(const Refusal& refusal);
   void call(const Endpoint& to, runtime::Verb verb, Bytes body, Duration timeout, Answer done);
   void save(std::function<void()> done);
   // The same, when the disk may hold all that is known here already.
@@ -68,11 +69,15 @@ class GossiperDriver final : public Gossiper {
   void tell_done(const JoinOutbox::Grant& granter, bool gave_up);
   void found_cluster();
   void take_slots();
+  void disown(const NodeRecord& later);
   void become_member();
   void log_waiting();
   void begin_introduction();
   void introduced_to(const NodeId& node);
   void end_introduction();
+  void consider(const OtherLife& other);
+  void doubt(const OtherLife& other);
+  void give_way();
 
   // gossiper_serve.cpp
   void serve_all();
@@ -109,7 +114,7 @@ class GossiperDriver final : public Gossiper {
   const std::uint64_t nonce_;
 
   Random random_;
-  std::function<void(const Error&)> refused_;
+  std::function<void(const Refusal&)> refused_;
   std::vector<MembershipObserver*> observers_;
 
   // The cluster; nil until founded or joined.
@@ -123,6 +128,7 @@ class GossiperDriver final : public Gossiper {
   std::set<NodeId> introduced_;         // members that have heard our generation and accept it
   std::vector<NodeId> returned_early_;  // what the first view's observers are told too
   NodeRecord self_;
+  OwnLife own_life_;
   Records records_;
   Swim swim_;
   std::optional<Join> join_;

@@ -63,7 +63,7 @@ void GossiperDriver::carry_out(JoinOutbox out) {
     save([] {});
     become_member();
   }
-  if (out.refused) return refuse(*out.refused);
+  if (out.refused) return refuse({*out.refused});
   log_waiting();
   arm();
 }
@@ -141,7 +141,7 @@ void GossiperDriver::take_slots() {
   for (const NodeRecord& record : shown.nodes) {
     rings.push_back(record.ring);
     if (record.node == self_.node) {
-      if (record.generation > self_.generation) return refuse(later_life(self_.node));
+      if (record.generation > self_.generation) return disown(record);
       known = record.ring.status == ring::RingStatus::Normal;
       self_.ring = record.ring;
     } else {
@@ -164,6 +164,13 @@ void GossiperDriver::take_slots() {
     join_->on_saved(loop_.now(), out);
     carry_out(std::move(out));
   });
+}
+
+// A disk from before the end of this node's join holds no data: elsewhere another one does.
+void GossiperDriver::disown(const NodeRecord& later) {
+  const auto verdict = own_life_.hear({later.generation, Liveness::Alive, later.peer(), false});
+  if (verdict == OwnLife::Verdict::OldCopy) return give_way();
+  refuse({second_copy(self_.node, to_text(later.peer()))});
 }
 
 void GossiperDriver::become_member() {
@@ -193,7 +200,7 @@ void GossiperDriver::begin_introduction() {
 }
 
 void GossiperDriver::introduced_to(const NodeId& node) {
-  if (!introducing_ || records_.find(node) == nullptr) return;
+  if (!introducing_ || own_life_.disputed() || records_.find(node) == nullptr) return;
   introduced_.insert(node);
   const std::size_t others = records_.nodes().size() - 1;
   if (introduced_.size() * 2 > others) end_introduction();
@@ -205,6 +212,41 @@ void GossiperDriver::end_introduction() {
   introduction_timer_.cancel();
   publish(std::exchange(returned_early_, {}));
   arm();
+}
+
+void GossiperDriver::consider(const OtherLife& other) {
+  if (leaving_) return;
+  const bool first = !own_life_.disputed();
+  switch (own_life_.hear(other)) {
+    case OwnLife::Verdict::OldCopy: return give_way();
+    case OwnLife::Verdict::Clone:
+      return refuse({second_copy(self_.node, other.at ? to_text(*other.at) : "")});
+    case OwnLife::Verdict::Unclear: break;
+  }
+  if (first) doubt(other);
+  if (!own_life_.elsewhere()) return;
+  SwimOutbox question;
+  swim_.ask_other_life(*own_life_.elsewhere(), question);
+  carry_out(std::move(question));
+}
+
+// Nothing is served from here on, and no stream probe answered: so the others find out whether the
+// other life runs, and their next words about it decide.
+void GossiperDriver::doubt(const OtherLife& other) {
+  view_ = nullptr;
+  introducing_ = true;
+  introduction_timer_.cancel();
+  log_.warn("membership.other_life", {{"generation", other.generation},
+                                      {"own", self_.generation},
+                                      {"waiting_for", waiting_for()}});
+}
+
+// The next life must know whom it has to ask for what this one lacks.
+void GossiperDriver::give_way() {
+  leaving_ = true;
+  timer_.cancel();
+  introduction_timer_.cancel();
+  save([this] { refuse({old_copy(self_.node), own_life_.highest()}); });
 }
 
 }  // namespace parley::membership

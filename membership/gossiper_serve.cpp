@@ -19,8 +19,9 @@ void GossiperDriver::serve_all() {
     rpc_.serve(verb, admission,
                lifetime_.guard([this, handler](const runtime::RpcRequest& request,
                                                const runtime::Responder& respond) {
-                 if (leaving_)
-                   return respond(Error{ErrorCode::NotReady, "the node is stopping", 100});
+                 if (leaving_ || own_life_.disputed()) {
+                   return respond(Error{ErrorCode::NotReady, "the node takes no part now", 100});
+                 }
                  (this->*handler)(request, respond);
                }));
   };

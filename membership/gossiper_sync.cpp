@@ -13,6 +13,11 @@ constexpr Duration kSyncTimeout = 1s;
 constexpr std::size_t kSyncsAtOnce = 4;       // row 16: exchanges never storm
 constexpr std::size_t kRecordsPerSync = 256;  // the rest follows with the next exchange
 
+// Two processes took the same generation.
+bool other_life(const Claim& a, const Claim& b) {
+  return a.generation == b.generation && a.nonce != 0 && b.nonce != 0 && a.nonce != b.nonce;
+}
+
 }  // namespace
 
 void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
@@ -33,12 +38,12 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
          if (!message.ok()) return;
          SwimOutbox out;
          take(*message, at, out);
+         carry_out(std::move(out));
          const bool wanted = !message->nodes_wanted.empty() || !message->keyspaces_wanted.empty();
-         if (wanted && !leaving_) {
+         if (wanted && !leaving_ && !own_life_.disputed()) {
            call(at, runtime::Verb::MemberSync, encode_member_sync(answer_to(*message)),
                 kSyncTimeout, [](const Result<Bytes>&) {});
          }
-         carry_out(std::move(out));
          introduced_to(message->sender);
        });
 }
@@ -63,7 +68,8 @@ MemberSync GossiperDriver::summary() const {
   for (const auto& [id, record] : records_.keyspaces()) {
     message.keyspaces.push_back({id, record.version, hash64(encode_keyspace(record))});
   }
-  message.node_records.push_back(self_);
+  // Not before it is known that this is the latest life: it might take another one's place.
+  if (!introducing_) message.node_records.push_back(self_);
   return message;
 }
 
@@ -112,7 +118,8 @@ MemberSync GossiperDriver::answer_to(const MemberSync& message) const {
       answer.node_records.push_back(record);
     }
     // Only the sayings that are news travel back.
-    if (at == theirs.end() || supersedes(claim, at->second->claim)) {
+    if (at == theirs.end() || supersedes(claim, at->second->claim) ||
+        other_life(claim, at->second->claim)) {
       answer.nodes.push_back({claim, record.generation, record.version, digest});
     }
   }
@@ -167,8 +174,12 @@ void GossiperDriver::take(const MemberSync& message, const Endpoint&, SwimOutbox
 bool GossiperDriver::take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
                                  SwimOutbox& out) {
   if (record.node == self_.node) {
-    if (record.generation > self_.generation) {
-      out.refused = later_life(self_.node);
+    const auto said = claims.find(self_.node);
+    const bool known = said != claims.end() && said->second.generation == record.generation;
+    if (record.generation > self_.generation ||
+        (record.generation == self_.generation && own_life_.disputed())) {
+      out.other_lives.push_back({record.generation, known ? said->second.liveness : Liveness::Alive,
+                                 record.peer(), false});
     }
     return false;
   }

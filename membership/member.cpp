@@ -9,11 +9,17 @@ bool supersedes(const Claim& a, const Claim& b) {
          std::tie(b.generation, b.incarnation, b.liveness);
 }
 
-Error later_life(const NodeId& node) {
+Error old_copy(const NodeId& node) {
+  return {ErrorCode::StaleCopy, "the cluster knows a later life of this node (" + to_text(node) +
+                                    "): an old copy of its disk came back"};
+}
+
+Error second_copy(const NodeId& node, const std::string& where) {
   return {ErrorCode::StaleCopy,
-          "the cluster knows a later life of this node (" + to_text(node) +
-              "): an old copy of its disk came back, or it runs twice; do not start this copy "
-              "again: wipe its data directory and start it as a new node"};
+          "another process runs with this node's id (" + to_text(node) + ")" +
+              (where.empty() ? "" : " at " + where) +
+              ": the data directory was copied; do not start this copy again: wipe its data "
+              "directory and start it as a new node"};
 }
 
 }  // namespace parley::membership

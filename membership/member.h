@@ -27,7 +27,9 @@ struct Claim {
 // whatever is said about it, and nothing said about an earlier life counts against this one.
 bool supersedes(const Claim& a, const Claim& b);
 
-// What a node must hear that runs on an old copy of its disk, or twice.
-Error later_life(const NodeId& node);
+// What a node must hear that runs on an old copy of its disk.
+Error old_copy(const NodeId& node);
+// What a node must hear whose disk runs twice; `where` is empty when that is not known.
+Error second_copy(const NodeId& node, const std::string& where);
 
 }  // namespace parley::membership

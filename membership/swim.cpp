@@ -83,7 +83,7 @@ void Swim::on_datagram(Instant now, const Endpoint& from, const Datagram& datagr
                        SwimOutbox& out) {
   note_time(now);
   if (left_) return;
-  if (datagram.sender == self_) return hear_myself(datagram, out);
+  if (datagram.sender == self_) return hear_myself(from, datagram, out);
   const bool current = hear(now, from, datagram, out);
   // Even a stale sender is told: its answer carries what we know of it (bug table, row 4).
   if (current) {

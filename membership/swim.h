@@ -18,6 +18,7 @@
 #include "membership/datagram.h"
 #include "membership/dissemination.h"
 #include "membership/member.h"
+#include "membership/own_life.h"
 #include "membership/suspicion.h"
 
 namespace parley::membership {
@@ -55,11 +56,11 @@ struct SwimOutbox {
   };
   std::vector<StreamProbe> stream_probes;
   std::vector<Knock> knocks;
-  std::vector<Sync> syncs;           // their records differ from ours
-  std::vector<NodeId> returned;      // were dead or left, or live a new life
-  bool changed = false;              // some member's generation, incarnation or liveness
-  std::optional<Error> refused;      // this node may not go on
-  std::uint64_t probe_failures = 0;  // probes of members believed up that nobody answered
+  std::vector<Sync> syncs;             // their records differ from ours
+  std::vector<NodeId> returned;        // were dead or left, or live a new life
+  bool changed = false;                // some member's generation, incarnation or liveness
+  std::vector<OtherLife> other_lives;  // of this very node, at or above its generation
+  std::uint64_t probe_failures = 0;    // probes of members believed up that nobody answered
 };
 
 class Swim {
@@ -109,6 +110,9 @@ class Swim {
   void on_tick(Instant now, Duration lag, SwimOutbox& out);
   Instant next_wake() const;
 
+  // Is a process with our id running there? Its answer comes back as one of `other_lives`.
+  void ask_other_life(const Endpoint& at, SwimOutbox& out);
+
   // Goodbye: tells every member once; call again to repeat it. Nothing is probed afterwards.
   void leave(Instant now, SwimOutbox& out);
 
@@ -140,7 +144,7 @@ class Swim {
 
   // swim_claims.cpp
   bool hear(Instant now, const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
-  void hear_myself(const Datagram& datagram, SwimOutbox& out);
+  void hear_myself(const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
   void believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out);
   void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
   void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);

@@ -54,12 +54,28 @@ bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox
   return true;
 }
 
-// Our own id from elsewhere: a copy of this disk is running, or this one is the copy.
-void Swim::hear_myself(const Datagram& d, SwimOutbox& out) {
-  if (d.nonce == nonce_ || d.generation < generation_) return;
-  out.refused = Error{ErrorCode::StaleCopy,
-                      "another process runs with this node's id (" + to_text(self_) +
-                          "): the data directory was copied, or an old copy was restored"};
+// Our own id from elsewhere: the disk runs twice. Of two lives of one generation the one that was
+// told of the other asks, and it is the asker who must go: the members hold with the other.
+void Swim::hear_myself(const Endpoint& from, const Datagram& d, SwimOutbox& out) {
+  if (d.nonce == nonce_) return;
+  const bool asks = d.kind == DatagramKind::Ping && d.target == self_;
+  if (d.generation > generation_ || (d.generation == generation_ && !asks)) {
+    out.other_lives.push_back({d.generation, Liveness::Alive, from, true});
+  } else if (asks) {
+    Datagram ack;
+    ack.kind = DatagramKind::Ack;
+    ack.sequence = d.sequence;
+    send(from, self_, std::move(ack), out);
+  }
+}
+
+void Swim::ask_other_life(const Endpoint& at, SwimOutbox& out) {
+  if (left_) return;
+  Datagram ping;
+  ping.kind = DatagramKind::Ping;
+  ping.sequence = ++sequence_;
+  ping.target = self_;
+  send(at, self_, std::move(ping), out);
 }
 
 // The one place where a belief changes. The claim is higher than what was believed.
@@ -158,7 +174,7 @@ void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOut
 void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
   const bool clone = claim.generation == generation_ && claim.nonce != 0 && claim.nonce != nonce_;
   if (claim.generation > generation_ || clone) {
-    out.refused = later_life(self_);
+    out.other_lives.push_back({claim.generation, claim.liveness, std::nullopt, false});
     return;
   }
   if (claim.generation < generation_) return;  // an earlier life of ours; our headers correct it

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 
 #include "api/node.h"
 #include "runtime/asio_loop.h"
@@ -26,7 +28,8 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-int run(const DaemonConfig& config) {
+// One life of the node, in a world of its own; nullopt: the next one is to begin.
+std::optional<int> live(const DaemonConfig& config) {
   Logger log(stderr_log(config.log_level), "daemon");
   MetricRegistry metrics;
   const auto world = runtime::make_asio_world(log.on_floor("runtime"), metrics);
@@ -48,7 +51,8 @@ int run(const DaemonConfig& config) {
   if (config.node.allow_faults) {
     log.warn("faults.unsupported", {{"note", "this version has no fault injection"}});
   }
-  int exit_code = 0;
+  std::optional<int> exit_code = 0;
+  std::unique_ptr<api::Node> node;
   api::NodeEvents events;
   events.ready = [](const std::string& line) {
     std::printf("%s\n", line.c_str());
@@ -59,11 +63,22 @@ int run(const DaemonConfig& config) {
     exit_code = kRefused;
     world->stop();
   };
-  auto node = api::make_node(config.node, std::move(*store), world->loop(), world->network(), kj,
-                             std::move(random), log, metrics, std::move(events));
+  events.begin_again = [&](const Error& error) {
+    log.warn("daemon.begins_again", {{"reason", error.message}});
+    exit_code.reset();
+    // Closing the store takes its time; a signal that comes meanwhile is heard after it.
+    world->loop().post([&] {
+      node.reset();
+      world->loop().start_timer(world->loop().now() + 1ms, [&] { world->stop(); });
+    });
+  };
+  node = api::make_node(config.node, std::move(*store), world->loop(), world->network(), kj,
+                        std::move(random), log, metrics, std::move(events));
   world->on_termination([&](int signal) {
     log.info("daemon.stopping", {{"signal", signal}});
-    node->stop([&] { world->stop(); });
+    if (node) return node->stop([&] { world->stop(); });
+    exit_code = 0;
+    world->stop();
   });
   world->run();
   return exit_code;
@@ -81,5 +96,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   parley::daemon::raise_descriptor_limit();
-  return parley::daemon::run(config);
+  std::optional<int> exit_code;
+  while (!exit_code) exit_code = parley::daemon::live(config);
+  return *exit_code;
 }

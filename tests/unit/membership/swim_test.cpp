@@ -292,25 +292,57 @@ TEST_CASE("row 21: what an earlier life sent is dropped", "[membership][bugs]") 
   CHECK(bench.belief(4).liveness == Liveness::Alive);  // nothing it said counts
 }
 
-TEST_CASE("swim: its own id elsewhere, or a later life of it, is refused", "[membership]") {
+TEST_CASE("swim: its own id elsewhere is met, another life of it is told of", "[membership]") {
   {
     Bench bench;
     Datagram twin = bench.from(kMe);
     twin.generation = 7;
-    bench.hear(twin);
-    CHECK(bench.out.refused.has_value());
+    bench.swim.on_datagram(bench.now, at(9), twin, bench.out);
+    REQUIRE(bench.out.other_lives.size() == 1);
+    CHECK(bench.out.other_lives.front().met);
+    CHECK(bench.out.other_lives.front().generation == 7);
+    CHECK(bench.out.other_lives.front().at == at(9));
   }
-  {
+  for (const auto liveness : {Liveness::Alive, Liveness::Dead}) {
     Bench bench;
-    bench.hear(bench.from(2, DatagramKind::Gossip, {claim(kMe, Liveness::Alive, 0, 8)}));
-    CHECK(bench.out.refused.has_value());
+    bench.hear(bench.from(2, DatagramKind::Gossip, {claim(kMe, liveness, 0, 8)}));
+    REQUIRE(bench.out.other_lives.size() == 1);
+    CHECK_FALSE(bench.out.other_lives.front().met);
+    CHECK(bench.out.other_lives.front().liveness == liveness);
+    CHECK(bench.out.other_lives.front().generation == 8);
   }
   Bench bench;
   Datagram old = bench.from(kMe);
   old.generation = 6;
   bench.hear(old);
   bench.hear(bench.from(2, DatagramKind::Gossip, {claim(kMe, Liveness::Dead, 9, 6)}));
-  CHECK_FALSE(bench.out.refused.has_value());
+  // This very life, called dead: that is refuted.
+  Claim mine = claim(kMe, Liveness::Dead, 0, 7);
+  mine.nonce = 99;
+  bench.hear(bench.from(2, DatagramKind::Gossip, {mine}));
+  CHECK(bench.out.other_lives.empty());
+}
+
+TEST_CASE("swim: who is asked whether it runs with our id answers, unless it has to go itself",
+          "[membership]") {
+  const auto heard = [](Generation asker) {
+    Bench bench;
+    bench.out = {};
+    Datagram question = bench.from(kMe, DatagramKind::Ping);
+    question.target = id(kMe);
+    question.generation = asker;
+    bench.swim.on_datagram(bench.now, at(9), question, bench.out);
+    return std::pair(bench.count(DatagramKind::Ack), bench.out.other_lives.size());
+  };
+  CHECK(heard(6) == std::pair<std::size_t, std::size_t>(1, 0));
+  CHECK(heard(7) == std::pair<std::size_t, std::size_t>(1, 0));  // the asker hears our answer
+  CHECK(heard(8) == std::pair<std::size_t, std::size_t>(0, 1));
+  Bench bench;
+  bench.out = {};
+  bench.swim.ask_other_life(at(9), bench.out);
+  REQUIRE(bench.out.sends.size() == 1);
+  CHECK(bench.out.sends.front().to == at(9));
+  CHECK(bench.out.sends.front().datagram.target == id(kMe));
 }
 
 TEST_CASE("swim: two refusals of one life kill after a short window", "[membership]") {

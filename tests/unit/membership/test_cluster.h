@@ -75,7 +75,11 @@ struct TestNode : MembershipObserver {
     gossiper = std::move(*gossiper_made);
     gossiper->observe(this);
     refused.clear();
-    gossiper->start([this](const Error& error) { refused = error.message; });
+    later = 0;
+    gossiper->start([this](const Refusal& refusal) {
+      refused = refusal.error.message;
+      later = refusal.later;
+    });
     return Done{};
   }
   // As kill -9: the kernel closes its sockets.
@@ -111,6 +115,7 @@ struct TestNode : MembershipObserver {
   runtime::RpcOptions rpc_options;
   MemoryJournal journal;
   std::string refused;
+  Generation later = 0;  // of the refusal
   std::vector<ViewPtr> views;
   std::vector<NodeId> returned, ever_dead;
   std::unique_ptr<MetricRegistry> metrics;
