@@ -67,6 +67,7 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
     cluster_.id = saved->cluster;
     cluster_key_ = saved->cluster_key;
     member_ = saved->joined;
+    saved_nonces_ = saved->nonces;
     for (const NodeRecord& record : saved->nodes) {
       if (record.node != self_.node) {
         records_.merge(record);
@@ -155,6 +156,12 @@ SavedState GossiperDriver::state() const {
   state.joined = member_;
   state.nodes = records_.all_nodes();
   state.keyspaces = records_.all_keyspaces();
+  for (const auto& [node, peer] : swim_.peers()) {
+    const NodeRecord* record = records_.find(node);
+    const Claim& claim = peer.claim;
+    if (record == nullptr || claim.nonce == 0 || claim.generation != record->generation) continue;
+    state.nonces[node] = claim.nonce;
+  }
   return state;
 }
 
@@ -230,6 +237,7 @@ void GossiperDriver::carry_out(SwimOutbox out) {
   for (const auto& probe : out.stream_probes) probe_over_stream(probe);
   for (const auto& knock : out.knocks) dial(knock);
   for (const auto& sync : out.syncs) sync_with(sync.node, sync.at);
+  if (out.nonce_learned) save([] {});
   if (out.changed || !out.returned.empty()) publish(out.returned);
   for (const auto& other : out.other_lives) consider(other);
   arm();
@@ -342,7 +350,10 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
 }
 
 std::string GossiperDriver::waiting_for() const {
-  if (own_life_.disputed()) return "certainty that no other process runs with this node's id";
+  if (own_life_.disputed()) {
+    return "certainty that no other process runs with this node's id" +
+           (own_life_.elsewhere() ? ", as at " + to_text(*own_life_.elsewhere()) : "");
+  }
   if (introducing_) return "the other members to accept this node's new life";
   if (member_) return {};
   return join_ ? join_->waiting_for() : "the start";

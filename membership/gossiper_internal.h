@@ -125,7 +125,8 @@ class GossiperDriver final : public Gossiper {
   // After a restart, until the others have had their chance to say that they know a later life of
   // this node: no view is shown.
   bool introducing_ = false;
-  std::set<NodeId> introduced_;         // members that have heard our generation and accept it
+  std::set<NodeId> introduced_;  // members that have heard our generation and accept it
+  std::map<NodeId, std::uint64_t> saved_nonces_;
   std::vector<NodeId> returned_early_;  // what the first view's observers are told too
   NodeRecord self_;
   OwnLife own_life_;

@@ -179,7 +179,11 @@ void GossiperDriver::become_member() {
   swim_.set_digests(now, records_.view_digest(), records_.ring()->digest());
   for (const auto& [node, record] : records_.nodes()) {
     if (node == self_.node) continue;
-    swim_.learn(now, record.peer(), {node, record.generation, 0, Liveness::Alive, {}, 0}, out);
+    Claim alive{node, record.generation, 0, Liveness::Alive, {}, 0};
+    if (const auto nonce = saved_nonces_.find(node); nonce != saved_nonces_.end()) {
+      alive.nonce = nonce->second;
+    }
+    swim_.learn(now, record.peer(), alive, out);
   }
   log_.info("membership.member", {{"cluster", cluster_.id},
                                   {"members", records_.nodes().size()},
@@ -244,6 +248,7 @@ void GossiperDriver::doubt(const OtherLife& other) {
 // The next life must know whom it has to ask for what this one lacks.
 void GossiperDriver::give_way() {
   leaving_ = true;
+  view_ = nullptr;
   timer_.cancel();
   introduction_timer_.cancel();
   save([this] { refuse({old_copy(self_.node), own_life_.highest()}); });

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint8_t kRecordForm = 1;
 constexpr std::uint8_t kKeyspaceForm = 1;
 constexpr std::uint32_t kStateMagic = 0x4d594c50;  // "PLYM"
-constexpr std::uint16_t kStateForm = 1;
+constexpr std::uint16_t kStateForm = 2;            // 1 had no nonces
 constexpr std::size_t kTextMost = 255;
 constexpr std::size_t kNodesMost = 65536;
 constexpr std::size_t kKeyspacesMost = 1024;
@@ -125,6 +125,11 @@ Bytes encode_state(const SavedState& state) {
   for (const NodeRecord& node : state.nodes) out.sized(encode_record(node));
   out.number(static_cast<std::uint32_t>(state.keyspaces.size()));
   for (const KeyspaceRecord& keyspace : state.keyspaces) out.sized(encode_keyspace(keyspace));
+  out.number(static_cast<std::uint32_t>(state.nonces.size()));
+  for (const auto& [node, nonce] : state.nonces) {
+    out.raw(node.view());
+    out.number(nonce);
+  }
   out.number(hash64(out.bytes()));
   return out.take();
 }
@@ -160,6 +165,12 @@ Result<SavedState> decode_state(ByteView bytes) {
     auto record = decode_keyspace(in.sized());
     if (!record) return damaged;
     state.keyspaces.push_back(std::move(*record));
+  }
+  const auto nonces = in.number<std::uint32_t>();
+  if (nonces > kNodesMost) return damaged;
+  for (std::uint32_t i = 0; i < nonces && in.ok(); ++i) {
+    const auto node = read_id<NodeId>(in);
+    state.nonces[node] = in.number<std::uint64_t>();
   }
   in.number<std::uint64_t>();
   if (!in.complete() || state.cluster.is_nil()) return damaged;

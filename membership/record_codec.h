@@ -2,6 +2,7 @@
 // inside messages, and membership's state on disk is made of it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct SavedState {
   bool joined = false;            // some other member has our record (or we founded)
   std::vector<NodeRecord> nodes;  // ours is one of them
   std::vector<KeyspaceRecord> keyspaces;
+  // Of the lives that `nodes` name, where known: another life of the same generation is then told
+  // from them by members that were restarted in between.
+  std::map<NodeId, std::uint64_t> nonces;
   bool operator==(const SavedState&) const = default;
 };
 Bytes encode_state(const SavedState& state);

@@ -60,6 +60,7 @@ struct SwimOutbox {
   std::vector<NodeId> returned;        // were dead or left, or live a new life
   bool changed = false;                // some member's generation, incarnation or liveness
   std::vector<OtherLife> other_lives;  // of this very node, at or above its generation
+  bool nonce_learned = false;          // of some member's life
   std::uint64_t probe_failures = 0;    // probes of members believed up that nobody answered
 };
 

@@ -44,7 +44,10 @@ bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox
   if (supersedes(alive, peer.claim)) {
     believe(now, alive, true, out);
   } else {
-    if (peer.claim.nonce == 0) peer.claim.nonce = d.nonce;
+    if (peer.claim.nonce == 0) {
+      peer.claim.nonce = d.nonce;
+      out.nonce_learned = true;
+    }
     // It does not know yet what is said of it. An answer to a ping says it anyway.
     if (peer.claim.liveness != Liveness::Alive && d.kind != DatagramKind::Ping) {
       correct(now, d.sender, d.sender, from, out);
@@ -84,6 +87,7 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
   const bool was_up = up(peer.claim.liveness);
   const bool new_life = claim.generation > peer.claim.generation;
   const std::uint64_t nonce = new_life || claim.nonce != 0 ? claim.nonce : peer.claim.nonce;
+  if (nonce != 0 && nonce != peer.claim.nonce) out.nonce_learned = true;
   peer.claim = claim;
   peer.claim.nonce = nonce;
   peer.suspicion.reset();

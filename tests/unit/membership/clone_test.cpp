@@ -68,6 +68,27 @@ TEST_CASE("old copy: it began its life at the very generation of the one that wa
   CHECK(cluster[2].views.empty());
 }
 
+TEST_CASE("old copy: members that were all restarted in between know it too",
+          "[membership][cluster]") {
+  TestCluster cluster(3);
+  cluster.boot_all(1);
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  cluster[2].kill();
+  const auto old_disk = cluster[2].journal.kept;
+  REQUIRE(cluster[2].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  cluster.world.run_for(1s);
+  for (std::size_t i = 0; i < 3; ++i) cluster[i].kill();
+  cluster[2].journal.kept = old_disk;
+  cluster[2].generation = 1;  // boots as 2, as the life that was lost
+  cluster[2].seed = 77;
+  cluster[2].views.clear();
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(cluster[i].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return !cluster[2].refused.empty(); }, 15s));
+  CHECK(cluster[2].later == 2);
+  CHECK(cluster[2].views.empty());
+}
+
 TEST_CASE("old copy: what it learned of the others is saved before it gives way",
           "[membership][cluster]") {
   TestCluster cluster(3);

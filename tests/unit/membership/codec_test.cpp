@@ -62,7 +62,8 @@ MemberSync some_sync() {
           {some<NodeId>(7)},         {some<KeyspaceId>(8)}};
 }
 SavedState some_state() {
-  return {some<ClusterId>(2), "c", Bytes(32, 'k'), true, {some_record()}, {some_keyspace()}};
+  return {some<ClusterId>(2),     "c", Bytes(32, 'k'), true, {some_record()}, {some_keyspace()},
+          {{some<NodeId>(9), 10}}};
 }
 
 struct Form {
