@@ -219,6 +219,49 @@ TEST_CASE("restore: a rebuilding node waits for every co-owner and counts for no
   CHECK(count_wrong(*cluster.client({kOld}, 20s, false), expected) == 0);
 }
 
+TEST_CASE("restore: an old copy is found out though the whole cluster was stopped", "[restore]") {
+  LocalCluster cluster(three());
+  REQUIRE(cluster.start());
+  Expected expected;
+  write_all(*cluster.client({}, 20s), "key-", 100, "first ", expected);
+  const OldCopy old(cluster, kOld);  // exactly one life is lost: the generations will be equal
+  write_all(*cluster.client({kOld}, 20s, false), "key-", 100, "second ", expected);
+  const auto before = info_of(cluster, kOld);
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(cluster.terminate(i) == 0);
+  old.put_back();
+  for (std::size_t i = 0; i < 3; ++i) cluster.launch(i);
+  for (std::size_t i = 0; i < 3; ++i) REQUIRE(cluster.wait_ready(i, 60s));
+  INFO(cluster.log(kOld));
+  CHECK(says(cluster.log(kOld), "node.rebuilt"));
+  CHECK(info_of(cluster, kOld).storage_id != before.storage_id);
+  REQUIRE(cluster.wait_settled());
+  cluster.kill9(0);
+  REQUIRE(cluster.wait_settled());
+  CHECK(count_wrong(*cluster.client({kOld}, 20s, false), expected) == 0);
+}
+
+TEST_CASE("restore: two old copies do not wait for each other", "[restore]") {
+  LocalCluster cluster(three());
+  REQUIRE(cluster.start());
+  Expected expected;
+  const OldCopy first(cluster, 1), second(cluster, 2);
+  write_all(*cluster.client({}, 20s), "key-", 100, "value ", expected);
+  REQUIRE(eventually(20s, [&] {
+    return count_diverged(*cluster.client({0}, 20s, false), keys_of(expected)) == 0;
+  }));
+  for (const std::size_t i : {1U, 2U}) cluster.kill9(i);
+  first.put_back();
+  second.put_back();
+  for (const std::size_t i : {1U, 2U}) cluster.launch(i);
+  for (const std::size_t i : {1U, 2U}) {
+    REQUIRE(cluster.wait_ready(i, 60s));
+    CHECK(says(cluster.log(i), "node.rebuilt"));
+  }
+  cluster.kill9(0);
+  REQUIRE(cluster.wait_settled());
+  CHECK(count_wrong(*cluster.client({1}, 20s, false), expected) == 0);
+}
+
 TEST_CASE("restore: a copy that runs beside the node is refused for good", "[restore]") {
   LocalCluster cluster(three());
   REQUIRE(cluster.start());
