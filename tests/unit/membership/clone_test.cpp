@@ -141,6 +141,39 @@ TEST_CASE("clone: the one that the members do not hold with is refused, the othe
   }
 }
 
+TEST_CASE("old copy: of a disk whose join had not ended; elsewhere it is refused",
+          "[membership][cluster]") {
+  TestCluster cluster(3);
+  cluster.boot_all(1);
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  auto begun = decode_state(*cluster[2].journal.kept);
+  REQUIRE(begun.ok());
+  begun->joined = false;
+  std::erase_if(begun->nodes, [&](const auto& record) { return record.node == cluster[2].id; });
+  for (int i = 0; i < 2; ++i) {
+    cluster[2].kill();
+    REQUIRE(cluster[2].boot({}).ok());
+    REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  }
+  TestNode copy(cluster.world, 4, 5);
+  copy.id = cluster[2].id;
+  copy.journal.kept = encode_state(*begun);
+  REQUIRE(copy.boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return !copy.refused.empty(); }, 5s));
+  CHECK(copy.refused.find("another process runs with this node's id") != std::string::npos);
+  CHECK(copy.later == 0);
+  copy.kill();
+  CHECK(cluster[2].refused.empty());
+  cluster[2].kill();
+  cluster[2].journal.kept = encode_state(*begun);
+  cluster[2].generation = 0;
+  cluster[2].views.clear();
+  REQUIRE(cluster[2].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return !cluster[2].refused.empty(); }, 5s));
+  CHECK(cluster[2].later == 3);
+  CHECK(cluster[2].views.empty());
+}
+
 TEST_CASE("clone: an older process meets a later copy of its disk and goes",
           "[membership][cluster]") {
   TestCluster cluster(3);
