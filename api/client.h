@@ -127,6 +127,7 @@ struct InspectRow {
   std::string address, node, version, context, digest;
   bool tombstone = false, reachable = false, damaged = false;
   std::uint64_t hints_pending = 0;
+  bool not_ready = false;  // it answers, and serves nothing now
 };
 struct InspectResult {
   std::vector<InspectRow> replicas;

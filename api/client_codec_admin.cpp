@@ -63,6 +63,7 @@ void write_struct(const InspectRow& in, schema::InspectResult::Row::Builder out)
   out.setTombstone(in.tombstone);
   out.setReachable(in.reachable);
   out.setDamaged(in.damaged);
+  out.setNotReady(in.not_ready);
   out.setHintsPending(in.hints_pending);
 }
 
@@ -76,6 +77,7 @@ InspectRow read_struct(schema::InspectResult::Row::Reader in) {
   out.tombstone = in.getTombstone();
   out.reachable = in.getReachable();
   out.damaged = in.getDamaged();
+  out.not_ready = in.getNotReady();
   out.hints_pending = in.getHintsPending();
   return out;
 }

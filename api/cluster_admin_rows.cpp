@@ -108,6 +108,7 @@ Result<client::InspectResult> inspect_result(const replication::InspectReply& re
     one.tombstone = row.tombstone;
     one.reachable = row.reachable;
     one.damaged = row.damaged;
+    one.not_ready = row.not_ready;
     one.hints_pending = row.hints_pending;
     out.exists |= row.holds_record;
     out.replicas.push_back(std::move(one));

@@ -276,7 +276,7 @@ struct ReplicaAddress {
 
 struct InspectResult {
   replicas @0 :List(Row);      # in preference order
-  diverged @1 :Bool;           # false: all reachable, sound and equal
+  diverged @1 :Bool;           # false: all reachable, ready, sound and equal
   exists @2 :Bool;             # some replica has a record (a tombstone is one)
 
   struct Row {
@@ -289,6 +289,7 @@ struct InspectResult {
     reachable @6 :Bool;
     damaged @7 :Bool;
     hintsPending @8 :UInt64;   # hints for this replica and key on live nodes
+    notReady @9 :Bool;         # it answers, and serves nothing now (it rebuilds itself, or starts)
   }
 }
 

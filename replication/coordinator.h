@@ -94,8 +94,9 @@ struct InspectRow {
   bool reachable = false;
   bool holds_record = false;
   bool damaged = false;
-  std::string version;  // dots of the live siblings, comma-separated; empty: none
-  std::string context;  // version vector as text
+  bool not_ready = false;  // it answers, and serves nothing now: what it holds counts for nothing
+  std::string version;     // dots of the live siblings, comma-separated; empty: none
+  std::string context;     // version vector as text
   std::uint64_t digest = 0;
   bool tombstone = false;           // every live sibling is a delete
   std::uint64_t hints_pending = 0;  // hints for this replica and key, summed over live nodes

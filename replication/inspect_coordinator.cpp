@@ -7,7 +7,8 @@ namespace parley::replication {
 bool has_diverged(const std::vector<InspectRow>& rows) {
   // Where nobody has the key, nobody differs.
   return rows.empty() || std::any_of(rows.begin(), rows.end(), [&](const InspectRow& row) {
-           return !row.reachable || row.damaged || row.digest != rows.front().digest ||
+           return !row.reachable || row.damaged || row.not_ready ||
+                  row.digest != rows.front().digest ||
                   row.holds_record != rows.front().holds_record;
          });
 }
@@ -56,8 +57,12 @@ void InspectOperation::start() {
 }
 
 void InspectOperation::on_row(std::size_t owner, const Result<InspectCopyReply>& copy) {
-  if (!copy || finished_) return;  // the rows have left with the answer
+  if (finished_) return;  // the rows have left with the answer
   InspectRow& row = result_.replicas[owner];
+  if (!copy) {
+    row.reachable = row.not_ready = copy.error().code == ErrorCode::NotReady;
+    return;
+  }
   row.reachable = true;
   row.holds_record = copy->holds_record;
   row.damaged = copy->damaged;

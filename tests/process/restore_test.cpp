@@ -201,6 +201,14 @@ TEST_CASE("restore: a rebuilding node waits for every co-owner and counts for no
     CHECK(other->get("key-1", read_at("quorum")).outcome != client::Outcome::Ok);
     const auto missed = other->put("new-" + std::to_string(start), "v", write_at("quorum"));
     CHECK(missed.outcome == client::Outcome::Unknown);
+    const auto rows = other->inspect("key-1");
+    REQUIRE(rows.ok());
+    CHECK(rows->diverged);
+    for (const auto& row : rows->replicas) {
+      const bool rebuilds = row.address == cluster.address(kOld);
+      CHECK(row.not_ready == rebuilds);
+      CHECK(row.reachable == (rebuilds || row.address == cluster.address(0)));
+    }
     const auto one = other->get("key-1", read_at("one"));
     REQUIRE(one.values.size() == 1);
     CHECK(one.values[0].value == expected["key-1"]);

@@ -218,7 +218,8 @@ ExitCode inspect(client::Client& client, const CommandLine& line) {
                       {"hints_pending", row.hints_pending},
                       {"reachable", row.reachable},
                       {"node", row.node},
-                      {"damaged", row.damaged}});
+                      {"damaged", row.damaged},
+                      {"not_ready", row.not_ready}});
     }
     print_json({{"replicas", std::move(rows)}, {"diverged", result->diverged}});
   } else {
@@ -226,6 +227,7 @@ ExitCode inspect(client::Client& client, const CommandLine& line) {
         {"REPLICA", "STATE", "DIGEST", "TOMB", "HINTS", "VERSION", "CONTEXT"}};
     for (const auto& row : result->replicas) {
       const char* state = !row.reachable        ? "unreachable"
+                          : row.not_ready       ? "not ready"
                           : row.damaged         ? "damaged"
                           : row.context.empty() ? "missing"
                                                 : "has it";

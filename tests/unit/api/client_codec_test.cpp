@@ -87,7 +87,7 @@ TEST_CASE("client codec: ring, addresses and keyspaces go through whole", "[api]
 
 TEST_CASE("client codec: inspect goes through whole", "[api][golden]") {
   InspectResult in;
-  in.replicas = {{"127.0.0.1", "n1", "v", "c", "d", true, false, true, 4}};
+  in.replicas = {{"127.0.0.1", "n1", "v", "c", "d", true, false, true, 4, false}};
   in.diverged = false;
   in.exists = true;
   const auto out = through<schema::InspectResult>(in, {144, 0xf8c4aa4fbba6337});
@@ -101,8 +101,11 @@ TEST_CASE("client codec: inspect goes through whole", "[api][golden]") {
   CHECK_FALSE(row.reachable);
   CHECK(row.damaged);
   CHECK(row.hints_pending == 4);
+  CHECK_FALSE(row.not_ready);
   CHECK_FALSE(out.diverged);
   CHECK(out.exists);
+  in.replicas[0].not_ready = true;
+  CHECK(through<schema::InspectResult>(in, {144, 0xb2243dfd078b748}).replicas.at(0).not_ready);
 }
 
 TEST_CASE("client codec: info goes through whole", "[api][golden]") {

@@ -387,6 +387,7 @@ TEST_CASE("inspect: rows differ, are damaged, are missing or are away", "[replic
   };
   CHECK(with([](InspectRow& r) { r.reachable = false; }));
   CHECK(with([](InspectRow& r) { r.damaged = true; }));
+  CHECK(with([](InspectRow& r) { r.not_ready = true; }));
   CHECK(with([](InspectRow& r) { r.holds_record = false; }));
   CHECK(with([](InspectRow& r) { r.digest = 8; }));
 }
