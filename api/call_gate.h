@@ -17,7 +17,7 @@ struct CallLimits {
   std::size_t calls_most = 16384;
   std::size_t bytes_most = 256u << 20;  // of keys, values and contexts under way
   // Answers that clients leave unread.
-  std::size_t connection_unread_most = 64u << 20, unread_most = 512u << 20;
+  std::size_t connection_unread_most = 256u << 20, unread_most = 512u << 20;
 };
 
 class CallGate {

@@ -48,7 +48,7 @@ struct ServeOptions : OptionGroup {
                              "disconnected."};
   CountOption unread_bytes_most{*this,
                                 "unread_bytes_most",
-                                64_MiB,
+                                256_MiB,
                                 {1_MiB, 1024_MiB},
                                 "Past this many bytes of answers that one client left unread, its "
                                 "reads are overloaded."};

@@ -180,11 +180,13 @@ class ClusterAdmin final : public api::ClusterAdmin {
 class ServedNode {
  public:
   explicit ServedNode(Endpoint at, std::vector<Endpoint> ring_nodes = {},
-                      std::uint32_t replication_factor = 3)
+                      std::uint32_t replication_factor = 3,
+                      const std::function<void(api::ServeOptions&)>& tune = {})
       : at_(std::move(at)),
         ring_nodes_(std::move(ring_nodes)),
         replication_factor_(replication_factor) {
     if (ring_nodes_.empty()) ring_nodes_ = {at_};
+    if (tune) tune(options);
     world_ = runtime::make_asio_world(Logger{}, metrics_);
     std::promise<bool> listening;
     auto ready = listening.get_future();
