@@ -17,8 +17,9 @@ Result<Bytes> say_done(TestCluster& cluster, const JoinDone& done) {
   MetricRegistry metrics;
   NodeId stranger;
   stranger.octets[0] = 99;
-  auto rpc = runtime::make_rpc({}, {stranger, 1, {}, "test"}, {"127.0.0.99", 7401}, host.loop(),
-                               host.network(), Logger(), metrics);
+  const runtime::RpcOptions options;  // outlives the Rpc
+  auto rpc = runtime::make_rpc(options, {stranger, 1, {}, "test"}, {"127.0.0.99", 7401},
+                               host.loop(), host.network(), Logger(), metrics);
   REQUIRE(rpc.ok());
   std::optional<Result<Bytes>> answer;
   const auto call =
