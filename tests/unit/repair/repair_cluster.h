@@ -11,6 +11,8 @@
 
 namespace parley::repair::test {
 
+inline std::string key_name(std::uint64_t i) { return "key-" + std::to_string(i); }
+
 class Cluster {
  public:
   struct Member {

@@ -1,0 +1,74 @@
+// With whom all was compared since the start: what a node that rebuilds itself waits for.
+#include "tests/catch.h"
+#include "tests/unit/repair/repair_cluster.h"
+
+namespace parley::repair::test {
+namespace {
+
+TEST_CASE("comparisons: over when every co-owner's copies were taken, the down ones' too",
+          "[repair][comparisons]") {
+  Cluster cluster(3);
+  for (std::size_t i = 0; i < 200; ++i) {
+    cluster.nodes[1].store->put(key_name(i), "b");
+    cluster.nodes[2].store->put(key_name(i), "c");
+  }
+  cluster.set_up(2, false);
+  cluster.start(0);
+  cluster.start(1);
+  bool over = false;
+  Repair& repair = *cluster.nodes[0].repair;
+  repair.when_compared([&] { over = true; });
+  REQUIRE_FALSE(cluster.soon([&] { return over; }, 10s));
+  const auto waiting = repair.comparisons();
+  REQUIRE((waiting.known && waiting.co_owners == 2));
+  REQUIRE(waiting.missing == std::vector{cluster.nodes[2].id});
+  REQUIRE(cluster.nodes[0].store->value(key_name(7)) == "b");
+  cluster.set_up(2, true);
+  cluster.start(2);
+  REQUIRE(cluster.soon([&] { return over; }, 10s));
+  REQUIRE(repair.comparisons().missing.empty());
+  for (std::size_t i = 0; i < 200; ++i) {
+    REQUIRE(cluster.nodes[0].store->value(key_name(i)) == "bc");
+  }
+}
+
+TEST_CASE(
+    "comparisons: what could not be stored was not taken, what could not be sent does not "
+    "matter",
+    "[repair][comparisons]") {
+  for (const std::size_t full : {0U, 1U}) {
+    Cluster cluster(2);
+    cluster.nodes[0].store->put("mine", "a");
+    cluster.nodes[1].store->put("theirs", "b");
+    cluster.nodes[full].store->disk_full = true;
+    cluster.start();
+    bool over = false;
+    cluster.nodes[0].repair->when_compared([&] { over = true; });
+    REQUIRE(cluster.soon([&] { return over; }, 10s) == (full == 1));
+    if (full == 1) REQUIRE(cluster.nodes[0].store->value("theirs") == "b");
+    cluster.nodes[full].store->disk_full = false;
+    REQUIRE(cluster.soon([&] { return over; }, 10s));
+    REQUIRE(cluster.nodes[0].store->value("theirs") == "b");
+  }
+}
+
+TEST_CASE("comparisons: under another ring they begin anew; alone there is nobody to wait for",
+          "[repair][comparisons]") {
+  Cluster cluster(3);
+  cluster.start();
+  bool over = false;
+  cluster.nodes[0].repair->when_compared([&] { over = true; });
+  REQUIRE(cluster.soon([&] { return over; }, 10s));
+  cluster.set_up(2, false);
+  cluster.take_off_ring(1);
+  const auto left = cluster.nodes[0].repair->comparisons();
+  REQUIRE(left.co_owners == 1);
+  REQUIRE(left.missing == std::vector{cluster.nodes[2].id});
+  cluster.take_off_ring(2);
+  over = false;
+  cluster.nodes[0].repair->when_compared([&] { over = true; });
+  REQUIRE(cluster.soon([&] { return over; }, 1s));
+}
+
+}  // namespace
+}  // namespace parley::repair::test
