@@ -24,6 +24,8 @@ struct SqliteSettings {
   // exists to show that the tests notice.
   Synchronous synchronous = Synchronous::Full;
   StoreThreads threads = StoreThreads::Real;
+  // Inline only: how long a batch takes, asked for each; empty: no time.
+  std::function<Duration()> batch_time;
   // Bytes free on the directory's file system; empty: asks the system. From the writer's thread.
   std::function<std::uint64_t(const std::string& directory)> free_bytes;
   // False for a VFS whose files are not on this machine's disk: no directory, no lock file.

@@ -169,7 +169,12 @@ template <typename Queue>
 std::function<void()> SqliteStore::schedule(const SqliteSettings& settings,
                                             std::unique_ptr<Queue>& queue) {
   if (settings.threads == StoreThreads::Real) return {};
-  return [this, &queue] { post([&queue] { queue->run_inline(); }); };
+  if (!settings.batch_time) return [this, &queue] { post([&queue] { queue->run_inline(); }); };
+  return [this, &queue, batch_time = settings.batch_time] {
+    loop_.start_timer(loop_.now() + batch_time(), [shared = shared_, &queue] {
+      if (shared->alive) queue->run_inline();
+    });
+  };
 }
 
 SqliteWriter::World SqliteStore::writer_world(const SqliteSettings& settings,

@@ -43,3 +43,8 @@ function(parley_process_tests)
   endforeach()
 endfunction()
 parley_process_tests()
+
+# Whole clusters in virtual time.
+file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.cpp)
+add_executable(parley-sim ${sim_sources})
+target_link_libraries(parley-sim PRIVATE parley_api CLI11::CLI11)

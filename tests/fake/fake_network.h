@@ -60,9 +60,20 @@ class DatagramEnd final : public runtime::DatagramSocket {
     if (payload.size() > 65507) return false;
     ++world_.datagrams_sent_;
     if (world_.is_cut(at_.address, to.address)) return true;
-    if (world_.random_.unit() < world_.datagram_loss_) return true;
-    world_.add(world_.now() + world_.latency(), world_.wire_, detail::EventKind::Arrival,
-               [&world = world_, from = at_, to, payload = Bytes(payload)] {
+    const LinkRules& link = world_.rules_of(at_.address, to.address);
+    if (world_.chance(link.datagram_loss)) return true;
+    deliver(to, payload, link);
+    if (world_.chance(link.datagram_twice)) deliver(to, payload, link);
+    return true;
+  }
+
+ private:
+  void deliver(const Endpoint& to, ByteView payload, const LinkRules& link) {
+    Bytes bytes(payload);
+    world_.note(hash64(payload));
+    world_.maybe_corrupt(link, bytes);
+    world_.add(world_.now() + world_.latency(link), world_.wire_, detail::EventKind::Arrival,
+               [&world = world_, from = at_, to, payload = std::move(bytes)] {
                  const auto found = world.datagrams_.find(to);
                  if (found == world.datagrams_.end()) return;
                  const auto bound = found->second;
@@ -73,10 +84,8 @@ class DatagramEnd final : public runtime::DatagramSocket {
                    if (bound->open) bound->on_datagram(from, payload);
                  });
                });
-    return true;
   }
 
- private:
   World& world_;
   Endpoint at_;
 };
@@ -120,7 +129,7 @@ inline void Network::connect(
     world.add(at, dialler, Kind::Arrival, [report, line, code] { report(Error{code, line}); });
   };
   const Instant give_up = world.now() + timeout;
-  const Duration there = world.latency();
+  const Duration there = world.latency(dialler.address(), to.address);
   world.add(world.now() + there, world.wire_, Kind::Arrival, [=, &world, &dialler] {
     const bool lost =
         world.is_cut(dialler.address(), to.address) || world.is_cut(to.address, dialler.address());

@@ -8,6 +8,8 @@
 //   REQUIRE(world.run_until([&] { return done; }, 5s));   // at most 5 virtual seconds
 //   world.cut("127.0.0.1", "127.0.0.2");        // both ways; cut_one_way(from, to); heal_all()
 //   a.pause(); world.run_for(30s); a.resume();  // SIGSTOP and SIGCONT: sockets go on filling
+//   world.rules("127.0.0.1", "127.0.0.2").datagram_loss = 0.1;   // one way; see LinkRules
+//   world.kill(a); /* destroy what ran there */ world.bury(a);   // kill -9, or a power cut
 //
 // Streams behave as TCP does: a cut delivers nothing and breaks nothing; bytes stalled by a cut
 // arrive as long after healing as they were stalled (retransmission back-off, at most 60 s); a
@@ -31,61 +33,13 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/random.h"
 #include "runtime/loop.h"
 #include "runtime/network.h"
+#include "tests/fake/fake_link.h"
 
 namespace parley::fake {
-
-using runtime::Task;
-using runtime::TimerId;
-
-class World;
-class Node;
-
-namespace detail {
-
-// What the kernel and the wire take before the sender sees unsent bytes.
-inline constexpr std::size_t kKernelBytes = 64_KiB;
-inline constexpr std::size_t kDatagramsHeldMost = 256;
-inline constexpr Duration kStallMost = 60s;
-
-// Events that one instant brings run in this order, so that sockets are drained before timers.
-enum class EventKind : std::uint8_t { Arrival, Post, Timer };
-
-struct Event {
-  Node* node;
-  EventKind kind;
-  Task task;
-};
-using EventKey = std::pair<Instant, std::uint64_t>;
-
-// One end of a stream.
-struct Side {
-  World* world = nullptr;
-  Node* node = nullptr;
-  std::string peer_address;
-  Endpoint remote;
-  std::weak_ptr<Side> peer;
-  std::function<void(ByteView)> on_bytes;
-  std::function<void(const Error&)> on_closed;
-  bool open = true;  // the Connection lives and has not seen its end
-  bool reading = true;
-  bool flush_posted = false;
-  bool black_hole = false;      // what arrives here vanishes
-  Bytes filling;                // sent in this turn
-  std::size_t outstanding = 0;  // sent and not yet handed to the peer's on_bytes
-  Instant last_arrival{};       // of what this side sent: keeps the order when latency changes
-  struct Chunk {
-    Bytes bytes;
-    bool end = false;
-  };
-  std::deque<Chunk> stalled;  // arrived at the cut
-  Instant stalled_since{};
-  std::deque<Chunk> inbox;  // arrived, not yet handed over
-};
-
-}  // namespace detail
 
 class Loop final : public runtime::Loop {
  public:
@@ -196,12 +150,47 @@ class World {
     return true;
   }
 
-  // One way, for everything sent from now on.
-  void set_latency(Duration least, Duration most) {
-    latency_least_ = least;
-    latency_most_ = most;
+  // All links that have no rules of their own, for everything sent from now on.
+  LinkRules& rules() { return rules_; }
+  // One direction, which from now on follows its own.
+  LinkRules& rules(const std::string& from, const std::string& to) {
+    return own_rules_.emplace(std::pair{from, to}, rules_).first->second;
   }
-  void set_datagram_loss(double probability) { datagram_loss_ = probability; }
+  void forget_own_rules() { own_rules_.clear(); }
+  void set_latency(Duration least, Duration most) {
+    rules_.latency_least = least;
+    rules_.latency_most = most;
+  }
+  void set_datagram_loss(double probability) { rules_.datagram_loss = probability; }
+
+  // The process at once stops: nothing that it had not handed to the kernel leaves any more. With
+  // its machine not even the end of its streams. Then destroy what ran on the node, and bury().
+  void kill(Node& node, bool machine) {
+    for (const auto& weak : sides_) {
+      const auto side = weak.lock();
+      if (!side || side->node != &node) continue;
+      side->filling.clear();
+      side->silent = side->silent || machine;
+      side->open = side->open && !machine;
+    }
+  }
+  // Forgets everything that still waits to run on the node.
+  void bury(Node& node) {
+    std::vector<detail::Event> dropped;  // destroyed after the queue is whole again
+    for (auto at = queue_.begin(); at != queue_.end();) {
+      const auto next = std::next(at);
+      if (at->second.node == &node) {
+        timers_.erase(at->first.second);
+        dropped.push_back(std::move(at->second));
+        queue_.erase(at);
+      }
+      at = next;
+    }
+    for (auto& [key, event] : std::exchange(node.held_, {})) dropped.push_back(std::move(event));
+    const std::lock_guard lock(posts_mutex_);
+    std::erase_if(posts_, [&node](const auto& post) { return post.first == &node; });
+    node.paused_ = false;
+  }
   void cut_one_way(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }
   void cut(const std::string& a, const std::string& b) {
     cut_one_way(a, b);
@@ -239,6 +228,9 @@ class World {
           return side && side->open;
         }));
   }
+  // Of every event and every byte sent so far: equal for equal runs.
+  std::uint64_t digest() const { return digest_; }
+  std::uint64_t events() const { return events_; }
   std::uint64_t datagrams_sent() const { return datagrams_sent_; }
   std::uint64_t stream_bytes_sent() const { return stream_bytes_sent_; }
 
@@ -270,6 +262,9 @@ class World {
     return true;
   }
   void run(detail::Event& event, std::uint64_t sequence) {
+    ++events_;
+    note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+    note(sequence);
     if (event.kind == detail::EventKind::Timer && timers_.erase(sequence) == 0) return;
     event.task();
   }
@@ -294,11 +289,31 @@ class World {
       add(now_, *owner, detail::EventKind::Post, std::move(task));
     }
   }
-  Duration latency() {
-    const auto spread = static_cast<std::uint64_t>((latency_most_ - latency_least_).count());
+  const LinkRules& rules_of(const std::string& from, const std::string& to) const {
+    if (own_rules_.empty()) return rules_;
+    const auto own = own_rules_.find({from, to});
+    return own == own_rules_.end() ? rules_ : own->second;
+  }
+  Duration latency(const LinkRules& link) {
+    const auto spread =
+        static_cast<std::uint64_t>((link.latency_most - link.latency_least).count());
     return spread == 0
-               ? latency_least_
-               : latency_least_ + Duration(static_cast<std::int64_t>(random_.below(spread)));
+               ? link.latency_least
+               : link.latency_least + Duration(static_cast<std::int64_t>(random_.below(spread)));
+  }
+  Duration latency(const std::string& from, const std::string& to) {
+    return latency(rules_of(from, to));
+  }
+  void note(std::uint64_t word) {
+    digest_ = (digest_ ^ word) * 0x9e3779b97f4a7c15ULL;
+    digest_ ^= digest_ >> 29;
+  }
+  // Draws only where there is something to decide.
+  bool chance(double probability) { return probability > 0 && random_.unit() < probability; }
+  void maybe_corrupt(const LinkRules& link, Bytes& bytes) {
+    if (bytes.empty() || !chance(link.corrupt)) return;
+    const auto bit = random_.below(bytes.size() * 8);
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
   }
 
   std::pair<SidePtr, SidePtr> make_stream(Node& dialler, Endpoint dialler_at, Node& listener,
@@ -330,7 +345,11 @@ class World {
     if (end) send_chunk(from, to, {{}, true});
   }
   void send_chunk(Side& from, const SidePtr& to, Side::Chunk chunk) {
-    from.last_arrival = std::max(from.last_arrival, now_ + latency());
+    if (from.silent) return;
+    const LinkRules& link = rules_of(from.node->address(), from.peer_address);
+    note(hash64(chunk.bytes));
+    maybe_corrupt(link, chunk.bytes);
+    from.last_arrival = std::max(from.last_arrival, now_ + latency(link));
     // Arrival is the wire's business and not the node's: a paused node's kernel takes it too.
     add(from.last_arrival, wire_, detail::EventKind::Arrival,
         [this, to, chunk = std::move(chunk)] { arrive(to, chunk); });
@@ -374,15 +393,16 @@ class World {
   Instant now_ = Instant{} + 1000s;
   std::uint64_t sequence_ = 0;
   std::uint64_t events_now_ = 0;
+  std::uint64_t events_ = 0;
+  std::uint64_t digest_ = 0;
   std::map<detail::EventKey, detail::Event> queue_;
   std::set<std::uint64_t> timers_;
   std::mutex posts_mutex_;
   std::vector<std::pair<Node*, Task>> posts_;
 
   Random random_;
-  Duration latency_least_ = 1ms;
-  Duration latency_most_ = 1ms;
-  double datagram_loss_ = 0;
+  LinkRules rules_;
+  std::map<std::pair<std::string, std::string>, LinkRules> own_rules_;
   std::set<std::pair<std::string, std::string>> cuts_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   Node wire_{*this, "wire"};

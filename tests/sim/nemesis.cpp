@@ -1,0 +1,162 @@
+#include "tests/sim/nemesis.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace parley::sim {
+namespace {
+
+constexpr Duration kDownMost = 12s;
+constexpr Duration kPausedMost = 8s;
+constexpr Duration kCutMost = 15s;
+
+}  // namespace
+
+const char* to_text(Fault fault) {
+  switch (fault) {
+    case Fault::Kill: return "kill";
+    case Fault::PowerCut: return "power-cut";
+    case Fault::Pause: return "pause";
+    case Fault::Cut: return "cut";
+    case Fault::OneWay: return "one-way";
+    case Fault::Flap: return "flap";
+    case Fault::Loss: return "loss";
+    case Fault::Corrupt: return "corrupt";
+    case Fault::Slow: return "slow";
+    case Fault::Skew: return "skew";
+    case Fault::CountOfFaults: break;
+  }
+  PARLEY_UNREACHABLE();
+}
+
+Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
+                 std::vector<Fault> on, Duration mean_pause, Random random)
+    : world_(world),
+      nodes_(nodes),
+      on_(std::move(on)),
+      mean_pause_(mean_pause),
+      random_(std::move(random)),
+      host_(world.node("nemesis")) {}
+
+std::vector<Fault> Nemesis::draw(Random& random) {
+  std::vector<Fault> on;
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::CountOfFaults); ++i) {
+    if (random.below(2) == 0) on.push_back(static_cast<Fault>(i));
+  }
+  return on;
+}
+
+void Nemesis::tell(const std::string& line) {
+  story_.push_back(std::to_string(to_millis(world_.now().time_since_epoch()) - 1'000'000) +
+                   " ms  " + line);
+}
+
+void Nemesis::later(Duration most, std::function<void()> task) {
+  host_.loop().start_timer(world_.now() + up_to(most), alive_.guard(std::move(task)));
+}
+
+void Nemesis::start() {
+  if (on_.empty()) return;
+  later(2 * mean_pause_, [this] { strike(); });
+}
+
+void Nemesis::stop() { stopped_ = true; }
+
+void Nemesis::strike() {
+  if (stopped_) return;
+  const Fault fault = on_[random_.below(on_.size())];
+  switch (fault) {
+    case Fault::Kill:
+    case Fault::PowerCut:
+    case Fault::Pause:
+    case Fault::Skew: strike_process(fault, any_node()); break;
+    default: strike_link(fault);
+  }
+  start();
+}
+
+void Nemesis::strike_process(Fault fault, SimProcess& victim) {
+  if (!victim.running() || victim.host().paused()) return;
+  tell(std::string(to_text(fault)) + " " + victim.address());
+  if (fault == Fault::Skew) {
+    const auto skew = up_to(2 * 3600s) - 3600s;
+    return victim.host().loop().set_wall_skew(skew);
+  }
+  if (fault == Fault::Pause) {
+    victim.host().pause();
+    return later(kPausedMost, [&victim] { victim.host().resume(); });
+  }
+  victim.die(fault == Fault::Kill ? Death::Kill : Death::PowerCut);
+  later(kDownMost, [this, &victim] { start_again(victim); });
+}
+
+void Nemesis::start_again(SimProcess& victim) {
+  if (victim.running()) return;
+  tell("start " + victim.address());
+  victim.start();
+}
+
+void Nemesis::strike_link(Fault fault) {
+  SimProcess& one = any_node();
+  SimProcess& other = any_node();
+  if (&one == &other) return;
+  const std::string a = one.address(), b = other.address();
+  tell(std::string(to_text(fault)) + " " + a + " " + b);
+  switch (fault) {
+    case Fault::Cut: {
+      // `one`, and perhaps `other`, away from all the rest.
+      const bool both = random_.below(2) == 0;
+      std::vector<std::string> inside = {a};
+      if (both) inside.push_back(b);
+      for (const auto& node : nodes_) {
+        if (std::count(inside.begin(), inside.end(), node->address()) > 0) continue;
+        for (const auto& in : inside) {
+          world_.cut(in, node->address());
+          later(kCutMost, [this, in, out = node->address()] { world_.heal(in, out); });
+        }
+      }
+      return;
+    }
+    case Fault::OneWay:
+      world_.cut_one_way(a, b);
+      return later(kCutMost, [this, a, b] { world_.heal(a, b); });
+    case Fault::Flap:
+      for (int i = 0; i < 6; ++i) {
+        later(kCutMost, [this, a, b] { world_.cut(a, b); });
+        later(kCutMost, [this, a, b] { world_.heal(a, b); });
+      }
+      return later(kCutMost + 1s, [this, a, b] { world_.heal(a, b); });
+    case Fault::Loss: {
+      fake::LinkRules& link = world_.rules(a, b);
+      link.datagram_loss = random_.unit() * 0.5;
+      link.datagram_twice = random_.unit() * 0.3;
+      link.latency_most = link.latency_least + up_to(60ms);
+      return;
+    }
+    case Fault::Corrupt: world_.rules(a, b).corrupt = random_.unit() * 0.02; return;
+    case Fault::Slow: {
+      fake::LinkRules& link = world_.rules(a, b);
+      link.latency_least = up_to(200ms);
+      link.latency_most = link.latency_least + up_to(100ms);
+      return;
+    }
+    default: PARLEY_UNREACHABLE();
+  }
+}
+
+void Nemesis::heal() {
+  stop();
+  alive_.reset();
+  world_.forget_own_rules();
+  world_.heal_all();
+  tell("heal all");
+  for (const auto& node : nodes_) {
+    node->host().loop().set_wall_skew(Duration{0});
+    if (node->host().paused()) node->host().resume();
+    if (!node->running()) node->start();
+  }
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,95 @@
+// One node's disk in memory. Every file has two images: what was written, and what a power cut
+// leaves for certain. SQLite reaches it through the VFS of sim_vfs.h; no sqlite3 type shows here.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+
+namespace parley::sim {
+
+enum class DiskCall : std::uint8_t { Read, Write, Truncate, Sync, Delete };
+enum class DiskVerdict : std::uint8_t { Proceed, IoError, NoSpace };
+
+// SQLite's shared memory and locks of one file; a new one for every life of the process, so that
+// what a dead process still holds meets nobody.
+struct FileShare {
+  static constexpr std::size_t kShmLocks = 8;
+  std::vector<std::unique_ptr<std::vector<char>>> regions;
+  std::array<int, kShmLocks> shm_shared{};
+  std::array<bool, kShmLocks> shm_exclusive{};
+  int shared = 0;  // handles with SHARED or more
+  const void* reserved = nullptr;
+  const void* pending = nullptr;
+  const void* exclusive = nullptr;
+};
+
+struct DiskFile {
+  Bytes written;
+  Bytes durable;
+  bool durable_entry = false;  // the directory names it after a power cut
+  struct Change {
+    std::int64_t offset = 0;  // a truncation when `data` is empty: to this size
+    Bytes data;
+  };
+  std::vector<Change> unsynced;
+  std::shared_ptr<FileShare> share = std::make_shared<FileShare>();
+};
+using FilePtr = std::shared_ptr<DiskFile>;
+
+// What a backup would hold.
+using DiskImage = std::map<std::string, Bytes>;
+
+class SimDisk {
+ public:
+  explicit SimDisk(Random random) : random_(std::move(random)) {}
+  SimDisk(const SimDisk&) = delete;
+  SimDisk& operator=(const SimDisk&) = delete;
+
+  // --- the file system; names within this disk ---
+  FilePtr open(const std::string& name, bool create);
+  bool exists(const std::string& name) const { return files_.contains(name); }
+  void remove(const std::string& name);
+  void write(DiskFile& file, std::int64_t offset, ByteView data);
+  void truncate(DiskFile& file, std::int64_t size);
+  void sync(DiskFile& file);
+  // Handles opened in an earlier life get errors only.
+  std::uint64_t life() const { return life_; }
+  // Asked before every call. May cut the power: then the life it came from is over.
+  DiskVerdict before(DiskCall call);
+
+  // --- what happens to it ---
+  // The process is gone; all that it wrote stays.
+  void kill();
+  // And of what was not synced each 512-byte sector stays, or not, by chance: a torn write.
+  void power_cut();
+  void wipe();
+  DiskImage durable_image() const;
+  void restore(const DiskImage& image);
+  // One bit of one file, in both images; false when there is nothing to flip.
+  bool flip_bit();
+
+  // Decides about every call until it is replaced; empty: all is well.
+  std::function<DiskVerdict(DiskCall)> fault;
+  std::uint64_t calls() const { return calls_; }
+  std::uint64_t syncs() const { return syncs_; }
+  std::uint64_t bytes() const;
+
+ private:
+  static void apply(Bytes& to, const DiskFile::Change& change);
+  void survive(DiskFile& file, unsigned kept_of_8);
+
+  Random random_;
+  std::map<std::string, FilePtr> files_;
+  std::uint64_t life_ = 1;
+  std::uint64_t calls_ = 0, syncs_ = 0;
+};
+
+}  // namespace parley::sim

@@ -1,0 +1,73 @@
+#include "tests/sim/sim_process.h"
+
+#include <utility>
+
+#include "storage/sqlite_settings.h"
+
+namespace parley::sim {
+namespace {
+
+constexpr std::uint64_t kRoomy = std::uint64_t{1} << 40;
+
+}  // namespace
+
+SimProcess::SimProcess(fake::World& world, runtime::KjPort& kj, SimVfs& vfs, std::string address,
+                       std::vector<Endpoint> seeds, Random random, LogSink* log)
+    : world_(world),
+      kj_(kj),
+      address_(std::move(address)),
+      directory_("/" + address_),
+      host_(world.node(address_)),
+      disk_(random.fork("disk")),
+      random_(std::move(random)),
+      log_(log) {
+  config_.listen = address_;
+  config_.data_dir = directory_;
+  config_.seeds = std::move(seeds);
+  vfs.mount(directory_, disk_);
+}
+
+SimProcess::~SimProcess() {
+  if (running()) die(Death::Kill);
+}
+
+void SimProcess::start() {
+  PARLEY_CHECK(!running());
+  ++lives_;
+  ready_ = false;
+  failed_.reset();
+  metrics_ = std::make_unique<MetricRegistry>();
+  const Logger log = log_ == nullptr ? Logger{} : Logger(*log_, address_);
+  storage::SqliteSettings settings;
+  settings.vfs = SimVfs::kName;
+  settings.threads = storage::StoreThreads::Inline;
+  settings.free_bytes = [](const std::string&) { return kRoomy; };
+  settings.real_directory = false;
+  settings.batch_time = disk_delay;
+  auto store =
+      storage::open_sqlite_store_with(settings, directory_, config_.storage, host_.loop(), log,
+                                      *metrics_, [this](const Error& error) { failed_ = error; });
+  if (!store.ok()) {
+    failed_ = store.error();
+    return;
+  }
+  api::NodeEvents events;
+  events.ready = [this](const std::string&) { ready_ = true; };
+  events.failed = [this](const Error& error) { failed_ = error; };
+  node_ = api::make_node(config_, std::move(*store), host_.loop(), host_.network(), kj_,
+                         random_.fork("life"), log, *metrics_, std::move(events));
+}
+
+void SimProcess::die(Death how) {
+  if (how == Death::PowerCut) {
+    disk_.power_cut();
+  } else {
+    disk_.kill();
+  }
+  world_.kill(host_, how == Death::PowerCut);
+  node_.reset();
+  world_.bury(host_);
+  ready_ = false;
+}
+
+}  // namespace parley::sim

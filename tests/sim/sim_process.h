@@ -1,0 +1,68 @@
+// One parleyd in the simulator: the daemon's wiring over virtual time, network and disk. It dies
+// and starts again; the disk stays.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "api/node.h"
+#include "runtime/kj_port.h"
+#include "tests/fake/fake_world.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_vfs.h"
+
+namespace parley::sim {
+
+enum class Death : std::uint8_t {
+  Kill,      // kill -9: the disk keeps all that was written
+  PowerCut,  // the machine: the disk keeps what was synced, and some of the rest
+};
+
+class SimProcess {
+ public:
+  // `configure` sets options before each life.
+  SimProcess(fake::World& world, runtime::KjPort& kj, SimVfs& vfs, std::string address,
+             std::vector<Endpoint> seeds, Random random, LogSink* log);
+  ~SimProcess();
+  SimProcess(const SimProcess&) = delete;
+  SimProcess& operator=(const SimProcess&) = delete;
+
+  // Never inside a callback of this node.
+  void start();
+  void die(Death how);
+
+  bool running() const { return node_ != nullptr; }
+  bool ready() const { return ready_; }
+  // It ended by itself: fail-stop, or it refused to start.
+  const std::optional<Error>& failed() const { return failed_; }
+  const std::string& address() const { return address_; }
+  Endpoint client_endpoint() const { return {address_, config_.client_port}; }
+  api::NodeConfig& config() { return config_; }
+  SimDisk& disk() { return disk_; }
+  fake::Node& host() { return host_; }
+  const MetricRegistry& metrics() const { return *metrics_; }
+  std::uint64_t lives() const { return lives_; }
+
+  // How long the disk takes for one batch.
+  std::function<Duration()> disk_delay;
+
+ private:
+  fake::World& world_;
+  runtime::KjPort& kj_;
+  const std::string address_;
+  const std::string directory_;
+  api::NodeConfig config_;
+  fake::Node& host_;
+  SimDisk disk_;
+  Random random_;
+  LogSink* const log_;
+  std::uint64_t lives_ = 0;
+  bool ready_ = false;
+  std::optional<Error> failed_;
+  std::unique_ptr<MetricRegistry> metrics_;
+  std::unique_ptr<api::Node> node_;
+};
+
+}  // namespace parley::sim
