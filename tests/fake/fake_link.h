@@ -47,7 +47,7 @@ struct Event {
 using EventKey = std::pair<Instant, std::uint64_t>;
 
 // One end of a stream.
-struct Side {
+struct Side : std::enable_shared_from_this<Side> {
   World* world = nullptr;
   Node* node = nullptr;
   std::string peer_address;

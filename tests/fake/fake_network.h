@@ -131,8 +131,8 @@ inline void Network::connect(
   const Instant give_up = world.now() + timeout;
   const Duration there = world.latency(dialler.address(), to.address);
   world.add(world.now() + there, world.wire_, Kind::Arrival, [=, &world, &dialler] {
-    const bool lost =
-        world.is_cut(dialler.address(), to.address) || world.is_cut(to.address, dialler.address());
+    const bool lost = world.is_cut(dialler.address(), to.address) ||
+                      world.is_cut(to.address, dialler.address()) || world.node(to.address).off();
     const Instant answer = world.now() + there;
     if (lost || answer > give_up) return fail(give_up, "timed out", done);
     const auto found = world.listeners_.find(to);

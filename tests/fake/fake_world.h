@@ -85,6 +85,7 @@ class Node {
   Network& network() { return network_; }
   const std::string& address() const { return address_; }
   bool paused() const { return paused_; }
+  bool off() const { return off_; }  // its machine
   // Nothing of this node runs until resume(); then its sockets first, its timers after, and lag()
   // tells how long it was away for the next 100 ms.
   void pause();
@@ -97,6 +98,7 @@ class Node {
   Loop loop_;
   Network network_;
   bool paused_ = false;
+  bool off_ = false;
   Instant paused_at_{};
   std::map<std::pair<detail::EventKind, detail::EventKey>, detail::Event> held_;
 };
@@ -173,7 +175,10 @@ class World {
       side->silent = side->silent || machine;
       side->open = side->open && !machine;
     }
+    node.off_ = machine;
   }
+  // The machine runs again; what arrives for streams of its former life is reset.
+  void power_on(Node& node) { node.off_ = false; }
   // Forgets everything that still waits to run on the node.
   void bury(Node& node) {
     std::vector<detail::Event> dropped;  // destroyed after the queue is whole again
@@ -337,7 +342,11 @@ class World {
   void flush(Side& from, bool end) {
     from.flush_posted = false;
     const auto to = from.peer.lock();
-    if (!to) return;
+    if (!to) {
+      from.filling.clear();
+      if (!end) reset(from);
+      return;
+    }
     if (!from.filling.empty()) {
       stream_bytes_sent_ += from.filling.size();
       send_chunk(from, to, {std::exchange(from.filling, {}), false});
@@ -361,8 +370,25 @@ class World {
       to->stalled.push_back(chunk);
       return;
     }
+    if (to->node->off_) return;
+    if (!to->open && !chunk.end) {
+      if (const auto sender = to->peer.lock()) reset(*sender);
+      return;
+    }
     to->inbox.push_back(chunk);
     add(now_, *to->node, detail::EventKind::Arrival, [this, to] { pump(to); });
+  }
+  // Bytes for a stream of which the other machine knows nothing: it says so, if it can.
+  void reset(Side& sender) {
+    const std::string& there = sender.peer_address;
+    const std::string& here = sender.node->address();
+    if (!sender.open || sender.black_hole || node(there).off()) return;
+    if (is_cut(here, there) || is_cut(there, here)) return;
+    add(now_ + latency(here, there) + latency(there, here), wire_, detail::EventKind::Arrival,
+        [this, side = sender.shared_from_this()] {
+          side->inbox.push_back({{}, true});
+          add(now_, *side->node, detail::EventKind::Arrival, [this, side] { pump(side); });
+        });
   }
   void release_stalled() {
     for (const auto& weak : sides_) {

@@ -17,6 +17,12 @@ bool level_counts(const std::string& level, std::size_t majority) {
          static_cast<std::size_t>(level[0] - '0') >= majority;
 }
 
+// Before any retry or hedge: a second copy of it, under the same op-id, may be minted after the
+// write that replaced the first. That a late retry may return is said in the promises.
+bool was_sent_once(const WriteRecord& write) {
+  return write.done && write.ended - write.begun < 200ms;
+}
+
 std::string text_of(const std::set<WriteNumber>& writes) {
   std::string out = "{";
   for (const WriteNumber one : writes) out += (out.size() > 1 ? " w" : "w") + std::to_string(one);
@@ -162,7 +168,7 @@ void History::judge_final(const std::string& key, const std::set<WriteNumber>& v
     const bool lasting = ok && !write.memory;
     if (lasting) {
       for (const WriteNumber replaced : write.replaces) {
-        if (values.contains(replaced)) {
+        if (values.contains(replaced) && was_sent_once(writes_[replaced])) {
           fail("resurrected", key,
                "w" + std::to_string(replaced) + " is back although w" +
                    std::to_string(write.number) + " replaced it");

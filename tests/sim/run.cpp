@@ -161,6 +161,7 @@ bool Run::converge() {
   const Instant limit = world_.now() + kConvergeMost;
   for (const std::string& key : history_.keys()) {
     bool equal = false;
+    std::string last;
     while (!equal && world_.now() < limit) {
       bool answered = false;
       auto ask = [key](api::schema::Admin::Client admin, std::uint32_t timeout_ms) {
@@ -176,6 +177,13 @@ bool Run::converge() {
       clients_[0]->core().run(std::make_unique<client::AdminCall<client::InspectResult>>(
           ask, 2s, true, [&](const Result<client::InspectResult>& result) {
             answered = true;
+            last = result.ok() ? std::string() : result.error().message;
+            if (result.ok()) {
+              for (const auto& row : result->replicas) {
+                last += " " + row.address + (row.reachable ? " [" : " unreachable [") +
+                        row.version + "] hints " + std::to_string(row.hints_pending);
+              }
+            }
             equal = result.ok() && (!result->diverged || !result->exists);
             for (std::size_t i = 0; equal && i < result->replicas.size(); ++i) {
               equal = result->replicas[i].reachable && result->replicas[i].hints_pending == 0;
@@ -185,7 +193,7 @@ bool Run::converge() {
       if (!equal) world_.run_for(200ms);
     }
     if (!equal) {
-      fail("converge", key, "the replicas differ 120 s after everything was healed");
+      fail("converge", key, "the replicas differ 120 s after everything was healed:" + last);
       return false;
     }
   }

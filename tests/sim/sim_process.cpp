@@ -34,6 +34,7 @@ SimProcess::~SimProcess() {
 void SimProcess::start() {
   PARLEY_CHECK(!running());
   ++lives_;
+  world_.power_on(host_);
   ready_ = false;
   failed_.reset();
   metrics_ = std::make_unique<MetricRegistry>();
