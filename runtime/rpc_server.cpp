@@ -88,7 +88,7 @@ void RpcServer::serve(Verb verb, Admission admission, RpcHandler handler) {
 
 void RpcServer::on_accept(std::unique_ptr<Connection> connection) {
   auto link = std::make_shared<RpcLink>(context_->loop, std::move(connection), *this);
-  links_.emplace(link.get(), Served{link, std::make_shared<std::size_t>(0)});
+  links_.emplace(link.get(), Served{++accepted_, link, std::make_shared<std::size_t>(0)});
   link->start();
   link->say_hello(context_->hello(Channel::Foreground));
 }
@@ -171,23 +171,29 @@ void RpcServer::on_down(RpcLink& link, const Error& why) {
 }
 
 void RpcServer::on_identity_changed() {
-  for (const auto& [key, served] : links_) {
-    if (served.link->greeted()) on_hello(*served.link);
-    served.link->say_hello(context_->hello(Channel::Foreground));
+  for (const auto& link : links_in_order()) {
+    if (link->greeted()) on_hello(*link);
+    link->say_hello(context_->hello(Channel::Foreground));
   }
 }
 
+std::vector<std::shared_ptr<RpcLink>> RpcServer::links_in_order() const {
+  std::map<std::uint64_t, std::shared_ptr<RpcLink>> ordered;
+  for (const auto& [key, served] : links_) ordered.emplace(served.number, served.link);
+  std::vector<std::shared_ptr<RpcLink>> out;
+  for (auto& [number, link] : ordered) out.push_back(std::move(link));
+  return out;
+}
+
 void RpcServer::tend() {
-  std::vector<std::shared_ptr<RpcLink>> links;
-  for (const auto& [key, served] : links_) links.push_back(served.link);
-  for (const auto& link : links) {
+  for (const auto& link : links_in_order()) {
     link->tend(context_->options.silence_max(), context_->identity.cluster);
   }
 }
 
 void RpcServer::stop() {
   listener_.reset();
-  for (const auto& [key, served] : links_) served.link->close();
+  for (const auto& link : links_in_order()) link->close();
   links_.clear();
   const auto dropped = std::exchange(services_, {});
 }
