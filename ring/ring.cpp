@@ -197,7 +197,8 @@ std::vector<Slot> Ring::common_slots(const NodeId& a, const NodeId& b, std::size
     if (std::find(owners.begin(), owners.end(), *index_b) == owners.end()) return;
     for (std::size_t i = 0; i < length; ++i) out.push_back(static_cast<Slot>(first + i));
   });
-  std::sort(out.begin(), out.end());
+  // Ranges come in clockwise order, so there is at most one descent: where the circle ends.
+  std::rotate(out.begin(), std::is_sorted_until(out.begin(), out.end()), out.end());
   return out;
 }
 
