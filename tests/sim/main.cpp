@@ -1,65 +1,145 @@
-// parley-sim: whole clusters under virtual time, one run a seed.
+// parley-sim: whole clusters under virtual time, one run a seed, several processes beside each
+// other.
 #include <CLI/CLI.hpp>
 
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/sim/run.h"
 
 namespace parley::sim {
 namespace {
 
+using RealClock = std::chrono::steady_clock;
+
 struct Said {
   std::uint64_t seed = 0;
   std::uint64_t seeds = 100, first = 1;
-  std::uint64_t seconds = 60;
+  std::uint64_t seconds = 60, minutes = 0, jobs = 1;
   bool twice = false, story = false, verbose = false;
 };
 
-void tell(const RunReport& report) {
+struct Totals {
+  std::uint64_t seeds = 0, calls = 0, ok = 0, failures = 0;
+  double virtual_seconds = 0;
+};
+
+std::string text_of(const RunReport& report) {
+  std::ostringstream out;
   for (const Violation& one : report.violations) {
-    std::printf("seed %llu: %s: %s %s\n", static_cast<unsigned long long>(report.seed),
-                one.rule.c_str(), one.key.c_str(), one.what.c_str());
+    out << "seed " << report.seed << ": " << one.rule << ": " << one.key << " " << one.what << "\n";
   }
-  for (const auto& line : report.story) std::printf("  fault %s\n", line.c_str());
-  std::printf("%s", report.timeline.c_str());
-  std::printf("replay: parley-sim --seed %llu\n", static_cast<unsigned long long>(report.seed));
+  for (const auto& line : report.story) out << "  " << line << "\n";
+  out << report.timeline << "replay: parley-sim --seed " << report.seed << "\n";
+  return out.str();
 }
 
-int run(const Said& said) {
-  const auto begun = std::chrono::steady_clock::now();
-  const std::uint64_t first = said.seed != 0 ? said.seed : said.first;
-  const std::uint64_t count = said.seed != 0 ? 1 : said.seeds;
-  std::uint64_t failures = 0, calls = 0, ok = 0;
-  Duration simulated{};
-  for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    RunOptions options;
-    options.seed = seed;
-    options.span = std::chrono::seconds(said.seconds);
-    if (said.verbose) options.log = LogLevel::Debug;
-    RunReport report = run_seed(options);
-    if (said.twice && run_seed(options).digest != report.digest) {
-      report.violations.push_back({"repeat", "", "the same seed gave two different runs"});
-    }
-    simulated += report.virtual_time;
-    calls += report.calls;
-    ok += report.ok;
-    if (!report.violations.empty()) {
-      ++failures;
-      tell(report);
-    } else if (said.story) {
-      tell(report);
-    }
+RunReport run_one(const Said& said, std::uint64_t seed) {
+  RunOptions options;
+  options.seed = seed;
+  options.span = std::chrono::seconds(said.seconds);
+  if (said.verbose) options.log = LogLevel::Debug;
+  RunReport report = run_seed(options);
+  if (said.twice && run_seed(options).digest != report.digest) {
+    report.violations.push_back({"repeat", "", "the same seed gave two different runs"});
   }
-  const double wall =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  std::printf(
-      "%llu seeds, %.2f virtual hours, %.0f virtual seconds a second, %llu calls, %llu writes ok, "
-      "%llu failures\n",
-      static_cast<unsigned long long>(count), to_seconds(simulated) / 3600,
-      to_seconds(simulated) / wall, static_cast<unsigned long long>(calls),
-      static_cast<unsigned long long>(ok), static_cast<unsigned long long>(failures));
-  return failures == 0 ? 0 : 1;
+  if (!report.violations.empty() || said.story) {
+    const std::string text = text_of(report);
+    std::fwrite(text.data(), 1, text.size(), stdout);  // whole, so that jobs do not mix
+    std::fflush(stdout);
+  }
+  return report;
+}
+
+// Seeds first, first + jobs, ... until they or the time are over; a line for each to `out`.
+void work(const Said& said, std::uint64_t first, RealClock::time_point end, int out) {
+  const std::uint64_t last = said.minutes > 0 ? UINT64_MAX : said.first + said.seeds - 1;
+  for (std::uint64_t seed = first; seed <= last && RealClock::now() < end; seed += said.jobs) {
+    const RunReport report = run_one(said, seed);
+    std::ostringstream line;
+    line << report.calls << " " << report.ok << " " << !report.violations.empty() << " "
+         << to_seconds(report.virtual_time) << "\n";
+    const std::string text = line.str();
+    if (::write(out, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return;
+  }
+}
+
+void show(const Totals& totals, RealClock::time_point begun, std::FILE* to, char end) {
+  const double wall = std::chrono::duration<double>(RealClock::now() - begun).count();
+  std::fprintf(to,
+               "%llu seeds, %.2f virtual cluster-hours, %.0f virtual seconds a second, %llu calls, "
+               "%llu writes ok, %llu failures%c",
+               static_cast<unsigned long long>(totals.seeds), totals.virtual_seconds / 3600,
+               totals.virtual_seconds / wall, static_cast<unsigned long long>(totals.calls),
+               static_cast<unsigned long long>(totals.ok),
+               static_cast<unsigned long long>(totals.failures), end);
+  std::fflush(to);
+}
+
+void add_lines(std::string& buffer, Totals& totals) {
+  std::size_t newline = 0;
+  while ((newline = buffer.find('\n')) != std::string::npos) {
+    std::istringstream line(buffer.substr(0, newline));
+    buffer.erase(0, newline + 1);
+    std::uint64_t calls = 0, ok = 0, failed = 0;
+    double seconds = 0;
+    line >> calls >> ok >> failed >> seconds;
+    ++totals.seeds;
+    totals.calls += calls;
+    totals.ok += ok;
+    totals.failures += failed;
+    totals.virtual_seconds += seconds;
+  }
+}
+
+int run_jobs(Said said) {
+  const auto begun = RealClock::now();
+  const auto end = said.minutes > 0 ? begun + std::chrono::minutes(said.minutes)
+                                    : begun + std::chrono::hours(24 * 365);
+  if (said.seed != 0) {
+    said.first = said.seed;
+    said.seeds = said.jobs = 1;
+  }
+  int ends[2];
+  if (::pipe(ends) != 0) return 2;
+  std::vector<pid_t> children;
+  for (std::uint64_t i = 0; i < said.jobs; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(ends[0]);
+      work(said, said.first + i, end, ends[1]);
+      std::fflush(stdout);
+      ::_exit(0);
+    }
+    children.push_back(child);
+  }
+  ::close(ends[1]);
+  Totals totals;
+  std::string buffer;
+  char bytes[4096];
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  for (ssize_t got = 0; (got = ::read(ends[0], bytes, sizeof bytes)) > 0;) {
+    buffer.append(bytes, static_cast<std::size_t>(got));
+    add_lines(buffer, totals);
+    if (terminal) show(totals, begun, stderr, '\r');
+  }
+  bool crashed = false;
+  for (const pid_t child : children) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    crashed = crashed || status != 0;
+  }
+  show(totals, begun, stdout, '\n');
+  if (crashed) std::printf("a job ended by a signal or a failed check: see above\n");
+  return totals.failures == 0 && !crashed ? 0 : 1;
 }
 
 }  // namespace
@@ -71,10 +151,12 @@ int main(int argc, char** argv) {
   app.add_option("--seed", said.seed, "Replay this seed alone");
   app.add_option("--seeds", said.seeds, "How many seeds [100]");
   app.add_option("--first", said.first, "The first of them [1]");
+  app.add_option("--minutes", said.minutes, "Go on for so long instead of counting seeds");
+  app.add_option("--jobs", said.jobs, "Processes beside each other [1]")->check(CLI::Range(1, 256));
   app.add_option("--seconds", said.seconds, "Virtual seconds of faults in each run [60]");
-  app.add_flag("--twice", said.twice, "Run each seed twice and compare");
+  app.add_flag("--twice", said.twice, "Run each seed twice and compare the digests");
   app.add_flag("--story", said.story, "Tell what happened even if all is well");
-  app.add_flag("--verbose", said.verbose, "The nodes' logs, with virtual time");
+  app.add_flag("--verbose", said.verbose, "The nodes' logs on stderr, with virtual time");
   CLI11_PARSE(app, argc, argv);
-  return parley::sim::run(said);
+  return parley::sim::run_jobs(said);
 }
