@@ -1,7 +1,9 @@
 #include "storage/sqlite_schema.h"
 
+#include <algorithm>
 #include <optional>
-#include <vector>
+
+#include "storage/sqlite_raw_file.h"
 
 namespace parley::storage {
 
@@ -47,38 +49,10 @@ constexpr std::size_t kHeaderBytes = 100;
 
 // The first bytes of the file as the VFS has them; shorter when the file is, nullopt when there
 // is no file. Throws when it cannot be read.
-std::optional<Bytes> read_header(const std::string& path, const std::string& vfs_name) {
-  sqlite3_vfs* vfs = sqlite3_vfs_find(vfs_name.empty() ? nullptr : vfs_name.c_str());
-  if (vfs == nullptr) throw SqliteError{SQLITE_ERROR, "no such VFS: " + vfs_name};
-  Bytes full(static_cast<std::size_t>(vfs->mxPathname) + 1, '\0');
-  int code = vfs->xFullPathname(vfs, path.c_str(), vfs->mxPathname + 1, full.data());
-  if ((code & 0xff) != SQLITE_OK) throw SqliteError{code, "the path cannot be resolved"};
-  int exists = 0;
-  code = vfs->xAccess(vfs, full.c_str(), SQLITE_ACCESS_EXISTS, &exists);
-  if (code != SQLITE_OK) throw SqliteError{code, "cannot be looked at"};
-  if (exists == 0) return std::nullopt;
-  std::vector<std::max_align_t> memory(
-      static_cast<std::size_t>(vfs->szOsFile) / sizeof(std::max_align_t) + 1);
-  auto* file = reinterpret_cast<sqlite3_file*>(memory.data());
-  file->pMethods = nullptr;
-  // A name of SQLite's own making: VFS layers may read URI parameters behind it.
-  const char* name = sqlite3_create_filename(full.c_str(), "", "", 0, nullptr);
-  int out_flags = 0;
-  code = vfs->xOpen(vfs, name, file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, &out_flags);
-  Bytes header;
-  if (code == SQLITE_OK) {
-    sqlite3_int64 size = 0;
-    code = file->pMethods->xFileSize(file, &size);
-    header.resize(size < static_cast<sqlite3_int64>(kHeaderBytes) ? static_cast<std::size_t>(size)
-                                                                  : kHeaderBytes);
-    if (code == SQLITE_OK && !header.empty()) {
-      code = file->pMethods->xRead(file, header.data(), static_cast<int>(header.size()), 0);
-    }
-  }
-  if (file->pMethods != nullptr) file->pMethods->xClose(file);
-  sqlite3_free_filename(const_cast<char*>(name));
-  if (code != SQLITE_OK) throw SqliteError{code, "cannot be read"};
-  return header;
+std::optional<Bytes> read_header(const std::string& path, const std::string& vfs) {
+  auto file = RawFile::open(path, vfs, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB);
+  if (!file) return std::nullopt;
+  return file->read(0, std::min(file->size(), kHeaderBytes));
 }
 
 std::int64_t big_endian(const Bytes& header, std::size_t at) {
@@ -175,6 +149,7 @@ Result<Connection> open_writing(const std::string& path, const std::string& vfs,
       const bool interrupted = read_header(path + "-journal", vfs).has_value();
       const auto wrong = judge_header(path, *header);
       if (wrong && !interrupted) return *wrong;
+      rewrite_log(path, vfs);
       return open_checked(path, vfs, synchronous, interrupted);
     }
     return open_checked(path, vfs, synchronous, true);

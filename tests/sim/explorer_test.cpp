@@ -51,11 +51,11 @@ struct Copy final : replication::EpochSource {
 
   // As the Replica does it: the floor rises before the merge.
   void merge(const VersionSet& incoming, const StorageId& own) {
-    auto decision = decide_merge(local, incoming, own, limits);
+    auto decision = *decide_merge(local, incoming, own, limits);
     if (decision.forgotten) {
       limits.floor = *decision.forgotten + 1;
       limits.next = std::max(limits.next, limits.floor);
-      decision = decide_merge(local, incoming, own, limits);
+      decision = *decide_merge(local, incoming, own, limits);
       REQUIRE_FALSE(decision.forgotten.has_value());
     }
     if (decision.changed) local = {Condition::Sound, std::move(decision.set)};

@@ -120,19 +120,19 @@ void SimDisk::restore(const DiskImage& image) {
   kill();
 }
 
-bool SimDisk::flip_bit() {
-  std::vector<DiskFile*> candidates;
-  for (const auto& [name, file] : files_) {
-    if (!file->durable.empty() && file->durable.size() == file->written.size()) {
-      candidates.push_back(file.get());
-    }
+bool SimDisk::damage(const std::string& name, ByteView text) {
+  const auto found = files_.find(name);
+  if (found == files_.end()) return false;
+  DiskFile& file = *found->second;
+  std::vector<std::size_t> places;
+  for (std::size_t at = file.written.find(text); at != Bytes::npos;
+       at = file.written.find(text, at + 1)) {
+    places.push_back(at + text.size());
   }
-  if (candidates.empty()) return false;
-  DiskFile& file = *candidates[random_.below(candidates.size())];
-  const auto bit = random_.below(file.durable.size() * 8);
-  const auto mask = static_cast<char>(1 << (bit % 8));
+  if (places.empty()) return false;
+  const std::size_t at = places[random_.below(places.size())];
   for (Bytes* image : {&file.durable, &file.written}) {
-    (*image)[bit / 8] = static_cast<char>((*image)[bit / 8] ^ mask);
+    if (at < image->size()) (*image)[at] = static_cast<char>((*image)[at] ^ 1);
   }
   return true;
 }

@@ -60,6 +60,9 @@ class SimDisk {
   void write(DiskFile& file, std::int64_t offset, ByteView data);
   void truncate(DiskFile& file, std::int64_t size);
   void sync(DiskFile& file);
+  // What Linux does when an fsync fails: the pages read as written, pass for clean, and reach the
+  // disk only if somebody writes them again (Rebello et al., ATC 2020).
+  void fail_sync(DiskFile& file) { file.unsynced.clear(); }
   // Handles opened in an earlier life get errors only.
   std::uint64_t life() const { return life_; }
   // Asked before every call. May cut the power: then the life it came from is over.
@@ -73,8 +76,9 @@ class SimDisk {
   void wipe();
   DiskImage durable_image() const;
   void restore(const DiskImage& image);
-  // One bit of one file, in both images; false when there is nothing to flip.
-  bool flip_bit();
+  // Flips a bit in both images of the file, behind one of the places where `text` is in it; false
+  // when it is nowhere.
+  bool damage(const std::string& name, ByteView text);
 
   // Decides about every call until it is replaced; empty: all is well.
   std::function<DiskVerdict(DiskCall)> fault;

@@ -73,7 +73,10 @@ int file_truncate(sqlite3_file* file, sqlite3_int64 size) {
 
 int file_sync(sqlite3_file* file, int) {
   Handle& own = handle_of(file);
-  if (const int code = trouble(own, DiskCall::Sync, SQLITE_IOERR_FSYNC)) return code;
+  if (const int code = trouble(own, DiskCall::Sync, SQLITE_IOERR_FSYNC)) {
+    if (!is_dead(own)) own.disk->fail_sync(*own.file);
+    return code;
+  }
   own.disk->sync(*own.file);
   return SQLITE_OK;
 }
