@@ -20,7 +20,7 @@ bool level_counts(const std::string& level, std::size_t majority) {
 // Before any retry or hedge: a second copy of it, under the same op-id, may be minted after the
 // write that replaced the first. That a late retry may return is said in the promises.
 bool was_sent_once(const WriteRecord& write) {
-  return write.done && write.ended - write.begun < 200ms;
+  return write.done && write.ended - write.begun < 15ms;
 }
 
 std::string text_of(const std::set<WriteNumber>& writes) {
@@ -165,7 +165,8 @@ void History::judge_final(const std::string& key, const std::set<WriteNumber>& v
   for (const WriteRecord& write : writes_) {
     if (write.key != key) continue;
     const bool ok = write.done && write.result.outcome == client::Outcome::Ok;
-    const bool lasting = ok && !write.memory;
+    const bool lasting =
+        ok && !write.memory && (!minority_may_be_lost || level_counts(write.level, majority_));
     if (lasting) {
       for (const WriteNumber replaced : write.replaces) {
         if (values.contains(replaced) && was_sent_once(writes_[replaced])) {

@@ -65,6 +65,9 @@ class History {
   // After healing and convergence: what every replica of the key holds.
   void judge_final(const std::string& key, const std::set<WriteNumber>& values);
 
+  // A disk has lost what it alone had: only what a majority acknowledged is promised.
+  bool minority_may_be_lost = false;
+
   const ReadRecord& read(std::size_t number) const { return reads_[number].record; }
   const std::vector<WriteRecord>& writes() const { return writes_; }
   std::set<std::string> keys() const;

@@ -11,6 +11,7 @@ namespace {
 constexpr Duration kDownMost = 12s;
 constexpr Duration kPausedMost = 8s;
 constexpr Duration kCutMost = 15s;
+constexpr Duration kFullMost = 6s;
 
 }  // namespace
 
@@ -26,6 +27,10 @@ const char* to_text(Fault fault) {
     case Fault::Corrupt: return "corrupt";
     case Fault::Slow: return "slow";
     case Fault::Skew: return "skew";
+    case Fault::DiskError: return "disk-error";
+    case Fault::DiskFull: return "disk-full";
+    case Fault::Damage: return "damage";
+    case Fault::OldCopy: return "old-copy";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -38,11 +43,15 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
       on_(std::move(on)),
       mean_pause_(mean_pause),
       random_(std::move(random)),
-      host_(world.node("nemesis")) {}
+      host_(world.node("nemesis")),
+      bad_disk_(random_.below(nodes.size())),
+      old_copy_(random_.below(nodes.size())) {}
 
 std::vector<Fault> Nemesis::draw(Random& random) {
+  // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
+  if (random.below(16) == 0) return {Fault::OldCopy, Fault::Skew};
   std::vector<Fault> on;
-  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::CountOfFaults); ++i) {
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::OldCopy); ++i) {
     if (random.below(2) == 0) on.push_back(static_cast<Fault>(i));
   }
   return on;
@@ -62,6 +71,16 @@ void Nemesis::start() {
   later(2 * mean_pause_, [this] { strike(); });
 }
 
+void Nemesis::supervise() {
+  for (const auto& node : nodes_) {
+    if (!node->failed()) continue;
+    tell(node->address() + " ended: " + node->failed()->message);
+    if (node->running()) node->die(Death::Kill);
+    node->forget_failure();
+    later(kDownMost, [this, victim = node.get()] { start_again(*victim); });
+  }
+}
+
 void Nemesis::stop() { stopped_ = true; }
 
 void Nemesis::strike() {
@@ -72,6 +91,10 @@ void Nemesis::strike() {
     case Fault::PowerCut:
     case Fault::Pause:
     case Fault::Skew: strike_process(fault, any_node()); break;
+    case Fault::DiskError:
+    case Fault::DiskFull:
+    case Fault::Damage: strike_disk(fault, any_node()); break;
+    case Fault::OldCopy: put_old_copy_back(); break;
     default: strike_link(fault);
   }
   start();
@@ -90,6 +113,41 @@ void Nemesis::strike_process(Fault fault, SimProcess& victim) {
   }
   victim.die(fault == Fault::Kill ? Death::Kill : Death::PowerCut);
   later(kDownMost, [this, &victim] { start_again(victim); });
+}
+
+void Nemesis::strike_disk(Fault fault, SimProcess& victim) {
+  if (fault == Fault::Damage) {
+    SimProcess& rotten = *nodes_[bad_disk_];
+    if (rotten.disk().damage("parley.db", ";..")) tell("damage " + rotten.address());
+    return;
+  }
+  if (!victim.running()) return;
+  tell(std::string(to_text(fault)) + " " + victim.address());
+  if (fault == Fault::DiskFull) {
+    victim.disk().fault = [](DiskCall call) {
+      return call == DiskCall::Write ? DiskVerdict::NoSpace : DiskVerdict::Proceed;
+    };
+    return later(kFullMost, [&victim] { victim.disk().fault = nullptr; });
+  }
+  const DiskCall bad = random_.below(3) == 0 ? DiskCall::Write : DiskCall::Sync;
+  victim.disk().fault = [bad, done = false](DiskCall call) mutable {
+    const bool fails = call == bad && !std::exchange(done, true);
+    return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
+  };
+}
+
+void Nemesis::put_old_copy_back() {
+  SimProcess& victim = *nodes_[old_copy_];
+  if (!backup_) {
+    tell("backup of " + victim.address());
+    backup_ = victim.disk().durable_image();
+    return;
+  }
+  if (std::exchange(put_back_, true)) return;
+  tell("old copy of " + victim.address());
+  victim.die(Death::Kill);
+  victim.disk().restore(*backup_);
+  victim.start();
 }
 
 void Nemesis::start_again(SimProcess& victim) {
@@ -154,7 +212,9 @@ void Nemesis::heal() {
   tell("heal all");
   for (const auto& node : nodes_) {
     node->host().loop().set_wall_skew(Duration{0});
+    node->disk().fault = nullptr;
     if (node->host().paused()) node->host().resume();
+    if (node->failed() && node->running()) node->die(Death::Kill);
     if (!node->running()) node->start();
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,17 @@ enum class Fault : std::uint8_t {
   Kill,
   PowerCut,
   Pause,
-  Cut,      // all links of some nodes to the others
-  OneWay,   // one direction between two nodes
-  Flap,     // a link goes and comes
-  Loss,     // datagrams lost, twice, late
-  Corrupt,  // bits flip on the wire
-  Slow,     // one link, or one disk
-  Skew,     // wall clocks jump
+  Cut,        // all links of some nodes to the others
+  OneWay,     // one direction between two nodes
+  Flap,       // a link goes and comes
+  Loss,       // datagrams lost, twice, late
+  Corrupt,    // bits flip on the wire
+  Slow,       // one link, or one disk
+  Skew,       // wall clocks jump
+  DiskError,  // a write or an fsync fails
+  DiskFull,   // for a while
+  Damage,     // a record of one node's rots, again and again
+  OldCopy,    // a node's disk is put back to an earlier day
   CountOfFaults,
 };
 const char* to_text(Fault fault);
@@ -32,10 +37,13 @@ class Nemesis {
   Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
           std::vector<Fault> on, Duration mean_pause, Random random);
 
-  // Which of the faults a seed has.
+  // Which of the faults a seed has. Some are alone, because what is promised under them depends on
+  // what else goes on.
   static std::vector<Fault> draw(Random& random);
 
   void start();
+  // What has ended by itself is started again. To be called now and then, from outside a callback.
+  void supervise();
   // No further fault; those that are stay.
   void stop();
   // Everything works again: links, clocks, processes.
@@ -46,6 +54,8 @@ class Nemesis {
  private:
   void strike();
   void strike_process(Fault fault, SimProcess& victim);
+  void strike_disk(Fault fault, SimProcess& victim);
+  void put_old_copy_back();
   void strike_link(Fault fault);
   void later(Duration most, std::function<void()> task);
   void start_again(SimProcess& victim);
@@ -63,6 +73,10 @@ class Nemesis {
   Random random_;
   fake::Node& host_;
   bool stopped_ = false;
+  std::size_t bad_disk_;  // the one whose records rot
+  std::size_t old_copy_;  // whose disk is put back, once
+  std::optional<DiskImage> backup_;
+  bool put_back_ = false;
   std::vector<std::string> story_;
   Lifetime alive_;
 };

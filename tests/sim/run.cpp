@@ -1,11 +1,14 @@
 #include "tests/sim/run.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 
 #include "api/client_codec.h"
 #include "api/client_requests.h"
+#include "base/check.h"
+#include "base/hash.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_process.h"
@@ -49,6 +52,7 @@ class Run {
   RunReport go();
 
  private:
+  void perturb(api::NodeConfig& config);
   void make_nodes();
   void make_clients();
   bool form();
@@ -75,6 +79,23 @@ class Run {
   RunReport report_;
 };
 
+// Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
+void Run::perturb(api::NodeConfig& config) {
+  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
+      {"storage.checkpoint_pages", {"100", "100", "4000"}},
+      {"storage.group_most", {"1", "16", "1024"}},
+      {"replication.epoch_lease", {"1", "2", "4096"}},
+      {"replication.replica_patience", {"50ms", "500ms"}},
+      {"replication.pass_hedge", {"20ms", "300ms"}},
+      {"replication.read_hedge", {"5ms", "30ms"}},
+      {"repair.sync_interval", {"500ms", "2s", "10s"}},
+      {"repair.batch_bytes", {"1024", "65536"}},
+      {"membership.probe_interval", {"500ms", "1s"}}};
+  for (const auto& [name, values] : kChoices) {
+    PARLEY_CHECK(config.set_option(name, values[hash64(name, options_.seed) % values.size()]).ok());
+  }
+}
+
 void Run::make_nodes() {
   const std::size_t count = 3 + random_.below(3);
   std::vector<Endpoint> seeds;
@@ -85,6 +106,7 @@ void Run::make_nodes() {
     nodes_.push_back(std::make_unique<SimProcess>(world_, kj_, vfs_, seeds[i].address, seeds,
                                                   random_.fork("node" + std::to_string(i)),
                                                   options_.log == LogLevel::Off ? nullptr : &log_));
+    perturb(nodes_.back()->config());
     nodes_.back()->start();
   }
 }
@@ -124,21 +146,16 @@ void Run::make_clients() {
 }
 
 void Run::work() {
-  nemesis_ = std::make_unique<Nemesis>(world_, nodes_, Nemesis::draw(random_), 3s,
-                                       random_.fork("nemesis"));
+  const auto faults = Nemesis::draw(random_);
+  // Whose disk goes back takes with it what it alone had.
+  history_.minority_may_be_lost = std::count(faults.begin(), faults.end(), Fault::OldCopy) > 0 ||
+                                  std::count(faults.begin(), faults.end(), Fault::Damage) > 0;
+  nemesis_ = std::make_unique<Nemesis>(world_, nodes_, faults, 3s, random_.fork("nemesis"));
   nemesis_->start();
   const Instant end = world_.now() + options_.span;
   while (world_.now() < end) {
     world_.run_for(100ms);
-    // What ended by itself was told to: a daemon's process would be gone.
-    for (const auto& node : nodes_) {
-      if (node->running() && node->failed()) {
-        if (node->failed()->code == ErrorCode::StaleCopy) {
-          fail("stale", "", node->address() + ": " + node->failed()->message);
-        }
-        node->die(Death::Kill);
-      }
-    }
+    nemesis_->supervise();
   }
 }
 

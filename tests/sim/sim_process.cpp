@@ -18,6 +18,7 @@ SimProcess::SimProcess(fake::World& world, runtime::KjPort& kj, SimVfs& vfs, std
       address_(std::move(address)),
       directory_("/" + address_),
       host_(world.node(address_)),
+      operator_(world.node("operator")),
       disk_(random.fork("disk")),
       random_(std::move(random)),
       log_(log) {
@@ -55,6 +56,15 @@ void SimProcess::start() {
   api::NodeEvents events;
   events.ready = [this](const std::string&) { ready_ = true; };
   events.failed = [this](const Error& error) { failed_ = error; };
+  events.begin_again = [this](const Error&) {
+    // As the daemon does it: in a later turn, and in a world of its own.
+    operator_.loop().post(alive_.guard([this, life = lives_] {
+      if (life != lives_ || !running()) return;
+      node_.reset();
+      world_.bury(host_);
+      start();
+    }));
+  };
   node_ = api::make_node(config_, std::move(*store), host_.loop(), host_.network(), kj_,
                          random_.fork("life"), log, *metrics_, std::move(events));
 }

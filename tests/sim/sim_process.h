@@ -8,6 +8,7 @@
 #include <string>
 
 #include "api/node.h"
+#include "base/lifetime.h"
 #include "runtime/kj_port.h"
 #include "tests/fake/fake_world.h"
 #include "tests/sim/sim_disk.h"
@@ -37,6 +38,7 @@ class SimProcess {
   bool ready() const { return ready_; }
   // It ended by itself: fail-stop, or it refused to start.
   const std::optional<Error>& failed() const { return failed_; }
+  void forget_failure() { failed_.reset(); }
   const std::string& address() const { return address_; }
   Endpoint client_endpoint() const { return {address_, config_.client_port}; }
   api::NodeConfig& config() { return config_; }
@@ -55,6 +57,7 @@ class SimProcess {
   const std::string directory_;
   api::NodeConfig config_;
   fake::Node& host_;
+  fake::Node& operator_;  // where what happens to processes is done
   SimDisk disk_;
   Random random_;
   LogSink* const log_;
@@ -63,6 +66,7 @@ class SimProcess {
   std::optional<Error> failed_;
   std::unique_ptr<MetricRegistry> metrics_;
   std::unique_ptr<api::Node> node_;
+  Lifetime alive_;
 };
 
 }  // namespace parley::sim
