@@ -189,9 +189,11 @@ Status WiredNode::build() {
     gossiper_->start(
         lifetime_.guard([this](const membership::Refusal& refusal) { refused(refusal); }));
     repair_->start();
-    if (!identity_.rebuilding) return;
-    log_rebuild();
-    repair_->when_compared(lifetime_.guard([this] { end_the_rebuild(); }));
+    if (identity_.rebuilding) log_rebuild();
+    repair_->when_compared(lifetime_.guard([this] {
+      replication_->trust_earlier_lives();
+      if (identity_.rebuilding) end_the_rebuild();
+    }));
   });
   return Done{};
 }

@@ -144,6 +144,9 @@ class Replication {
   virtual HintLog& hints() = 0;
   virtual Coordinator& coordinator() = 0;
   virtual void observe(DivergenceObserver* observer) = 0;
+  // What all co-owners had has been taken since this start: the epochs of earlier lives may be
+  // continued. Until then mints draw new ones, since the disk may be an earlier copy of itself.
+  virtual void trust_earlier_lives() = 0;
   // `ready` comes once, in a later turn, when this node can mint: its storage id and a lease of key
   // epochs are durable. Until then mints are Overloaded.
   virtual void when_ready(std::function<void()> ready) = 0;

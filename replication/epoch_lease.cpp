@@ -41,6 +41,11 @@ void EpochLease::top_up() {
   put([](const Status&) {});
 }
 
+void EpochLease::trust_earlier_lives() {
+  const std::lock_guard hold(lock_);
+  range_.trust_earlier_lives();
+}
+
 void EpochLease::raise_floor(std::uint64_t draw, std::function<void(Status)> done) {
   {
     const std::lock_guard hold(lock_);

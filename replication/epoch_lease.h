@@ -17,6 +17,12 @@ class EpochLease final : public EpochSource {
  public:
   EpochLease(storage::Store& store, const EpochMark& on_disk, std::uint64_t block)
       : store_(store), range_(on_disk, block) {}
+  // For a disk that may have been put back to an earlier day; `jump` by chance (epoch_range.h).
+  EpochLease(storage::Store& store, const EpochMark& on_disk, std::uint64_t block,
+             std::uint64_t jump)
+      : EpochLease(store, on_disk, block) {
+    range_.doubt_earlier_lives(jump);
+  }
   EpochLease(const EpochLease&) = delete;
   EpochLease& operator=(const EpochLease&) = delete;
 
@@ -29,6 +35,8 @@ class EpochLease final : public EpochSource {
   void start(std::function<void(Status)> done);
   // Loop thread. Leases another block if less than half is left; does nothing before start().
   void top_up();
+  // Loop thread. Every co-owner's copies have been taken since this start.
+  void trust_earlier_lives();
   // Loop thread. Every draw up to and with `draw` is dead at once; `done` when that is durable.
   void raise_floor(std::uint64_t draw, std::function<void(Status)> done);
 

@@ -41,6 +41,11 @@ EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
       asked_end_(on_disk.end),
       floor_(on_disk.floor) {}
 
+void EpochRange::doubt_earlier_lives(std::uint64_t jump) {
+  start_ = next_ = durable_end_ = asked_end_ = durable_end_ + jump;
+  doubted_ = true;
+}
+
 std::optional<std::uint64_t> EpochRange::draw() {
   if (next_ >= durable_end_) return std::nullopt;
   return next_++;

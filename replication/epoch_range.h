@@ -26,8 +26,14 @@ class EpochRange final : public EpochSource {
   // Starts at the end of what was leased in earlier lives; nothing to draw until confirm().
   EpochRange(const EpochMark& on_disk, std::uint64_t block);
 
-  EpochBounds bounds() const override { return {floor_, start_, next_}; }
+  EpochBounds bounds() const override { return {floor_, start_, next_, doubted_ ? start_ : 0}; }
   std::optional<std::uint64_t> draw() override;
+
+  // Before the first mark: begins `jump` beyond the lease, where other lives of a copied disk, each
+  // with its own chance, have not been; and continues no epoch of earlier lives until trust().
+  void doubt_earlier_lives(std::uint64_t jump);
+  // All that the earlier lives gave to others is known here.
+  void trust_earlier_lives() { doubted_ = false; }
 
   // Makes every draw up to and with `draw` dead here and now. Durable once a mark taken
   // afterwards is confirmed.
@@ -43,12 +49,13 @@ class EpochRange final : public EpochSource {
   std::uint64_t durable_end() const { return durable_end_; }
 
  private:
-  const std::uint64_t start_;
+  std::uint64_t start_;
   const std::uint64_t block_;
   std::uint64_t next_;
   std::uint64_t durable_end_;
   std::uint64_t asked_end_;
   std::uint64_t floor_;
+  bool doubted_ = false;
 };
 
 }  // namespace parley::replication

@@ -28,6 +28,7 @@ bool is_dead(std::uint64_t epoch, const EpochBounds& bounds) {
 
 bool may_continue(std::uint64_t epoch, bool fleeting, const EpochBounds& bounds) {
   if (is_dead(epoch, bounds) || draw_of(epoch) >= bounds.next) return false;
+  if (draw_of(epoch) < bounds.continue_from) return false;
   // A dot that may be seen and then lost must not be in an epoch that outlives this start. The
   // other way round is fine: a durable dot may end a fleeting epoch.
   return is_fleeting(epoch) || !fleeting;

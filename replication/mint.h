@@ -35,9 +35,11 @@ inline constexpr std::uint64_t draw_of(std::uint64_t epoch) { return epoch >> 1;
 inline constexpr bool is_fleeting(std::uint64_t epoch) { return (epoch & 1) != 0; }
 
 // What may be continued now. Draws below `floor` are dead; fleeting ones below `start` too; at or
-// above `next` none was drawn by this store.
+// above `next` none was drawn by this store. Below `continue_from` none is continued, for now: this
+// disk may be an earlier copy of itself, and the days that it lost may have continued them.
 struct EpochBounds {
   std::uint64_t floor = 0, start = 0, next = 0;
+  std::uint64_t continue_from = 0;
 };
 
 class EpochSource {

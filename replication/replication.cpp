@@ -16,6 +16,8 @@ namespace {
 // The storage id and the epochs' lease must be durable before the first mint; mints are refused
 // until then, and a full disk is tried again.
 constexpr Duration kRetryPause = 1s;
+// Of 2^62 draws: room for 2^24 starts, and two of them meet with a chance of about draws / 2^38.
+constexpr std::uint64_t kEpochJump = std::uint64_t{1} << 38;
 
 // Updates already submitted draw epochs on the writer's thread: the lease lives until the writer
 // has passed this point of its queue. (Erasing a hint that cannot exist does nothing.)
@@ -142,7 +144,8 @@ class StoreReplication final : public Replication {
       : world_(std::move(world)),
         random_(std::move(random)),
         storage_(identity.id),
-        epochs_(std::make_shared<EpochLease>(world_.store, mark, world_.options.epoch_lease())),
+        epochs_(std::make_shared<EpochLease>(world_.store, mark, world_.options.epoch_lease(),
+                                             random_.below(kEpochJump))),
         replica_(make_replica(
             world_.options, world_.store, identity.id, *epochs_,
             [this](const storage::RecordKey& key) {
@@ -165,6 +168,8 @@ class StoreReplication final : public Replication {
   HintLog& hints() override { return hints_; }
   Coordinator& coordinator() override { return coordinator_; }
   void observe(DivergenceObserver* observer) override { parts_.observer = observer; }
+
+  void trust_earlier_lives() override { epochs_->trust_earlier_lives(); }
 
   void when_ready(std::function<void()> ready) override {
     ready_ = std::move(ready);

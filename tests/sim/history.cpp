@@ -137,7 +137,7 @@ void History::end_read(std::size_t number, client::ReadResult result, Instant no
     read.saw.insert(*write);
   }
   check_seen(read.key, read.saw, "a read");
-  if (!level_counts(read.level, majority_)) return;
+  if (!level_counts(read.level, majority_) || reads_may_go_back) return;
   const auto vector =
       read.result.context.empty() ? replication::VersionVector{} : vector_of(read.result.context);
   if (!vector) return fail("context", read.key, "a read's context cannot be decoded");

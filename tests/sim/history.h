@@ -67,6 +67,9 @@ class History {
 
   // A disk has lost what it alone had: only what a majority acknowledged is promised.
   bool minority_may_be_lost = false;
+  // A disk went back to an earlier day of the same life, which nobody can see from outside: until
+  // anti-entropy has been there, reads may go back with it.
+  bool reads_may_go_back = false;
 
   const ReadRecord& read(std::size_t number) const { return reads_[number].record; }
   const std::vector<WriteRecord>& writes() const { return writes_; }

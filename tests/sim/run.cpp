@@ -147,9 +147,11 @@ void Run::make_clients() {
 
 void Run::work() {
   const auto faults = Nemesis::draw(random_);
-  // Whose disk goes back takes with it what it alone had.
-  history_.minority_may_be_lost = std::count(faults.begin(), faults.end(), Fault::OldCopy) > 0 ||
-                                  std::count(faults.begin(), faults.end(), Fault::Damage) > 0;
+  const auto has = [&faults](Fault fault) {
+    return std::count(faults.begin(), faults.end(), fault) > 0;
+  };
+  history_.reads_may_go_back = has(Fault::OldCopy);
+  history_.minority_may_be_lost = has(Fault::OldCopy) || has(Fault::Damage);
   nemesis_ = std::make_unique<Nemesis>(world_, nodes_, faults, 3s, random_.fork("nemesis"));
   nemesis_->start();
   const Instant end = world_.now() + options_.span;

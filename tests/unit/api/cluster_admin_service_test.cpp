@@ -113,6 +113,7 @@ class FixedReplication final : public replication::Replication, public replicati
   replication::Coordinator& coordinator() override { return *this; }
   void observe(replication::DivergenceObserver*) override {}
   void when_ready(std::function<void()> ready) override { ready(); }
+  void trust_earlier_lives() override {}
   void write(replication::WriteRequest, std::function<void(replication::WriteReply)>) override {
     PARLEY_UNREACHABLE();
   }

@@ -60,6 +60,24 @@ TEST_CASE("mint: a new epoch where nothing sound is known", "[mint]") {
   CHECK(decide_mint(foreign, put("a"), kOwn, epochs.range, kLimits)->dot == dot(12, false, 1));
 }
 
+TEST_CASE("mint: epochs of earlier lives wait until their dots are known (an old copy)", "[mint]") {
+  EpochRange range(EpochMark{10, 5}, 10);
+  range.doubt_earlier_lives(1000);
+  CHECK_FALSE(range.draw());
+  range.confirm(range.mark());
+  const auto earlier = local_with(Dot{Actor{kOwn, make_epoch(7, false)}, 4});
+  const auto doubted = decide_mint(earlier, put("a"), kOwn, range, kLimits);
+  REQUIRE(doubted);
+  CHECK(doubted->dot == dot(1010, false, 1));
+  const LocalState own{Condition::Sound, doubted->set};
+  CHECK(decide_mint(own, put("b"), kOwn, range, kLimits)->dot == dot(1010, false, 2));
+  // What the lost days minted arrives: it must count as forgotten although it was not continued.
+  const auto lost = local_with(Dot{Actor{kOwn, make_epoch(7, false)}, 9});
+  CHECK(decide_merge(earlier, lost.set, kOwn, range.bounds())->forgotten == 7);
+  range.trust_earlier_lives();
+  CHECK(decide_mint(earlier, put("a"), kOwn, range, kLimits)->dot == dot(7, false, 5));
+}
+
 TEST_CASE("damage: nothing is minted or merged onto a damaged record", "[mint]") {
   Epochs epochs;
   const LocalState damaged{Condition::Damaged, {}};
