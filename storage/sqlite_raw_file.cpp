@@ -9,7 +9,8 @@
 namespace parley::storage {
 namespace {
 
-constexpr std::size_t kRewriteBytes = 1_MiB;
+// A page at most: the unix VFS takes only the low 17 bits of a size.
+constexpr std::size_t kRewriteBytes = 64_KiB;
 
 }  // namespace
 
