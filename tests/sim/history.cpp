@@ -17,12 +17,6 @@ bool level_counts(const std::string& level, std::size_t majority) {
          static_cast<std::size_t>(level[0] - '0') >= majority;
 }
 
-// Before any retry or hedge: a second copy of it, under the same op-id, may be minted after the
-// write that replaced the first. That a late retry may return is said in the promises.
-bool was_sent_once(const WriteRecord& write) {
-  return write.done && write.ended - write.begun < 15ms;
-}
-
 std::string text_of(const std::set<WriteNumber>& writes) {
   std::string out = "{";
   for (const WriteNumber one : writes) out += (out.size() > 1 ? " w" : "w") + std::to_string(one);
@@ -147,6 +141,14 @@ void History::end_read(std::size_t number, client::ReadResult result, Instant no
              text_of(read.saw) + ", less than what an earlier one or an ok write had established");
   }
   floor_of(read.key).merge(*vector);
+}
+
+// Before any retry or hedge: a second copy of it, under the same op-id, may be minted after the
+// write that replaced the first. That a late retry may return is said in the promises.
+bool History::was_sent_once(const WriteRecord& write) const {
+  if (!write.done || write.ended - write.begun >= 15ms) return false;
+  return std::none_of(ends_.begin(), ends_.end(),
+                      [&write](Instant end) { return end >= write.begun && end <= write.ended; });
 }
 
 void History::check_seen(const std::string& key, const std::set<WriteNumber>& seen,

@@ -71,6 +71,9 @@ class History {
   // anti-entropy has been there, reads may go back with it.
   bool reads_may_go_back = false;
 
+  // A process ended: what was sent to it may have been sent to another one too.
+  void process_ended(Instant now) { ends_.push_back(now); }
+
   const ReadRecord& read(std::size_t number) const { return reads_[number].record; }
   const std::vector<WriteRecord>& writes() const { return writes_; }
   std::set<std::string> keys() const;
@@ -88,6 +91,7 @@ class History {
     ReadRecord record;
     replication::VersionVector floor;
   };
+  bool was_sent_once(const WriteRecord& write) const;
   void fail(std::string rule, const std::string& key, std::string what);
   void check_seen(const std::string& key, const std::set<WriteNumber>& seen, const char* where);
   replication::VersionVector& floor_of(const std::string& key);
@@ -96,6 +100,7 @@ class History {
   std::vector<WriteRecord> writes_;
   std::vector<Reading> reads_;
   std::vector<Floor> floors_;
+  std::vector<Instant> ends_;
   std::vector<Violation> violations_;
 };
 

@@ -107,6 +107,7 @@ void Run::make_nodes() {
                                                   random_.fork("node" + std::to_string(i)),
                                                   options_.log == LogLevel::Off ? nullptr : &log_));
     perturb(nodes_.back()->config());
+    nodes_.back()->on_end = [this] { history_.process_ended(world_.now()); };
     nodes_.back()->start();
   }
 }

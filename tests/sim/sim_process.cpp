@@ -48,14 +48,14 @@ void SimProcess::start() {
   settings.batch_time = disk_delay;
   auto store =
       storage::open_sqlite_store_with(settings, directory_, config_.storage, host_.loop(), log,
-                                      *metrics_, [this](const Error& error) { failed_ = error; });
+                                      *metrics_, [this](const Error& error) { fail(error); });
   if (!store.ok()) {
     failed_ = store.error();
     return;
   }
   api::NodeEvents events;
   events.ready = [this](const std::string&) { ready_ = true; };
-  events.failed = [this](const Error& error) { failed_ = error; };
+  events.failed = [this](const Error& error) { fail(error); };
   events.begin_again = [this](const Error&) {
     // As the daemon does it: in a later turn, and in a world of its own.
     operator_.loop().post(alive_.guard([this, life = lives_] {
@@ -69,7 +69,13 @@ void SimProcess::start() {
                          random_.fork("life"), log, *metrics_, std::move(events));
 }
 
+void SimProcess::fail(const Error& error) {
+  failed_ = error;
+  if (on_end) on_end();
+}
+
 void SimProcess::die(Death how) {
+  if (on_end) on_end();
   if (how == Death::PowerCut) {
     disk_.power_cut();
   } else {

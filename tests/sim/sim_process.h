@@ -47,10 +47,14 @@ class SimProcess {
   const MetricRegistry& metrics() const { return *metrics_; }
   std::uint64_t lives() const { return lives_; }
 
+  // This life ended, by itself or not.
+  std::function<void()> on_end;
   // How long the disk takes for one batch.
   std::function<Duration()> disk_delay;
 
  private:
+  void fail(const Error& error);
+
   fake::World& world_;
   runtime::KjPort& kj_;
   const std::string address_;
