@@ -156,7 +156,7 @@ void write_topology(const membership::View& view, const membership::KeyspaceReco
     client::Topology::Node node;
     node.node = member.record.node;
     node.client = member.record.client();
-    node.up = view.is_up(member.record.node);
+    node.up = member.serves() || member.record.node == view.self;
     if (member.record.ring.status == ring::RingStatus::Normal)
       node.slots = member.record.ring.slots;
     topology.nodes.push_back(std::move(node));

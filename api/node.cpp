@@ -110,6 +110,7 @@ membership::NodeRecord WiredNode::self_record() const {
   self.http_port = config_.http_port;
   self.rack = config_.rack;
   self.dc = config_.dc;
+  self.serves = !identity_.rebuilding;
   return self;
 }
 
@@ -149,6 +150,7 @@ void WiredNode::end_the_rebuild() {
     }
     rebuild_timer_.cancel();
     identity_.rebuilding = false;
+    gossiper_->serve();
     log_.info("node.rebuilt", {{"node", identity_.node},
                                {"co_owners", repair_->comparisons().co_owners},
                                {"storage_id", to_text(replication_->replica().storage_id())}});

@@ -77,6 +77,8 @@ class Gossiper {
   virtual std::vector<GossipRow> gossip() const = 0;
   // True when every up member last said the same view and ring digest as ours.
   virtual bool views_agree() const = 0;
+  // This node has rebuilt itself (GossiperStart::self.serves was false): tells the others.
+  virtual void serve() = 0;
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;
   // Stores a newer keyspace record here and on a majority of the ring's members, durably.

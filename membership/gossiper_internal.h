@@ -94,6 +94,7 @@ class GossiperDriver final : public Gossiper {
   // gossiper_sync.cpp
   void sync_with(const NodeId& node, const Endpoint& at);
   void announce();
+  void serve() override;
   MemberSync summary() const;
   MemberSync answer_to(const MemberSync& message) const;
   void take(const MemberSync& message, const Endpoint& from, SwimOutbox& out);

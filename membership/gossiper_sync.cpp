@@ -55,6 +55,17 @@ void GossiperDriver::announce() {
   }
 }
 
+void GossiperDriver::serve() {
+  if (self_.serves) return;
+  self_.serves = true;
+  ++self_.version;
+  if (!member_) return;  // it is told with the rest
+  records_.merge(self_);
+  save([] {});
+  publish({});
+  announce();
+}
+
 MemberSync GossiperDriver::summary() const {
   MemberSync message;
   message.sender = self_.node;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::uint8_t kRecordForm = 1;
 constexpr std::uint8_t kKeyspaceForm = 1;
+constexpr std::uint8_t kServesNot = 0x80;          // beside the status on the ring
 constexpr std::uint32_t kStateMagic = 0x4d594c50;  // "PLYM"
 constexpr std::uint16_t kStateForm = 2;            // 1 had no nonces
 constexpr std::size_t kTextMost = 255;
@@ -43,7 +44,8 @@ Bytes encode_record(const NodeRecord& record) {
   out.sized(record.rack);
   out.sized(record.dc);
   out.number(record.ring.version);
-  out.number(static_cast<std::uint8_t>(record.ring.status));
+  const auto status = static_cast<std::uint8_t>(record.ring.status);
+  out.number(static_cast<std::uint8_t>(record.serves ? status : status | kServesNot));
   out.sized(record.ring.rack);
   out.number(static_cast<std::uint32_t>(record.ring.slots.size()));
   for (const Slot slot : record.ring.slots) out.number(slot);
@@ -65,7 +67,9 @@ std::optional<NodeRecord> decode_record(ByteView bytes) {
   record.dc = read_text(in);
   record.ring.node = record.node;
   record.ring.version = in.number<std::uint64_t>();
-  const auto status = in.number<std::uint8_t>();
+  const auto flags = in.number<std::uint8_t>();
+  record.serves = (flags & kServesNot) == 0;
+  const auto status = static_cast<std::uint8_t>(flags & ~kServesNot);
   record.ring.rack = read_text(in);
   const auto slots = in.number<std::uint32_t>();
   if (!in.ok() || in.left() != std::size_t{slots} * 2) return std::nullopt;

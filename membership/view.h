@@ -31,6 +31,7 @@ struct NodeRecord {
   std::uint16_t client_port = 0, peer_port = 0, http_port = 0;
   std::string rack = "default", dc = "default";
   ring::RingRecord ring;
+  bool serves = true;  // false while it rebuilds itself: it answers no request for its copies
   bool operator==(const NodeRecord&) const = default;
 
   Endpoint peer() const { return {address, peer_port}; }
@@ -44,6 +45,8 @@ struct Member {
 
   // Worth sending to: alive, or only suspected.
   bool is_up() const { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
+  // Worth asking for a copy, or counting on for one.
+  bool serves() const { return is_up() && record.serves; }
 };
 
 // A consistency level as it is stored and sent: 0 all, 1 quorum, 2 one, 3 any, or 16 + number.

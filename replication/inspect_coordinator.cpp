@@ -44,7 +44,7 @@ void InspectOperation::start() {
     row.node = owner.node;
     row.address = owner.peer.address;
     result_.replicas.push_back(std::move(row));
-    if (!owner.up) continue;
+    if (!owner.up && !owner.rebuilding) continue;
     ++waiting_;
     parts_.peers.inspect_copy(owner, *plan, deadline_,
                               alive_.guard([this, i](const Result<InspectCopyReply>& copy) {

@@ -148,7 +148,10 @@ std::string ReadOperation::shortfall(const std::string& when) const {
     const auto failure = failures_.find(i);
     if (owner.up && failure == failures_.end()) continue;
     failed += (failed.empty() ? "; failed: " : ", ") + owner.peer.address + " (" +
-              (owner.up ? to_text(failure->second) : "down") + ")";
+              (owner.up           ? to_text(failure->second)
+               : owner.rebuilding ? "rebuilding"
+                                  : "down") +
+              ")";
   }
   return text + failed;
 }

@@ -14,7 +14,8 @@ PlannedOwner planned_owner(const membership::View& view, const NodeId& node) {
   // A ring record without its member cannot be asked: it counts as down.
   if (const auto* member = view.find(node)) {
     owner.peer = member->record.peer();
-    owner.up = owner.self || member->is_up();
+    owner.up = owner.self || member->serves();
+    owner.rebuilding = !owner.up && member->is_up();
     owner.suspect = !owner.self && member->liveness == membership::Liveness::Suspect;
   }
   return owner;
@@ -23,8 +24,8 @@ PlannedOwner planned_owner(const membership::View& view, const NodeId& node) {
 std::optional<LiveNode> first_stand_in(const membership::View& view,
                                        const std::vector<NodeId>& walk, std::size_t owners) {
   for (std::size_t i = owners; i < walk.size(); ++i) {
-    if (walk[i] == view.self || !view.is_up(walk[i])) continue;
     const auto* member = view.find(walk[i]);
+    if (walk[i] == view.self || member == nullptr || !member->serves()) continue;
     return LiveNode{member->record.node, member->record.peer()};
   }
   return std::nullopt;

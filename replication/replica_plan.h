@@ -18,8 +18,9 @@ namespace parley::replication {
 struct PlannedOwner {
   NodeId node;
   Endpoint peer;
-  bool up = false;
-  bool suspect = false;  // up, but asked after those that are not suspected
+  bool up = false;          // worth asking
+  bool rebuilding = false;  // alive, and answers no request for its copies: not `up`
+  bool suspect = false;     // up, but asked after those that are not suspected
   bool self = false;
 };
 

@@ -195,12 +195,16 @@ TEST_CASE("restore: a rebuilding node waits for every co-owner and counts for no
       REQUIRE(put.outcome == client::Outcome::NotWritten);
       CHECK(put.error->code == ErrorCode::NotReady);
     }
-    // Node 0 sees it up, and still has no quorum with it; at `one` it answers alone.
+    // Node 0 sees it up, knows that it serves nothing, and has no quorum with it: it says so before
+    // anything is sent. At `one` it answers alone.
     REQUIRE(cluster.wait_sees_up(0, {0, kOld}));
     const auto other = cluster.client({0}, 2s, false);
     CHECK(other->get("key-1", read_at("quorum")).outcome != client::Outcome::Ok);
-    const auto missed = other->put("new-" + std::to_string(start), "v", write_at("quorum"));
-    CHECK(missed.outcome == client::Outcome::Unknown);
+    REQUIRE(eventually(10s, [&] {
+      const auto missed = other->put("new-" + std::to_string(start), "v", write_at("quorum"));
+      return missed.outcome == client::Outcome::NotWritten &&
+             missed.error->code == ErrorCode::Unavailable;
+    }));
     const auto rows = other->inspect("key-1");
     REQUIRE(rows.ok());
     CHECK(rows->diverged);

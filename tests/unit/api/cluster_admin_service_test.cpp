@@ -48,6 +48,7 @@ membership::ViewPtr view_of(std::size_t self, const std::vector<std::size_t>& de
 
 class FixedGossiper final : public membership::Gossiper {
  public:
+  void serve() override {}
   void start(std::function<void(const membership::Refusal&)>) override {}
   membership::ViewPtr view() const override { return shown; }
   std::string waiting_for() const override { return "its seeds"; }

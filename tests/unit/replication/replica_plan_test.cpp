@@ -112,6 +112,22 @@ TEST_CASE("replica plan: too few owners are up", "[replication][plan]") {
   CHECK(one->asking_order().empty());
 }
 
+TEST_CASE("replica plan: who rebuilds itself is neither asked nor counted", "[replication][plan]") {
+  auto view = make_view();
+  const Bytes key = key_where(view, true);
+  const auto before = plan_of(view, "all", key);
+  REQUIRE_FALSE(before->refusal.has_value());
+  const auto other = before->asking_order()[1];
+  member(view, before->owners[other].node).record.serves = false;
+  const auto plan = plan_of(view, "all", key);
+  CHECK(plan->owners[other].rebuilding);
+  CHECK_FALSE(plan->owners[other].up);
+  REQUIRE(plan->refusal.has_value());
+  CHECK(plan->refusal->code == ErrorCode::Unavailable);
+  member(view, before->stand_in->node).record.serves = false;
+  CHECK(plan_of(view, "all", key)->stand_in->node != before->stand_in->node);
+}
+
 TEST_CASE("replica plan: a stand-in is up, no owner and not the coordinator",
           "[replication][plan]") {
   auto view = make_view();
