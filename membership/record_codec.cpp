@@ -13,7 +13,8 @@ constexpr std::uint8_t kRecordForm = 1;
 constexpr std::uint8_t kKeyspaceForm = 1;
 constexpr std::uint8_t kServesNot = 0x80;          // beside the status on the ring
 constexpr std::uint32_t kStateMagic = 0x4d594c50;  // "PLYM"
-constexpr std::uint16_t kStateForm = 2;            // 1 had no nonces
+constexpr std::uint16_t kStateForm = 2;
+constexpr std::uint16_t kStateFormFirst = 1;  // had no nonces; still read
 constexpr std::size_t kTextMost = 255;
 constexpr std::size_t kNodesMost = 65536;
 constexpr std::size_t kKeyspacesMost = 1024;
@@ -142,7 +143,8 @@ Result<SavedState> decode_state(ByteView bytes) {
   const Error damaged{ErrorCode::InvalidArgument, "the saved membership state is damaged"};
   ByteReader in(bytes);
   if (in.number<std::uint32_t>() != kStateMagic) return damaged;
-  if (in.number<std::uint16_t>() != kStateForm) {
+  const auto form = in.number<std::uint16_t>();
+  if (form < kStateFormFirst || form > kStateForm) {
     return Error{ErrorCode::InvalidArgument,
                  "the saved membership state has a format that this version does not know"};
   }
@@ -170,7 +172,7 @@ Result<SavedState> decode_state(ByteView bytes) {
     if (!record) return damaged;
     state.keyspaces.push_back(std::move(*record));
   }
-  const auto nonces = in.number<std::uint32_t>();
+  const auto nonces = form == kStateFormFirst ? 0 : in.number<std::uint32_t>();
   if (nonces > kNodesMost) return damaged;
   for (std::uint32_t i = 0; i < nonces && in.ok(); ++i) {
     const auto node = read_id<NodeId>(in);
