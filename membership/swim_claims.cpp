@@ -136,13 +136,13 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
     };
     return;
   }
-  if (claim.liveness != Liveness::Alive) return weigh_accusation(now, claim, peer, out);
   const bool itself = claim.node == from;
-  if (!up(peer.claim.liveness) && !itself) {
-    // Second-hand life of a member that we think is down: ask it (row 5).
+  if (up(claim.liveness) && !up(peer.claim.liveness) && !itself) {
+    // Second-hand life, suspected or not, of a member that we think is down: ask it (row 5).
     probe_out_of_turn(now, claim.node, out);
     return;
   }
+  if (claim.liveness != Liveness::Alive) return weigh_accusation(now, claim, peer, out);
   believe(now, claim, itself, out);
 }
 
@@ -166,10 +166,9 @@ void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOut
     peer.unchecked = claim;
     return probe_out_of_turn(now, claim.node, out);
   }
-  const bool was_up = up(peer.claim.liveness);
   believe(now, claim, claim.node == claim.accuser, out);
   // The suspect is told first; the same ping asks whether the accuser is right.
-  if (claim.liveness == Liveness::Suspect && was_up) {
+  if (claim.liveness == Liveness::Suspect) {
     probe_out_of_turn(now, claim.node, out, false);
     if (claim.refused) knock(now, claim.node, out);
   }

@@ -225,16 +225,36 @@ TEST_CASE("swim: with too many probes under way a death is believed unchecked", 
   CHECK(probed(38) == 32);
 }
 
-TEST_CASE("swim: a suspicion of a later incarnation lifts a death, and runs", "[membership]") {
+TEST_CASE("row 5: a second-hand suspicion of a later life lifts no death before it is checked",
+          "[membership][bugs]") {
   Bench bench;
   bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Dead, 1)}));
   bench.out = {};
-  bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 2, 1, 2)}));
-  CHECK(bench.belief(3).liveness == Liveness::Suspect);
-  CHECK(bench.out.returned == std::vector{id(3)});
-  CHECK(bench.count(DatagramKind::Ping) == 0);  // its turn comes in the round
-  bench.run(60s, {3});
+  const auto later = GENERATE(claim(3, Liveness::Suspect, 2, 1, 2),  // incarnation
+                              claim(3, Liveness::Suspect, 0, 2, 2));
+  bench.hear(bench.from(2, DatagramKind::Gossip, {later}));
   CHECK(bench.belief(3).liveness == Liveness::Dead);
+  CHECK(bench.out.returned.empty());
+  CHECK(bench.count(DatagramKind::Ping) == 1);
+  SECTION("it answers in that life: it is back") {
+    Datagram answer = bench.from(3);
+    answer.generation = later.generation;
+    answer.incarnation = later.incarnation;
+    bench.hear(answer);
+    CHECK(bench.belief(3).liveness == Liveness::Alive);
+    CHECK(bench.out.returned == std::vector{id(3)});
+  }
+  SECTION("it does not: whoever convicts it is believed") {
+    bench.run(60s, {3});
+    CHECK(bench.belief(3).incarnation == 1);
+    Claim dead = later;
+    dead.liveness = Liveness::Dead;
+    bench.hear(bench.from(2, DatagramKind::Gossip, {dead}));
+    CHECK(bench.belief(3).generation == later.generation);
+    CHECK(bench.belief(3).incarnation == later.incarnation);
+    CHECK(bench.belief(3).liveness == Liveness::Dead);
+    CHECK(bench.out.returned.empty());
+  }
 }
 
 }  // namespace
