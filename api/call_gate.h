@@ -85,8 +85,9 @@ class CallGate {
     connection.unread = unread;
   }
   // Overloaded when the client is so far behind with reading that an answer of `bytes` would be too
-  // much; else it is on its way to the stream. A client that is not behind gets an answer of any
-  // size, whatever others do.
+  // much; else it is on its way to the stream. What others leave unread counts only against clients
+  // that leave something unread themselves. A client that is owed nothing gets an answer of any
+  // size.
   Status admit_answer(ConnectionCalls& connection, std::size_t bytes, Instant now) {
     constexpr std::int64_t kRetryMs = 100;
     // An answer whose call was cancelled never arrives; what is older than this is not waited for.
@@ -95,9 +96,10 @@ class CallGate {
       connection.counted_since = now;
       connection.on_the_way = 0;
     }
-    const std::size_t behind = connection.unread + connection.on_the_way;
-    if (behind > 0 && (behind + bytes > limits_.connection_unread_most ||
-                       totals_->unread + bytes > limits_.unread_most)) {
+    const std::size_t owed = connection.unread + connection.on_the_way;
+    const bool most_here = owed > 0 && owed + bytes > limits_.connection_unread_most;
+    const bool most_in_all = connection.unread > 0 && totals_->unread + bytes > limits_.unread_most;
+    if (most_here || most_in_all) {
       return Error{ErrorCode::Overloaded, "too many answers wait to be read", kRetryMs};
     }
     connection.on_the_way += bytes;

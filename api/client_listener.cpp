@@ -48,6 +48,7 @@ ServeStatePtr make_state(KvWorld world) {
   CallLimits limits;
   limits.connection_calls_most = world.options.calls_most();
   limits.connection_unread_most = world.options.unread_bytes_most();
+  limits.unread_most = 2 * limits.connection_unread_most;  // no client alone fills the node
   return std::make_shared<ServeState>(std::move(world), limits);
 }
 

@@ -44,14 +44,16 @@ struct ServeOptions : OptionGroup {
                              "unread_most",
                              30s,
                              {100ms, 1h},
-                             "A client that leaves its answers unread for this long is "
+                             "A client that takes next to none of its waiting answers for this "
+                             "long, or has not caught up after four times as long, is "
                              "disconnected."};
+  // At least what one reply may bring.
   CountOption unread_bytes_most{*this,
                                 "unread_bytes_most",
                                 256_MiB,
-                                {1_MiB, 1024_MiB},
-                                "Past this many bytes of answers that one client left unread, its "
-                                "reads are overloaded."};
+                                {8_MiB, 1024_MiB},
+                                "Past this many bytes of answers that one client left unread, or "
+                                "twice as many on the node, its reads are overloaded."};
   DurationOption timeout_most{
       *this, "timeout_most", 60s, {100ms, 3600s}, "Longest deadline that a client may ask for."};
   DurationOption drain{*this,

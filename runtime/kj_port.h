@@ -45,8 +45,8 @@ struct KjStreamLimits {
   // never waits, and while more than that is unsent nothing is read. Never at both ends, or two
   // full buffers wait for each other.
   bool answers_first = false;
-  // A peer that takes less than `write_progress_least` in this long while too much is unsent is
-  // given up.
+  // While too much is unsent: a peer that takes less than `write_progress_least` in this long is
+  // given up, and so is one that has not caught up after four times as long.
   Duration write_stall_most = 30s;
   std::size_t write_progress_least = 16_KiB;
   // Cap'n Proto streams; 0: no bound. A peer whose first message is not whole after this long, or

@@ -15,6 +15,7 @@ namespace {
 
 constexpr Duration kDrainLookLeast = 1ms, kDrainLookMost = 32ms;
 constexpr Duration kLagLook = 1s;
+constexpr int kStallsToCatchUp = 4;
 
 // Bytes received and not yet read; a string whose front is consumed without moving the rest.
 class ReadBuffer {
@@ -285,6 +286,7 @@ class KjStream final : public kj::AsyncIoStream {
       unsent_at_mark_ += size;
     } else {
       mark_progress(connection_->unsent_bytes());
+      behind_since_ = loop_.now();
       drain_timer_.after(0ns, [this] { look_at_drain(); });
     }
     tell_output(size, connection_->unsent_bytes());
@@ -311,6 +313,9 @@ class KjStream final : public kj::AsyncIoStream {
     const std::size_t unsent = connection_->unsent_bytes();
     if (unsent <= limits_.buffered_bytes_most) return end_drain();
     tell_output(0, unsent);
+    if (loop_.now() - behind_since_ >= limits_.write_stall_most * kStallsToCatchUp) {
+      return give_up("peer is behind with reading for too long");
+    }
     if (unsent + limits_.write_progress_least <= unsent_at_mark_) {
       mark_progress(unsent);
     } else if (loop_.now() - marked_at_ >= limits_.write_stall_most) {
@@ -383,7 +388,8 @@ class KjStream final : public kj::AsyncIoStream {
   std::string gone_reason_ = "closed here";
   bool draining_ = false;  // too much is unsent
   std::size_t unsent_at_mark_ = 0, unsent_seen_ = 0;
-  Instant marked_at_;  // when the peer had last taken write_progress_least
+  Instant marked_at_;     // when the peer had last taken write_progress_least
+  Instant behind_since_;  // when it began to drain
   Duration drain_look_ = kDrainLookLeast;
   Timer drain_timer_;
 };

@@ -178,6 +178,39 @@ TEST_CASE("client port: who reads no answers is served no more, then disconnecte
   CHECK(static_cast<std::size_t>(node.coordinator().reads) * kValue < 32_MiB);
 }
 
+// Every read is found and waits until the test lets all go at once.
+class HeldReads {
+ public:
+  HeldReads(ServedNode& node, std::size_t value_bytes) : node_(node) {
+    node.on_thread([&](ServedNode& n) {
+      n.coordinator().on_read = [this, value_bytes](auto, auto done) {
+        answers_.push_back([done, value_bytes] {
+          replication::ReadReply reply;
+          reply.outcome = replication::Outcome::Ok;
+          reply.found = true;
+          reply.values = {{Bytes(value_bytes, 'v'), "v1"}};
+          done(std::move(reply));
+        });
+      };
+    });
+  }
+  // When `reads` have been asked for since the start.
+  void answer(unsigned reads) {
+    const Instant begun = real_now();
+    while (node_.coordinator().reads < static_cast<int>(reads) && real_now() - begun < 20s) {
+      std::this_thread::yield();
+    }
+    REQUIRE(node_.coordinator().reads == static_cast<int>(reads));
+    node_.on_thread([&](ServedNode&) {
+      for (const auto& answer : std::exchange(answers_, {})) answer();
+    });
+  }
+
+ private:
+  ServedNode& node_;
+  std::vector<std::function<void()>> answers_;  // of the node's thread
+};
+
 TEST_CASE("client port: answers that all come at once are bounded too", "[api][client]") {
   constexpr std::size_t kValue = 200'000;
   constexpr unsigned kGets = 300;
@@ -185,28 +218,11 @@ TEST_CASE("client port: answers that all come at once are bounded too", "[api][c
     REQUIRE(options.unread_bytes_most.set(16_MiB).ok());
     REQUIRE(options.unread_most.set(2s).ok());
   });
-  std::vector<std::function<void()>> answers;  // of the node's thread
-  node.on_thread([&](ServedNode& n) {
-    n.coordinator().on_read = [&](auto, auto done) {
-      answers.push_back([done] {
-        replication::ReadReply reply;
-        reply.outcome = replication::Outcome::Ok;
-        reply.found = true;
-        reply.values = {{Bytes(kValue, 'v'), "v1"}};
-        done(std::move(reply));
-      });
-    };
-  });
+  HeldReads held(node, kValue);
   RawSocket deaf(node.at());
   deaf.flood(questions(kGets));
   const Instant begun = real_now();
-  while (node.coordinator().reads < static_cast<int>(kGets) && real_now() - begun < 20s) {
-    std::this_thread::yield();
-  }
-  REQUIRE(node.coordinator().reads == static_cast<int>(kGets));
-  node.on_thread([&](ServedNode&) {
-    for (const auto& answer : std::exchange(answers, {})) answer();
-  });
+  held.answer(kGets);
   // They wait there until the client is given up.
   double most = 0;
   while (node.metric("client_connections_given_up_total") < 1 && real_now() - begun < 30s) {
@@ -215,6 +231,46 @@ TEST_CASE("client port: answers that all come at once are bounded too", "[api][c
   CHECK(most > 0);
   CHECK(most < static_cast<double>(17_MiB));
   CHECK(node.metric("client_unread_bytes") == 0);
+}
+
+TEST_CASE("client port: who reads gets every answer, whatever others leave unread",
+          "[api][client]") {
+  constexpr std::size_t kValue = 1'000'000;
+  constexpr unsigned kGets = 60, kSlow = 4, kKeys = 6;
+  ServedNode node(fresh_endpoint(), {}, 3, [](api::ServeOptions& options) {
+    REQUIRE(options.unread_bytes_most.set(16_MiB).ok());
+    REQUIRE(options.unread_most.set(60s).ok());
+  });
+  auto honest = client_of({node.at()}, 10s);
+  // Each leaves as much unread as it may, until the node has no room for one more.
+  HeldReads held(node, kValue);
+  std::vector<std::unique_ptr<RawSocket>> slow;
+  for (unsigned i = 1; i <= kSlow; ++i) {
+    slow.push_back(std::make_unique<RawSocket>(node.at()));
+    slow.back()->flood(questions(kGets));
+    held.answer(i * kGets);
+  }
+  const auto full = [&] {
+    return node.metric("client_unread_bytes") + kValue > static_cast<double>(2 * 16_MiB);
+  };
+  const Instant begun = real_now();
+  while (!full() && real_now() - begun < 10s) std::this_thread::yield();
+  REQUIRE(full());
+
+  std::vector<Bytes> keys;
+  for (unsigned i = 0; i < kKeys; ++i) keys.push_back("k" + std::to_string(i));
+  std::promise<std::vector<client::ReadResult>> read;
+  std::thread asker([&] { read.set_value(honest->get_batch(keys)); });
+  held.answer(kSlow * kGets + kKeys);
+  const auto results = read.get_future().get();
+  asker.join();
+  REQUIRE(results.size() == kKeys);
+  for (const auto& result : results) {
+    INFO((result.error ? result.error->message : ""));
+    CHECK(result.outcome == Outcome::Ok);
+  }
+  CHECK(node.coordinator().reads == kSlow * kGets + kKeys);  // none was sent again
+  CHECK(full());
 }
 
 TEST_CASE("client port: a connection over the bound is closed", "[api][client]") {

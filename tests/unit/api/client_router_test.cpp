@@ -233,6 +233,8 @@ TEST_CASE("call gate: answers left unread are bounded, for those who leave them"
   CHECK(gate.unread() == 65);
   CHECK(gate.admit_answer(b, 6, now).error().code == ErrorCode::Overloaded);  // in all
   CHECK(gate.admit_answer(b, 5, now).ok());
+  // One that leaves nothing unread gets all its answers, whatever others do.
+  CHECK(gate.admit_answer(c, 6, now).ok());
   CHECK(gate.admit_answer(c, 6, now).ok());
   gate.note_output(a, 10, 0);
   gate.note_output(b, 5, 0);

@@ -158,6 +158,60 @@ TEST_CASE("kj stream: a trickle is no reason to wait for ever", "[runtime][kj]")
   CHECK(pair.world.now() - start >= 10s);
 }
 
+TEST_CASE("kj stream: steady but slow reading is no reason to wait for ever either",
+          "[runtime][kj]") {
+  constexpr std::size_t kPiece = 20'000;
+  StreamPair pair({.capnp_frames = false,
+                   .buffered_bytes_most = 1000,
+                   .answers_first = true,
+                   .write_stall_most = 10s,
+                   .write_progress_least = kPiece});
+  Connection& peer = *pair.raw.connection;
+  std::size_t taken = 0, wanted = 0;
+  peer.listen_to(
+      [&](ByteView bytes) {
+        taken += bytes.size();
+        if (taken >= wanted) peer.set_reading(false);
+      },
+      [](const Error&) {});
+  peer.set_reading(false);
+  bool given_up = false;
+  auto gone =
+      pair.stream->whenWriteDisconnected().then([&] { given_up = true; }).eagerlyEvaluate(nullptr);
+  const auto write = [&](std::size_t pieces) {
+    const Bytes piece(kPiece, 'w');
+    for (std::size_t i = 0; i < pieces; ++i) {
+      pair.await(pair.stream->write(piece.data(), piece.size()));
+      pair.world.run_for(1ms);
+    }
+  };
+  // Two pieces every second: far more than the least.
+  const auto take = [&](int seconds) {
+    const Instant start = pair.world.now();
+    for (int i = 0; i < seconds && !given_up; ++i) {
+      wanted = taken + 2 * kPiece;
+      peer.set_reading(true);
+      pair.world.run_for(1s);
+    }
+    return pair.world.now() - start;
+  };
+  SECTION("what it was behind with gets too old") {
+    write(500);
+    const Duration lasted = take(100);
+    CHECK(given_up);
+    CHECK(lasted > 38s);
+    CHECK(lasted < 42s);
+  }
+  SECTION("but who has caught up begins anew") {
+    for (int i = 0; i < 4; ++i) {
+      write(50);
+      take(30);
+    }
+    CHECK_FALSE(given_up);
+    CHECK(taken == 4 * 50 * kPiece);
+  }
+}
+
 TEST_CASE("kj stream: a server's reader gets nothing while answers wait", "[runtime][kj]") {
   std::size_t backlog = 0;
   StreamPair pair({.capnp_frames = false,
