@@ -8,6 +8,7 @@
 #include "tests/process/firewall.h"
 #include "tests/process/harness.h"
 #include "tests/process/sockets.h"
+#include "tools/daemon/ending.h"
 
 using namespace parley;
 using namespace parley::process_test;
@@ -108,6 +109,32 @@ TEST_CASE("daemon: bad options are refused with one line", "[daemon]") {
   INFO(good.err);
   CHECK(good.exit_code == 0);
   CHECK_FALSE(fs::exists(dir));
+}
+
+TEST_CASE("daemon: a signal ends it, before or after the wish for another life", "[daemon]") {
+  daemon::Ending ending;
+  CHECK(ending.exit_code() == 0);
+  SECTION("no signal: the next life begins") {
+    CHECK(ending.begin_again());
+    CHECK_FALSE(ending.exit_code().has_value());
+  }
+  SECTION("signal, then the wish") {
+    ending.told_to_stop();
+    CHECK_FALSE(ending.begin_again());
+    CHECK(ending.exit_code() == 0);
+  }
+  SECTION("the wish, then a signal") {
+    CHECK(ending.begin_again());
+    ending.told_to_stop();
+    CHECK(ending.exit_code() == 0);
+  }
+  SECTION("a failure is told, whatever else comes") {
+    ending.failed();
+    ending.told_to_stop();
+    CHECK(ending.exit_code() == daemon::kRefused);
+    CHECK_FALSE(ending.begin_again());
+    CHECK(ending.exit_code() == daemon::kRefused);
+  }
 }
 
 TEST_CASE("daemon: unusable data directories are refused with one line", "[daemon]") {

@@ -252,6 +252,36 @@ TEST_CASE("restore: an old copy is found out though the whole cluster was stoppe
   CHECK(count_wrong(*cluster.client({kOld}, 20s, false), expected) == 0);
 }
 
+TEST_CASE("restore: a node that is told to stop as it begins again stops", "[restore]") {
+  LocalCluster cluster(three());
+  REQUIRE(cluster.start());
+  Expected expected;
+  const OldCopy old(cluster, kOld);
+  write_all(*cluster.client({kOld}, 20s, false), "key-", 10, "value ", expected);
+  cluster.kill9(kOld);
+  const auto begins = [&] {
+    const std::string log = cluster.log(kOld);
+    std::size_t count = 0, at = 0;
+    while ((at = log.find("daemon.begins_again", at) + 1) != 0) ++count;
+    return count;
+  };
+  // Between the two lives are many places where a signal might be lost: each round's comes a little
+  // later than the last one's.
+  for (std::size_t round = 1; round <= 30; ++round) {
+    old.put_back();
+    cluster.launch(kOld);
+    REQUIRE(eventually(20s, [&] {
+      for (int look = 0; look < 100; ++look) {
+        if (begins() == round) return true;
+      }
+      return false;
+    }));
+    for (std::size_t look = 0; look < round; ++look) REQUIRE(begins() == round);
+    INFO(cluster.log(kOld));
+    REQUIRE(cluster.terminate(kOld) == 0);
+  }
+}
+
 TEST_CASE("restore: two old copies do not wait for each other", "[restore]") {
   LocalCluster cluster(three());
   REQUIRE(cluster.start());

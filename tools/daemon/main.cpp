@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -11,11 +12,11 @@
 #include "runtime/asio_loop.h"
 #include "storage/sqlite_store.h"
 #include "tools/daemon/daemon_config.h"
+#include "tools/daemon/ending.h"
 
 namespace parley::daemon {
 namespace {
 
-constexpr int kRefused = 1;
 constexpr int kFailStop = 70;  // EX_SOFTWARE: the disk can no longer be trusted
 
 void say(const Error& error) { std::fprintf(stderr, "parleyd: %s\n", error.message.c_str()); }
@@ -26,6 +27,15 @@ void raise_descriptor_limit() {
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Between two lives nobody listens: a signal waits for the next one. `how`: SIG_BLOCK, SIG_UNBLOCK.
+void hold_signals(int how) {
+  sigset_t both;
+  sigemptyset(&both);
+  sigaddset(&both, SIGTERM);
+  sigaddset(&both, SIGINT);
+  pthread_sigmask(how, &both, nullptr);
 }
 
 // One life of the node, in a world of its own; nullopt: the next one is to begin.
@@ -51,7 +61,7 @@ std::optional<int> live(const DaemonConfig& config) {
   if (config.node.allow_faults) {
     log.warn("faults.unsupported", {{"note", "this version has no fault injection"}});
   }
-  std::optional<int> exit_code = 0;
+  Ending ending;
   std::unique_ptr<api::Node> node;
   api::NodeEvents events;
   events.ready = [](const std::string& line) {
@@ -60,15 +70,16 @@ std::optional<int> live(const DaemonConfig& config) {
   };
   events.failed = [&](const Error& error) {
     say(error);
-    exit_code = kRefused;
+    ending.failed();
     world->stop();
   };
   events.begin_again = [&](const Error& error) {
+    if (!ending.begin_again()) return;
     log.warn("daemon.begins_again", {{"reason", error.message}});
-    exit_code.reset();
     // Closing the store takes its time; a signal that comes meanwhile is heard after it.
     world->loop().post([&] {
       node.reset();
+      hold_signals(SIG_BLOCK);
       world->loop().start_timer(world->loop().now() + 1ms, [&] { world->stop(); });
     });
   };
@@ -76,12 +87,13 @@ std::optional<int> live(const DaemonConfig& config) {
                         std::move(random), log, metrics, std::move(events));
   world->on_termination([&](int signal) {
     log.info("daemon.stopping", {{"signal", signal}});
+    ending.told_to_stop();
     if (node) return node->stop([&] { world->stop(); });
-    exit_code = 0;
     world->stop();
   });
+  hold_signals(SIG_UNBLOCK);
   world->run();
-  return exit_code;
+  return ending.exit_code();
 }
 
 }  // namespace
