@@ -92,6 +92,7 @@ void ReadOperation::repair(const std::vector<std::size_t>& owners) {
     parts_.peers.store_copy(plan_.owners[owner], copy, request_.deadline,
                             alive_.guard([this, owner, round = round_](const Status& stored) {
                               if (finished_ || round != round_) return;
+                              std::erase(repairing_, owner);
                               if (stored) {
                                 merge_->repaired(owner);
                                 parts_.metrics.read_repairs.with({"blocking"}).add();

@@ -237,6 +237,37 @@ TEST_CASE("read: unavailable says whether answers or holders are missing, and wh
   }
 }
 
+TEST_CASE("read: a repair that was given up leaves what others said as it was (five replicas)",
+          "[replication][cluster]") {
+  Cluster cluster;
+  cluster.base.keyspaces[0].replication_factor = 5;
+  cluster.publish();
+  std::vector<std::size_t> owners;
+  for (const NodeId& node : cluster.base.ring->preference_list(slot_of(ring::token_of("k")), 5)) {
+    owners.push_back(node.octets[0] - std::size_t{1});
+  }
+  REQUIRE(cluster.put(owners[0], "k", "old", "all").outcome == Outcome::Ok);
+  // The newest is on the first one only.
+  bool minted = false;
+  MintRequest newer;
+  newer.key = cluster.record_key("k");
+  newer.value = "new";
+  cluster.nodes[owners[0]].replication->replica().mint(
+      newer, [&](const Result<Minted>& done) { minted = done.ok(); });
+  REQUIRE(cluster.world.run_until([&] { return minted; }, 1s));
+  cluster.refuse(owners[1], Verb::StoreCopy, ErrorCode::DiskFull);
+  cluster.refuse(owners[2], Verb::StoreCopy, std::nullopt);
+  cluster.refuse(owners[4], Verb::StoreCopy, ErrorCode::Overloaded);
+  const auto got = cluster.get(owners[0], "k", "quorum");
+  CHECK(got.repaired == 1);
+  REQUIRE(got.error);
+  const auto name = [&](std::size_t place) { return Cluster::address(owners[place]); };
+  CHECK(got.error->message ==
+        "3 of 3 required replicas answered, but they differ, and only 2 could be made to hold all "
+        "that was read; failed: " +
+            name(1) + " (disk_full), " + name(2) + " (no_answer), " + name(4) + " (overloaded)");
+}
+
 TEST_CASE("read: a coordinator with an old ring plans anew", "[replication][cluster]") {
   Cluster cluster;
   const auto owners = cluster.owners("k");
