@@ -148,7 +148,7 @@ class Replication {
   // continued. Until then mints draw new ones, since the disk may be an earlier copy of itself.
   virtual void trust_earlier_lives() = 0;
   // `ready` comes once, in a later turn, when this node can mint: its storage id and a lease of key
-  // epochs are durable. Until then mints are Overloaded.
+  // epochs are durable. Until then mints are NotReady.
   virtual void when_ready(std::function<void()> ready) = 0;
 };
 Result<std::unique_ptr<Replication>> make_replication(ReplicationWorld world, Random random);

@@ -123,7 +123,7 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
   }
   while (!dot) {
     const auto draw = epochs.draw();
-    if (!draw) return Error{ErrorCode::Overloaded, "no key epoch is leased yet", kLeaseRetryMs};
+    if (!draw) return Error{ErrorCode::NotReady, "no key epoch is leased yet", kLeaseRetryMs};
     const bool fleeting = request.durability == storage::Durability::Memory;
     const Dot first{Actor{own, make_epoch(*draw, fleeting)}, 1};
     // Only a clone of this disk can have used it before us; what it minted must not be covered.

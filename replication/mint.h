@@ -70,7 +70,7 @@ struct MintDecision {
   VersionSet set;      // to be stored unless `again`
   bool again = false;  // the op-id is live here: `dot` is its least, nothing is to be written
 };
-// Errors: Damaged (the record is), SiblingCap, TooLarge (all before an epoch is drawn), Overloaded
+// Errors: Damaged (the record is), SiblingCap, TooLarge (all before an epoch is drawn), NotReady
 // (no epoch leased).
 Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& request,
                                  const StorageId& own, EpochSource& epochs,

@@ -5,8 +5,7 @@
 namespace parley::replication {
 
 bool is_own_trouble(ErrorCode code) {
-  return code == ErrorCode::Overloaded || code == ErrorCode::DiskFull ||
-         code == ErrorCode::Damaged || code == ErrorCode::NotReady;
+  return code == ErrorCode::DiskFull || code == ErrorCode::Damaged || code == ErrorCode::NotReady;
 }
 
 void PassLedger::plan(std::vector<std::size_t> order) {

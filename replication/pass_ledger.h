@@ -14,7 +14,7 @@
 namespace parley::replication {
 
 // What an owner says of itself and not of the write: nothing was written there, and another owner
-// may take it.
+// may take it. Overloaded is none: what one owner sheds must not become the load of the others.
 bool is_own_trouble(ErrorCode code);
 
 class PassLedger {

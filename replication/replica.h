@@ -47,7 +47,8 @@ class Replica {
   virtual void merge(const storage::RecordKey& key, Bytes encoded_set,
                      storage::Durability durability,
                      std::function<void(Result<storage::Updated>)> done) = 0;
-  // Errors: SiblingCap, TooLarge, Overloaded, DiskFull, Damaged: nothing was written in each case.
+  // Errors: SiblingCap, TooLarge, Overloaded (the store's queue is full), NotReady (no epoch is
+  // leased yet), DiskFull, Damaged: nothing was written in each case.
   virtual void mint(MintRequest request, std::function<void(Result<Minted>)> done) = 0;
 
   // Merges what enough other owners hold together (repair/damage_mending.h): a damaged local record
@@ -60,7 +61,7 @@ class Replica {
 };
 
 class EpochLease;
-// All but `options` are borrowed for the Replica's life. Mints answer Overloaded until the lease
+// All but `options` are borrowed for the Replica's life. Mints answer NotReady until the lease
 // has started. `met_damage` is told on the loop of every damaged record that is met and not written
 // off, before the answer that says so.
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,

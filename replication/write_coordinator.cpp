@@ -42,7 +42,7 @@ std::optional<Error> WriteOperation::inadmissible(const membership::View& view) 
     seen_ = std::move(*seen);
   }
   if (parts_.world.accepts_writes && !parts_.world.accepts_writes()) {
-    return Error{ErrorCode::Overloaded, "this node takes no writes now", 1000};
+    return Error{ErrorCode::NotReady, "this node takes no writes now", 1000};
   }
   return std::nullopt;
 }

@@ -209,11 +209,11 @@ TEST_CASE("mint: refused before its context outgrows every token", "[mint]") {
   CHECK(epochs.range.bounds().next == next);
 }
 
-TEST_CASE("mint: overloaded while no epoch is leased; a delete has no value", "[mint]") {
+TEST_CASE("mint: not ready while no epoch is leased; a delete has no value", "[mint]") {
   EpochRange empty(EpochMark{10, 0}, 1);
   const auto refused = decide_mint({}, put("v"), kOwn, empty, kLimits);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ErrorCode::Overloaded);
+  CHECK(refused.error().code == ErrorCode::NotReady);
   CHECK(refused.error().retry_after_ms > 0);
   empty.confirm(empty.mark());
   const auto minted = decide_mint({}, MintRequest{}, kOwn, empty, kLimits);

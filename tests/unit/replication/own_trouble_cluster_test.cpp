@@ -103,6 +103,24 @@ TEST_CASE("write: an owner that cannot mint and finds no other says why",
   }
 }
 
+TEST_CASE("write: an owner whose queue is full says so and asks nobody else",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto owners = cluster.owners("k");
+  warm(cluster, owners[0], "k");
+  const int calls = cluster.calls_of_all();
+  for (std::uint64_t i = 0; i < 8192; ++i) {
+    cluster.nodes[owners[0]].store->get().erase_hint(
+        {cluster.id(owners[0]), cluster.record_key("k")}, 1, [](const Result<bool>&) {});
+  }
+  const auto reply = cluster.put(owners[0], "k", "v", "quorum");
+  CHECK(reply.outcome == Outcome::NotWritten);
+  REQUIRE(reply.error);
+  CHECK(reply.error->code == ErrorCode::Overloaded);
+  CHECK(reply.error->retry_after_ms > 0);
+  CHECK(cluster.calls_of_all() == calls);
+}
+
 TEST_CASE("write: at any, a node whose disk is full leaves the hints to the next node",
           "[replication][cluster]") {
   Cluster cluster;

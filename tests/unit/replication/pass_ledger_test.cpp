@@ -58,8 +58,7 @@ TEST_CASE("pass ledger: what an owner refuses for good is given", "[replication]
 
 TEST_CASE("pass ledger: an owner that cannot take it now leaves it to the next",
           "[replication][pass]") {
-  for (const ErrorCode code :
-       {ErrorCode::Overloaded, ErrorCode::DiskFull, ErrorCode::Damaged, ErrorCode::NotReady}) {
+  for (const ErrorCode code : {ErrorCode::DiskFull, ErrorCode::Damaged, ErrorCode::NotReady}) {
     auto ledger = passing(1, 2);
     ledger.answered(reply_of(Outcome::NotWritten, code));
     CHECK(ledger.step() == Step::TryNext);
@@ -70,6 +69,13 @@ TEST_CASE("pass ledger: an owner that cannot take it now leaves it to the next",
     CHECK(ledger.last_error()->code == code);
     CHECK_FALSE(ledger.best());
   }
+}
+
+TEST_CASE("pass ledger: what an owner sheds is not spread over the others", "[replication][pass]") {
+  auto ledger = passing(1, 3);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Overloaded));
+  CHECK(ledger.step() == Step::Give);
+  CHECK(ledger.best()->error->code == ErrorCode::Overloaded);
 }
 
 TEST_CASE("pass ledger: a refusal without a reason is given", "[replication][pass]") {

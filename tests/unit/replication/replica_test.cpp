@@ -313,11 +313,11 @@ TEST_CASE("replica: the lease is refilled ahead and goes on after a restart", "[
   }
 }
 
-TEST_CASE("replica: mints are overloaded before the lease has started", "[replica]") {
+TEST_CASE("replica: mints are not ready before the lease has started", "[replica]") {
   Fixture f;
   f.lease = std::make_unique<EpochLease>(f.store, EpochMark{}, 4);
   f.replica = f.make();
-  CHECK(f.mint("v").error().code == ErrorCode::Overloaded);
+  CHECK(f.mint("v").error().code == ErrorCode::NotReady);
   f.store.full = true;
   bool failed = false;
   f.lease->start([&](const Status& s) { failed = !s.ok(); });

@@ -65,7 +65,7 @@ TEST_CASE("write: what is refused before it is planned sends nothing", "[replica
     request.keyspace = {};
     refused(request, ErrorCode::NotFound);
     cluster.nodes[at].takes_writes = false;
-    refused(cluster.request("k", "v", "one"), ErrorCode::Overloaded);
+    refused(cluster.request("k", "v", "one"), ErrorCode::NotReady);
     cluster.nodes[at].takes_writes = true;
     const auto view = std::exchange(cluster.nodes[at].view, nullptr);
     refused(cluster.request("k", "v", "any"), ErrorCode::NotReady);
@@ -292,7 +292,7 @@ TEST_CASE("write: an owner that cannot take it leaves it to the next", "[replica
   SECTION("its process refuses the call") {
     cluster.refuse(owners[0], Verb::CoordinatePut, ErrorCode::Overloaded);
   }
-  SECTION("its disk is full") { cluster.nodes[owners[0]].takes_writes = false; }
+  SECTION("it takes no writes now") { cluster.nodes[owners[0]].takes_writes = false; }
   SECTION("it is gone, and nobody has noticed") { cluster.kill(owners[0]); }
   const auto reply = cluster.put(at, "k", "v", "quorum");
   CHECK(reply.outcome == Outcome::Ok);
@@ -305,7 +305,7 @@ TEST_CASE("write: all owners refuse", "[replication][cluster]") {
   for (const std::size_t owner : cluster.owners("k")) cluster.nodes[owner].takes_writes = false;
   const auto quorum = cluster.put(at, "k", "v", "quorum");
   CHECK(quorum.outcome == Outcome::NotWritten);
-  CHECK(quorum.error->code == ErrorCode::Overloaded);
+  CHECK(quorum.error->code == ErrorCode::NotReady);
   CHECK(count_of(quorum, ReplicaState::Failed) == 3);
   CHECK_FALSE(someone_has(cluster, "k"));
   const auto any = cluster.put(at, "k", "v", "any");
