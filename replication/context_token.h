@@ -15,6 +15,9 @@ inline constexpr std::size_t kContextTokenBytesMost = 64_KiB;
 // What such a token has room for: format 1, code 16, context (format 1, count 4, entries of 32).
 inline constexpr std::size_t kContextEntriesMost = (kContextTokenBytesMost - 22) / 32;
 
+// A hint mints under an actor of its own each time, so hints alone would use all of that up.
+inline constexpr std::size_t kHintContextEntriesMost = (kContextEntriesMost + 1) / 2;
+
 // Raw bytes; the command line shows them as base64url.
 Bytes seal_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
                    const VersionVector& context);

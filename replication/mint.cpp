@@ -54,20 +54,38 @@ std::optional<Dot> continued(const LocalState& local, const MintRequest& request
 
 Error damaged() { return {ErrorCode::Damaged, "the local record is damaged", 0}; }
 
-// A context only grows, and clients carry it: past what a token holds no read could be answered
-// with one that a write may give back.
-Status check_context(const VersionSet& set, const MintRequest& request, bool new_actor) {
-  const auto& known = set.context().entries();
-  const auto& seen = request.seen.entries();
-  const auto more = std::count_if(seen.begin(), seen.end(),
-                                  [&](const auto& entry) { return !known.contains(entry.first); });
-  const std::size_t entries = known.size() + static_cast<std::size_t>(more) + (new_actor ? 1 : 0);
+// The reply's token names what was seen and the write's own actor. `dot`: the one that continues.
+Status check_token(const VersionVector& seen, const std::optional<Dot>& dot) {
+  const bool named = dot && seen.entries().contains(dot->actor);
+  const std::size_t entries = seen.entries().size() + (named ? 0 : 1);
   if (entries <= kContextEntriesMost) return Done{};
   return Error{ErrorCode::TooLarge,
-               "the causal context of the key would name " + std::to_string(entries) +
-                   " actors, the most is " + std::to_string(kContextEntriesMost) +
-                   ": too many nodes and hints have minted for this key",
+               "the causal context of the write would name " + std::to_string(entries) +
+                   " actors, a token has room for " + std::to_string(kContextEntriesMost) +
+                   ": read the key again and write with the context of that read",
                0};
+}
+
+// A context only grows. Owners add few actors, so what their record knows is no reason to refuse a
+// write: a read's token has room whatever merges brought (context_of_read). Hints add one each.
+Status check_hint(const VersionSet& set, const VersionVector& seen) {
+  const auto& known = set.context().entries();
+  const auto more = std::count_if(seen.entries().begin(), seen.entries().end(),
+                                  [&](const auto& entry) { return !known.contains(entry.first); });
+  const std::size_t entries = known.size() + static_cast<std::size_t>(more) + 1;
+  if (entries <= kHintContextEntriesMost) return Done{};
+  return Error{ErrorCode::TooLarge,
+               "the causal context of the key would name " + std::to_string(entries) +
+                   " actors, the most that a hint may make of it is " +
+                   std::to_string(kHintContextEntriesMost) +
+                   ": too many hints have been minted for this key; write it when an owner of the "
+                   "key is up",
+               0};
+}
+
+Status check_context(const VersionSet& set, const MintRequest& request,
+                     const std::optional<Dot>& dot, Minter minter) {
+  return minter == Minter::Hint ? check_hint(set, request.seen) : check_token(request.seen, dot);
 }
 
 Status check_limits(const VersionSet& set, const MintRequest& request, const MintLimits& limits) {
@@ -118,7 +136,7 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
   }
   std::optional<Dot> dot = continued(local, request, own, epochs.bounds());
   for (const Status& within : {check_limits(local.set, request, limits),
-                               check_context(local.set, request, !dot.has_value())}) {
+                               check_context(local.set, request, dot, limits.minter)}) {
     if (!within) return within.error();
   }
   while (!dot) {

@@ -50,9 +50,12 @@ class EpochSource {
   virtual std::optional<std::uint64_t> draw() = 0;
 };
 
+enum class Minter : std::uint8_t { Owner, Hint };
+
 struct MintLimits {
   std::size_t siblings_most = 64;
   std::size_t set_bytes_most = 0;
+  Minter minter = Minter::Owner;
 };
 
 // What may be done with a damaged record: nothing, or it counts as missing and is replaced.

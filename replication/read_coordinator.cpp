@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "replication/context_token.h"
+#include "replication/write_context.h"
 
 namespace parley::replication {
 
@@ -192,7 +193,7 @@ void ReadOperation::answer(const VersionSet& set, bool from_hint) {
   if (reply.values.size() > 1) parts_.metrics.sibling_reads.add();
   if (!set.empty()) {
     reply.context =
-        seal_context(view_->cluster_key, request_.keyspace, request_.key, set.context());
+        seal_context(view_->cluster_key, request_.keyspace, request_.key, context_of_read(set));
   }
   reply.from_hint = from_hint;
   std::vector<NodeId> stale;

@@ -43,7 +43,7 @@ StoreHintMinter::StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hi
       hints_(hints),
       storage_(storage),
       epochs_(epochs),
-      limits_{world.options.siblings_most(), world.options.set_bytes_most()} {}
+      limits_{world.options.siblings_most(), world.options.set_bytes_most(), Minter::Hint} {}
 
 void StoreHintMinter::mint(const NodeId& target, MintRequest request,
                            std::function<void(Result<Minted>)> done) {

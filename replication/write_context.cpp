@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "replication/context_token.h"
+
 namespace parley::replication {
 
 VersionVector context_after_write(const VersionVector& seen, const Dot& dot,
@@ -20,6 +22,17 @@ VersionVector context_after_write(const VersionVector& seen, const Dot& dot,
       set.siblings().begin(), set.siblings().end(),
       [&](const Sibling& s) { return !own(s) && !seen.covers(s.dot) && context.covers(s.dot); });
   return hides ? seen : context;
+}
+
+VersionVector context_of_read(const VersionSet& set) {
+  constexpr std::size_t kMost = kContextEntriesMost - 1;
+  if (set.context().entries().size() <= kMost) return set.context();
+  VersionVector context;
+  for (const Sibling& sibling : set.siblings()) {
+    context.add(sibling.dot);
+    if (context.entries().size() == kMost) break;
+  }
+  return context;
 }
 
 }  // namespace parley::replication

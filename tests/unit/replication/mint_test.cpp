@@ -4,6 +4,7 @@
 
 #include "replication/context_token.h"
 #include "replication/epoch_range.h"
+#include "replication/write_context.h"
 #include "tests/catch.h"
 
 namespace parley::replication {
@@ -36,6 +37,18 @@ MintRequest put(Bytes value) {
   MintRequest out;
   out.value = std::move(value);
   return out;
+}
+
+// What `actors` writes at `any` leave that no owner could take: each has an actor of its own, and
+// has seen all before it. `seen`: all of them.
+LocalState crowd(std::size_t actors, VersionVector& seen) {
+  LocalState local{Condition::Sound, {}};
+  for (std::uint64_t i = 1; i <= actors; ++i) {
+    const Dot one{Actor{storage_of(2), i}, 1};
+    local.set.write(seen, {one, false, {}, "v"});
+    seen.add(one);
+  }
+  return local;
 }
 
 // Draws 10 to 19 are leased, 10 is the first of this start, below 5 all are dead.
@@ -175,38 +188,60 @@ TEST_CASE("mint: caps hold for what would result", "[mint]") {
   CHECK(epochs.range.bounds().next == 10);  // nothing was drawn for what was refused
 }
 
-TEST_CASE("mint: refused before its context outgrows every token", "[mint]") {
+TEST_CASE("mint: hints stop adding actors early, an owner goes on", "[mint]") {
   Epochs epochs;
-  LocalState local{Condition::Sound, {}};
-  VersionVector seen;
-  // A write at `any` that no owner could take: each has an actor of its own.
-  for (std::uint64_t i = 1; i < kContextEntriesMost; ++i) {
-    const Dot one{Actor{storage_of(2), i}, 1};
-    local.set.write(seen, {one, false, {}, "v"});
-    seen.add(one);
-  }
+  MintLimits hint = kLimits;
+  hint.minter = Minter::Hint;
   MintRequest request = put("v");
-  request.seen = seen;
+  LocalState local = crowd(kHintContextEntriesMost - 1, request.seen);
+  const auto last = decide_mint(local, request, kOwn, epochs.range, hint);
+  REQUIRE(last);
+  CHECK(last->set.context().entries().size() == kHintContextEntriesMost);
+  SECTION("by what the hints know") { local.set = last->set; }
+  SECTION("by what the client has seen") { request.seen.add(Dot{Actor{storage_of(3), 1}, 1}); }
+  const auto next = epochs.range.bounds().next;
+  // A stranger's epochs, as every hint mint has: nothing there is continued.
+  const auto refused = decide_mint(local, request, storage_of(4), epochs.range, hint);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::TooLarge);
+  CHECK(refused.error().message.find("when an owner of the key is up") != std::string::npos);
+  CHECK(epochs.range.bounds().next == next);
+  CHECK(decide_mint(local, request, storage_of(4), epochs.range, kLimits));
+}
+
+TEST_CASE("mint: an owner overwrites whatever merges have brought (more actors than a token holds)",
+          "[mint]") {
+  Epochs epochs;
+  MintRequest request = put("v");
+  const LocalState local = crowd(2 * kContextEntriesMost, request.seen);
+  request.seen = context_of_read(local.set);
+  const auto first = decide_mint(local, request, kOwn, epochs.range, kLimits);
+  REQUIRE(first);
+  CHECK(first->set.siblings().size() == 1);
+  request.seen = context_of_read(first->set);
+  const auto next =
+      decide_mint({Condition::Sound, first->set}, request, kOwn, epochs.range, kLimits);
+  REQUIRE(next);
+  CHECK(next->dot == Dot{first->dot.actor, 2});
+  CHECK(next->set.siblings().size() == 1);
+}
+
+TEST_CASE("mint: refused when no token could name what was seen and the write", "[mint]") {
+  Epochs epochs;
+  MintRequest request = put("v");
+  const LocalState local = crowd(kContextEntriesMost - 1, request.seen);
   const auto last = decide_mint(local, request, kOwn, epochs.range, kLimits);
   REQUIRE(last);
-  CHECK(last->set.context().entries().size() == kContextEntriesMost);
-  SECTION("by what the record knows") {
-    local.set = last->set;
-    // An actor that goes on adds nothing.
-    request.seen.add(last->dot);
-    CHECK(decide_mint(local, request, kOwn, epochs.range, kLimits)->dot.counter == 2);
-    local.set.write(request.seen, {Dot{Actor{storage_of(3), 1}, 1}, false, {}, "v"});
-  }
-  SECTION("by what the client has seen") {
-    request.seen.add(Dot{Actor{storage_of(3), 1}, 1});
-    request.seen.add(Dot{Actor{storage_of(3), 2}, 1});
-  }
+  request.seen.add(Dot{Actor{storage_of(3), 1}, 1});
   const auto next = epochs.range.bounds().next;
   const auto refused = decide_mint(local, request, kOwn, epochs.range, kLimits);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::TooLarge);
   CHECK(refused.error().message.find("context") != std::string::npos);
   CHECK(epochs.range.bounds().next == next);
+  // One that goes on and was seen needs no more room.
+  request.seen = last->set.context();
+  CHECK(decide_mint({Condition::Sound, last->set}, request, kOwn, epochs.range, kLimits));
 }
 
 TEST_CASE("mint: not ready while no epoch is leased; a delete has no value", "[mint]") {

@@ -1,5 +1,6 @@
 #include "replication/write_context.h"
 
+#include "replication/context_token.h"
 #include "tests/catch.h"
 
 namespace parley::replication {
@@ -73,6 +74,29 @@ TEST_CASE("write context: of a write that was replaced meanwhile", "[replication
   set.write({}, {dot(1, 1), false, op(7), "v"});
   set.write(set.context(), {dot(2, 1), false, {}, "w"});
   CHECK(context_after_write({}, dot(1, 1), set) == seen({dot(1, 1)}));
+}
+
+TEST_CASE("read context: all that was seen, or what was read where that is too much",
+          "[replication]") {
+  VersionSet set;
+  VersionVector all;
+  const auto add = [&](std::uint64_t epoch, const VersionVector& before) {
+    const Dot one{Actor{dot(1, 1).actor.storage, epoch}, 2};
+    set.write(before, {one, false, {}, "v"});
+    all.add(one);
+  };
+  for (std::uint64_t epoch = 1; epoch < kContextEntriesMost; ++epoch) add(epoch, all);
+  CHECK(context_of_read(set) == all);
+  const VersionVector before = all;
+  add(kContextEntriesMost, before);
+  add(kContextEntriesMost + 1, before);  // beside it
+  const VersionVector context = context_of_read(set);
+  CHECK(context.entries().size() == 2);
+  CHECK(all.covers(context));
+  for (const Sibling& sibling : set.siblings()) CHECK(context.covers(sibling.dot));
+  // More siblings than a token has room for, which only merges bring.
+  for (std::uint64_t epoch = 1; epoch < kContextEntriesMost; ++epoch) add(epoch + 4096, before);
+  CHECK(context_of_read(set).entries().size() == kContextEntriesMost - 1);
 }
 
 }  // namespace parley::replication
