@@ -16,6 +16,12 @@ RunResult parley_at(const std::string& endpoints, Words words, const std::string
   return local::run(words, input, 20s);
 }
 
+// Through a shell, for what it does to the standard streams.
+RunResult parley_in_shell(const std::string& endpoints, const std::string& words) {
+  return local::run({"sh", "-c", local::program_folder() + "/parley -e " + endpoints + " " + words},
+                    {}, 20s);
+}
+
 bool says(const RunResult& result, const std::string& text) {
   return (result.out + result.err).find(text) != std::string::npos;
 }
@@ -194,4 +200,47 @@ TEST_CASE("cli: interrupted it ends with 130", "[cli]") {
   cluster.resume(0);
   REQUIRE(ended.has_value());
   CHECK(*ended == 130);
+}
+
+TEST_CASE("cli: a value that cannot be read is not stored", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0);
+  REQUIRE(parley_at(at, {"put", "k", "before"}).exit_code == 0);
+  for (const std::string from : {"< /tmp", "<&-", "-o json < /tmp"}) {
+    const auto put = parley_in_shell(at, "put k - " + from);
+    INFO(from << ": " << put.out << put.err);
+    CHECK(put.exit_code == 2);
+    CHECK(says(put, "cannot read the value from standard input"));
+    CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out == "before");
+  }
+  // Nothing at all is a value too.
+  CHECK(parley_in_shell(at, "put k - < /dev/null").exit_code == 0);
+  CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out.empty());
+}
+
+TEST_CASE("cli: output that cannot be printed is no success", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0);
+  const std::string large(100'000, 'x');  // more than standard output's buffer
+  REQUIRE(parley_at(at, {"put", "large", "-"}, large).exit_code == 0);
+  for (const std::string to : {" > /dev/full", " >&-"}) {
+    const auto put = parley_in_shell(at, "put k v" + to);
+    INFO(to << ": " << put.err);
+    CHECK(put.exit_code == 9);
+    CHECK(says(put, "parley: put was done, but its output could not be printed"));
+    CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out == "v");
+    for (const std::string verb : {"get k", "get large -o raw", "status", "get no -o json"}) {
+      const auto run = parley_in_shell(at, verb + to);
+      INFO(verb << ": " << run.err);
+      CHECK(run.exit_code == 9);
+      CHECK(says(run, "parley: the output could not be printed"));
+    }
+    CHECK(parley_in_shell(at, "--help" + to).exit_code == 9);
+    CHECK(parley_in_shell(at, "put k v -c 9 -o json" + to).exit_code == 2);  // nothing was written
+  }
+  // Not even standard error: the node is not sent what was meant for a person.
+  CHECK(parley_in_shell(at, "put k v2 >&- 2>&- <&-").exit_code == 9);
+  CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out == "v2");
 }

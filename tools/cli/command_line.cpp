@@ -5,12 +5,11 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <iostream>
-#include <iterator>
 
 #include "base/option.h"
 #include "replication/level.h"
 #include "tools/cli/exit_code.h"
+#include "tools/cli/standard_streams.h"
 
 namespace parley::cli {
 namespace {
@@ -173,8 +172,9 @@ int understand_keyed(const Typed& typed, CommandLine& line) {
   if (given > 1) return usage_error(typed, "--context, --replace and --blind exclude each other");
   line.value = typed.value;
   if (line.verb == "put" && typed.value == "-") {
-    line.value.assign(std::istreambuf_iterator<char>(std::cin), {});
-    if (line.value.size() > kStdinBytesMost) return usage_error(typed, "the value is too large");
+    auto value = read_standard_input(kStdinBytesMost);
+    if (!value.ok()) return usage_error(typed, value.error().message);
+    line.value = std::move(*value);
   }
   return understand_level(typed, "-c", typed.level, line.level);
 }

@@ -8,6 +8,7 @@
 #include "api/client.h"
 #include "tools/cli/command_line.h"
 #include "tools/cli/output.h"
+#include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs.h"
 
 namespace parley::cli {
@@ -48,8 +49,8 @@ int run(const CommandLine& line) {
 
 int main(int argc, char** argv) {
   std::signal(SIGINT, [](int) { _exit(parley::cli::kInterrupted); });
+  parley::cli::hold_closed_streams();
   parley::cli::CommandLine line;
   const int ended = parley::cli::read_command_line(argc, argv, line);
-  if (ended >= 0) return ended;
-  return parley::cli::run(line);
+  return parley::cli::exit_code_when_printed(line, ended >= 0 ? ended : parley::cli::run(line));
 }
