@@ -9,11 +9,14 @@ namespace parley::client {
 
 namespace {
 
+Error too_many() { return {ErrorCode::Overloaded, "too many calls under way", 10}; }
+
 template <typename T>
-T refused(ErrorCode code, std::string message, std::int64_t retry_after_ms = 0) {
+T refused(Error error, const std::string& level) {
   T result;
   result.outcome = Outcome::NotWritten;
-  result.error = Error{code, std::move(message), retry_after_ms};
+  result.error = std::move(error);
+  result.level = level;
   return result;
 }
 
@@ -23,12 +26,10 @@ void Client::Core::write(PutItem item, WriteOptions options, Then<WriteResult> d
   Status sound = check_level_text(options.level);
   if (sound.ok()) sound = check_size(write_bytes(item));
   if (!sound) {
-    return answer_later(std::move(done),
-                        refused<WriteResult>(sound.error().code, sound.error().message));
+    return answer_later(std::move(done), refused<WriteResult>(sound.error(), options.level));
   }
   if (!enter(1)) {
-    return answer_later(std::move(done), refused<WriteResult>(ErrorCode::Overloaded,
-                                                              "too many calls under way", 10));
+    return answer_later(std::move(done), refused<WriteResult>(too_many(), options.level));
   }
   const Duration most = timeout(options.timeout);
   on_thread([item = std::move(item), options = std::move(options), most,
@@ -42,12 +43,10 @@ void Client::Core::read(Bytes key, ReadOptions options, Then<ReadResult> done) {
   Status sound = check_level_text(options.level);
   if (sound.ok()) sound = check_size(key.size());
   if (!sound) {
-    return answer_later(std::move(done),
-                        refused<ReadResult>(sound.error().code, sound.error().message));
+    return answer_later(std::move(done), refused<ReadResult>(sound.error(), options.level));
   }
   if (!enter(1)) {
-    return answer_later(std::move(done),
-                        refused<ReadResult>(ErrorCode::Overloaded, "too many calls under way", 10));
+    return answer_later(std::move(done), refused<ReadResult>(too_many(), options.level));
   }
   const Duration most = timeout(options.timeout);
   on_thread([key = std::move(key), options = std::move(options), most,
@@ -64,11 +63,11 @@ void Client::Core::write_many(std::vector<PutItem> items, WriteOptions options,
   }
   const std::size_t count = items.size();
   if (sound.ok() && count > 0 && !enter(1)) {
-    sound = Error{ErrorCode::Overloaded, "too many calls under way", 10};
+    sound = too_many();
   }
   if (!sound || count == 0) {
     std::vector<WriteResult> results(count);
-    for (auto& one : results) one = refused<WriteResult>(sound.error().code, sound.error().message);
+    for (auto& one : results) one = refused<WriteResult>(sound.error(), options.level);
     return answer_later(std::move(done), std::move(results));
   }
   const Duration most = timeout(options.timeout);
@@ -89,11 +88,11 @@ void Client::Core::read_many(std::vector<Bytes> keys, ReadOptions options,
   }
   const std::size_t count = keys.size();
   if (sound.ok() && count > 0 && !enter(1)) {
-    sound = Error{ErrorCode::Overloaded, "too many calls under way", 10};
+    sound = too_many();
   }
   if (!sound || count == 0) {
     std::vector<ReadResult> results(count);
-    for (auto& one : results) one = refused<ReadResult>(sound.error().code, sound.error().message);
+    for (auto& one : results) one = refused<ReadResult>(sound.error(), options.level);
     return answer_later(std::move(done), std::move(results));
   }
   const Duration most = timeout(options.timeout);

@@ -29,7 +29,8 @@ struct ClientOptions {
   std::size_t in_flight_most = 4096;  // calls at once, a batch being one; past it: overloaded
 };
 
-// A level as text: "all", "quorum", "one", "any" or a number; empty: the keyspace's default.
+// A level as text: "all", "quorum", "one", "any" or a number; empty: the keyspace's default. In a
+// result it is empty only when the default was asked for and the refusal came before it was known.
 struct WriteOptions {
   std::string level;
   std::optional<Bytes> context;  // as a read gave it; nullopt: concurrent with everything

@@ -72,7 +72,10 @@ class PutBatch final : public Batch {
   void give_up(std::size_t item, const Error& error) override {
     give_up_result(results_[item], error);
   }
-  void finish() override { done_(std::move(results_)); }
+  void finish() override {
+    for (auto& result : results_) name_level(result, options_.level);
+    done_(std::move(results_));
+  }
 
  private:
   const std::vector<PutItem> items_;
@@ -112,7 +115,10 @@ class GetBatch final : public Batch {
   void give_up(std::size_t item, const Error& error) override {
     give_up_result(results_[item], error);
   }
-  void finish() override { done_(std::move(results_)); }
+  void finish() override {
+    for (auto& result : results_) name_level(result, options_.level);
+    done_(std::move(results_));
+  }
 
  private:
   const std::vector<Bytes> keys_;

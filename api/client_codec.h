@@ -36,6 +36,12 @@ void write_failure(const Error& error, schema::Failure::Builder out);
 std::optional<Error> read_failure(schema::Failure::Reader in);
 
 // "": default, "all", "quorum", "one", "any", or a number from 1 on. InvalidArgument otherwise.
+// A refusal before planning may name no level: then it is the one that was asked for.
+template <typename T>
+void name_level(T& result, const std::string& asked) {
+  if (result.level.empty()) result.level = asked;
+}
+
 Status check_level_text(const std::string& text);
 // `text` was checked.
 void write_level(const std::string& text, schema::Level::Builder out);

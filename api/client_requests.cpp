@@ -14,7 +14,8 @@ Verdict verdict_of(const T& result) {
 
 // The data of the attempt that decided, under the outcome of the whole call.
 template <typename T>
-T settled(std::map<std::size_t, T>& results, const CallPlan::Ending& ending) {
+T settled(std::map<std::size_t, T>& results, const CallPlan::Ending& ending,
+          const std::string& level) {
   T out;
   if (ending.attempt) {
     const auto found = results.find(*ending.attempt);
@@ -23,6 +24,7 @@ T settled(std::map<std::size_t, T>& results, const CallPlan::Ending& ending) {
   out.outcome = ending.outcome;
   out.error = ending.error;
   out.connected = ending.connected;
+  name_level(out, level);
   return out;
 }
 
@@ -41,7 +43,9 @@ class WriteCall final : public ClientCall {
     if (item_.value) return send_as(to.key_value().putRequest(), attempt, timeout_ms);
     return send_as(to.key_value().deleteRequest(), attempt, timeout_ms);
   }
-  void finish(const CallPlan::Ending& ending) override { done_(settled(results_, ending)); }
+  void finish(const CallPlan::Ending& ending) override {
+    done_(settled(results_, ending, options_.level));
+  }
 
  private:
   template <typename Request>
@@ -82,7 +86,9 @@ class ReadCall final : public ClientCall {
       return verdict;
     });
   }
-  void finish(const CallPlan::Ending& ending) override { done_(settled(results_, ending)); }
+  void finish(const CallPlan::Ending& ending) override {
+    done_(settled(results_, ending, options_.level));
+  }
 
  private:
   const Bytes key_;

@@ -83,7 +83,7 @@ void write_result(const replication::WriteReply& reply, schema::WriteResult::Bui
   if (reply.error) client::write_failure(*reply.error, out.initFailure());
   out.setVersion(text_for(reply.version));
   out.setContext(data_of(reply.context));
-  write_level(reply.level, out.initLevel());
+  if (reply.level) write_level(*reply.level, out.initLevel());
   out.setRequired(count(reply.required));
   auto replicas = out.initReplicas(count(reply.replicas.size()));
   for (unsigned i = 0; i < reply.replicas.size(); ++i) {
@@ -109,7 +109,7 @@ void write_result(const replication::ReadReply& reply, schema::ReadResult::Build
     values[i].setVersion(text_for(reply.values[i].version));
   }
   out.setContext(data_of(reply.context));
-  write_level(reply.level, out.initLevel());
+  if (reply.level) write_level(*reply.level, out.initLevel());
   out.setRequired(count(reply.required));
   out.setAsked(count(reply.asked));
   out.setAnswered(count(reply.answered));
@@ -118,17 +118,19 @@ void write_result(const replication::ReadReply& reply, schema::ReadResult::Build
   out.setFromHint(reply.from_hint);
 }
 
-replication::WriteReply refused_write(Error error) {
+replication::WriteReply refused_write(Error error, std::optional<replication::Level> level) {
   replication::WriteReply reply;
   reply.outcome = replication::Outcome::NotWritten;
   reply.error = std::move(error);
+  reply.level = level;
   return reply;
 }
 
-replication::ReadReply refused_read(Error error) {
+replication::ReadReply refused_read(Error error, std::optional<replication::Level> level) {
   replication::ReadReply reply;
   reply.outcome = replication::Outcome::NotWritten;
   reply.error = std::move(error);
+  reply.level = level;
   return reply;
 }
 

@@ -22,8 +22,8 @@ void write_result(const replication::WriteReply& reply, schema::WriteResult::Bui
 void write_result(const replication::ReadReply& reply, schema::ReadResult::Builder out);
 
 // Replies that were never planned.
-replication::WriteReply refused_write(Error error);
-replication::ReadReply refused_read(Error error);
+replication::WriteReply refused_write(Error error, std::optional<replication::Level> level);
+replication::ReadReply refused_read(Error error, std::optional<replication::Level> level);
 
 // What a reply takes in a message, about.
 std::size_t reply_bytes(const replication::ReadReply& reply);

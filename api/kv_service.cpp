@@ -113,14 +113,32 @@ Result<KvService::Terms> KvService::terms(capnp::Text::Reader keyspace, schema::
   Terms out;
   out.keyspace = (*found)->id;
   out.deadline = state_->world.loop.now() + timeout_of(timeout_ms, state_->world.options);
-  if (*wanted) {
-    out.level = **wanted;
-  } else {
-    const auto kept =
-        replication::level_from_code(is_read ? (*found)->read_level : (*found)->write_level);
-    out.level = kept.value_or(replication::Level{});  // a newer node's word: quorum is safe
-  }
+  out.level = known_level(keyspace, level, is_read).value_or(replication::Level{});
   return out;
+}
+
+std::optional<replication::Level> KvService::known_level(
+    schema::WriteOptions::Reader options) const {
+  return known_level(options.getKeyspace(), options.getLevel(), false);
+}
+
+std::optional<replication::Level> KvService::known_level(
+    schema::ReadOptions::Reader options) const {
+  return known_level(options.getKeyspace(), options.getLevel(), true);
+}
+
+std::optional<replication::Level> KvService::known_level(capnp::Text::Reader keyspace,
+                                                         schema::Level::Reader level,
+                                                         bool is_read) const {
+  const auto wanted = read_level(level);
+  if (!wanted || *wanted) return wanted ? *wanted : std::nullopt;
+  const auto view = ready_view();
+  if (!view) return std::nullopt;
+  const auto found = find_keyspace(**view, client::text_of(keyspace));
+  if (!found) return std::nullopt;
+  const auto kept =
+      replication::level_from_code(is_read ? (*found)->read_level : (*found)->write_level);
+  return kept.value_or(replication::Level{});  // a newer node's word: quorum is safe
 }
 
 Result<replication::WriteRequest> KvService::write_request(schema::Write::Reader write,
@@ -138,11 +156,11 @@ Result<replication::WriteRequest> KvService::write_request(schema::Write::Reader
 kj::Promise<WriteReply> KvService::written(schema::Write::Reader write, bool is_delete,
                                            schema::WriteOptions::Reader options) {
   const auto shared = terms(options);
-  if (!shared) return refused_write(shared.error());
+  if (!shared) return refused_write(shared.error(), known_level(options));
   auto request = write_request(write, is_delete, *shared);
-  if (!request) return refused_write(request.error());
+  if (!request) return refused_write(request.error(), shared->level);
   const auto ticket = state_->gate.enter(connection_, 1, bytes_of(write));
-  if (!ticket) return refused_write(ticket.error());
+  if (!ticket) return refused_write(ticket.error(), shared->level);
   auto reply = expect<WriteReply>(*ticket);
   state_->world.coordinator.write(std::move(*request), std::move(reply.done));
   return kj::mv(reply.promise);
@@ -166,8 +184,9 @@ kj::Promise<void> KvService::delete_(DeleteContext context) { return write(conte
 kj::Promise<void> KvService::get(GetContext context) {
   state_->require_open();
   const auto params = context.getParams();
-  const auto refuse = [&context](const Error& error) {
-    write_result(refused_read(error), context.getResults().initResult());
+  const auto level = known_level(params.getOptions());
+  const auto refuse = [&context, level](const Error& error) {
+    write_result(refused_read(error, level), context.getResults().initResult());
     return kj::READY_NOW;
   };
   const auto shared = terms(params.getOptions());
@@ -185,7 +204,7 @@ kj::Promise<void> KvService::get(GetContext context) {
         state->require_open();
         const Status room =
             state->gate.admit_answer(*connection, reply_bytes(done), state->world.loop.now());
-        if (!room) done = refused_read(room.error());
+        if (!room) done = refused_read(room.error(), done.level);
         write_result(done, context.getResults().initResult());
       });
 }
@@ -216,7 +235,7 @@ kj::Promise<void> KvService::putMany(PutManyContext context) {
   for (unsigned i = 0; i < items; ++i) {
     auto request = write_request(writes[i], writes[i].getIsDelete(), *shared);
     if (!request) {
-      batch->take(i, refused_write(request.error()));
+      batch->take(i, refused_write(request.error(), shared->level));
       continue;
     }
     state_->world.coordinator.write(
@@ -270,7 +289,7 @@ kj::Promise<void> KvService::getMany(GetManyContext context) {
           used + more > kReplyBytesMost
               ? Error{ErrorCode::Overloaded, "no more room in this reply", 1}
               : state->gate.admit_answer(*connection, more, state->world.loop.now());
-      if (!room) replies[i] = refused_read(room.error());
+      if (!room) replies[i] = refused_read(room.error(), replies[i].level);
       used += reply_bytes(replies[i]);
       write_result(replies[i], results[i]);
     }

@@ -65,6 +65,11 @@ class KvService final : public schema::KeyValue::Server {
   Result<Terms> terms(schema::ReadOptions::Reader options) const;
   Result<Terms> terms(capnp::Text::Reader keyspace, schema::Level::Reader level,
                       std::uint32_t timeout_ms, bool is_read) const;
+  // What was asked for, else the keyspace's default; nullopt while that is not known.
+  std::optional<replication::Level> known_level(schema::WriteOptions::Reader options) const;
+  std::optional<replication::Level> known_level(schema::ReadOptions::Reader options) const;
+  std::optional<replication::Level> known_level(capnp::Text::Reader keyspace,
+                                                schema::Level::Reader level, bool is_read) const;
   Result<membership::ViewPtr> ready_view() const;
   Result<replication::WriteRequest> write_request(schema::Write::Reader write, bool is_delete,
                                                   const Terms& terms) const;

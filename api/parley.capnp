@@ -143,7 +143,8 @@ struct WriteResult {
   failure @1 :Failure;         # set unless ok
   version @2 :Text;            # names this write for ever; empty when none was minted
   context @3 :Data;            # covers this write (and what its own context covered)
-  level @4 :Level;             # as executed: never `default` once planned
+  level @4 :Level;             # as executed, or as asked for: `default` only where the request was
+                               # refused before the keyspace's default was known
   required @5 :UInt32;         # replicas that the level required
   replicas @6 :List(ReplicaReceipt);  # in preference order; empty if refused before planning
   hintHolders @7 :List(Text);  # addresses of nodes that keep this write for an absent replica

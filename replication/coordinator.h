@@ -57,7 +57,7 @@ struct WriteReply {
   std::optional<Error> error;  // set unless Ok
   std::string version;         // the dot's text; empty when none was minted (as far as is known)
   Bytes context;               // token that covers this write; empty unless a version was minted
-  Level level;
+  std::optional<Level> level;  // nullopt: refused before it was known
   std::size_t required = 0;
   std::vector<ReplicaReceipt> replicas;   // in preference order; empty if refused before planning
   std::vector<std::string> hint_holders;  // addresses
@@ -81,7 +81,7 @@ struct ReadReply {
   bool found = false;             // at least one value that is no tombstone
   std::vector<ReadValue> values;  // live siblings, tombstones left out, by dot
   Bytes context;                  // token; covers tombstones too; empty when nothing was ever seen
-  Level level;
+  std::optional<Level> level;     // as in WriteReply
   std::size_t required = 0, asked = 0, answered = 0;
   std::size_t agreed = 0;    // answers that had the merged version before any repair
   std::size_t repaired = 0;  // replicas made equal before this answer

@@ -127,7 +127,8 @@ Bytes encode_coordinate_put_reply(const WriteReply& message) {
     }
     out.setVersion(data_of(message.version));
     out.setContext(data_of(message.context));
-    out.setLevel(level_code(message.level));
+    // A coordinator's own reply always names the level: here it is the request's.
+    out.setLevel(level_code(message.level.value_or(Level{})));
     out.setRequired(static_cast<std::uint32_t>(message.required));
     auto replicas = out.initReplicas(static_cast<unsigned>(message.replicas.size()));
     for (unsigned i = 0; i < replicas.size(); ++i) {

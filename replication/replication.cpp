@@ -35,7 +35,8 @@ class OperationSet final : public Coordinator {
                          [this] { return static_cast<double>(unanswered_); }) {}
 
   void write(WriteRequest request, std::function<void(WriteReply)> done) override {
-    run_write(std::move(request), PassOn::Yes, counted("write", std::move(done)));
+    auto note = counted("write", request.level, std::move(done));
+    run_write(std::move(request), PassOn::Yes, std::move(note));
   }
   void coordinate_here(WriteRequest request, std::function<void(WriteReply)> done) {
     run_write(std::move(request), PassOn::No, std::move(done));
@@ -43,7 +44,7 @@ class OperationSet final : public Coordinator {
   void read(ReadRequest request, std::function<void(ReadReply)> done) override {
     const Level level = request.level;
     run<ReadOperation, ReadReply>(
-        counted("read", std::move(done)),
+        counted("read", level, std::move(done)),
         [level](const Error& error) {
           ReadReply reply;
           reply.error = error;
@@ -86,10 +87,11 @@ class OperationSet final : public Coordinator {
   }
 
   template <typename Reply>
-  std::function<void(Reply)> counted(const char* op, std::function<void(Reply)> done) {
+  std::function<void(Reply)> counted(const char* op, const Level& level,
+                                     std::function<void(Reply)> done) {
     const Instant begun = parts_.world.loop.now();
-    return [this, op, begun, done = std::move(done)](Reply reply) {
-      parts_.metrics.requests.with({op, to_text(reply.level), to_text(reply.outcome)}).add();
+    return [this, op, level, begun, done = std::move(done)](Reply reply) {
+      parts_.metrics.requests.with({op, to_text(level), to_text(reply.outcome)}).add();
       parts_.metrics.latency.with({op}).record(parts_.world.loop.now() - begun);
       done(std::move(reply));
     };

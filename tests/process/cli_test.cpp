@@ -244,3 +244,36 @@ TEST_CASE("cli: output that cannot be printed is no success", "[cli]") {
   CHECK(parley_in_shell(at, "put k v2 >&- 2>&- <&-").exit_code == 9);
   CHECK(parley_at(at, {"get", "k", "-o", "raw"}).out == "v2");
 }
+
+TEST_CASE("cli: a refusal names the level that was asked for", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  const std::string at = cluster.client_endpoint(0), nobody = cluster.address(0) + ":7499";
+  const auto level_of = [](const std::string& endpoints, Words words) {
+    words.insert(words.end(), {"-o", "json"});
+    const auto run = parley_at(endpoints, words);
+    INFO(words[0] << ": " << run.out << run.err);
+    CHECK(run.exit_code != 0);
+    const auto json = Json::parse(run.out, nullptr, false);
+    REQUIRE(json.is_object());
+    CHECK(json.contains("error"));
+    return json.at("level");
+  };
+  for (const Words& words : {Words{"get", "k"}, Words{"put", "k", "v"}, Words{"del", "k"},
+                             Words{"put", "k", "v", "--blind"}}) {
+    INFO(words[0]);
+    for (const std::string level : {"one", "all"}) {
+      Words all = words;
+      all.insert(all.end(), {"-c", level});
+      CHECK(level_of(nobody, all) == level);
+      all.insert(all.end(), {"-k", "nope"});
+      CHECK(level_of(at, all) == level);
+    }
+    CHECK(level_of(nobody, words) == nullptr);  // the default of a keyspace that nobody asked
+  }
+  // Refused before planning, where the default is known.
+  REQUIRE(parley_at(at, {"consistency", "set", "--read", "one", "--write", "all"}).exit_code == 0);
+  const std::string long_key(5000, 'k');
+  CHECK(level_of(at, {"get", long_key}) == "one");
+  CHECK(level_of(at, {"put", long_key, "v", "--blind"}) == "all");
+}

@@ -9,7 +9,8 @@
 namespace parley::cli {
 
 Json level_json(const std::string& level) {
-  const bool number = !level.empty() && level.find_first_not_of("0123456789") == std::string::npos;
+  if (level.empty()) return nullptr;
+  const bool number = level.find_first_not_of("0123456789") == std::string::npos;
   return number ? Json(std::stoul(level)) : Json(level);
 }
 

@@ -14,7 +14,7 @@ namespace parley::cli {
 
 using Json = nlohmann::ordered_json;
 
-// "quorum", or a JSON number for a level given by number.
+// "quorum", or a JSON number for a level given by number; null for a default that is not known.
 Json level_json(const std::string& level);
 Json error_json(const Error& error);
 Json put_json(const client::WriteResult& result);
