@@ -21,12 +21,13 @@ DamageMender::DamageMender(const RepairWorld& world)
     : world_(world),
       timer_(world.loop),
       ended_(world.metrics, "damaged_records_total",
-             "Damaged records of this node: mended from the other owners; lost, for no owner held "
-             "anything; tries put off because too few owners answered.",
+             "Damaged records of this node: mended from the other owners; mended in doubt, from "
+             "fewer than are sure to know every acknowledged write, as others are damaged too; "
+             "lost, for no owner held anything; tries put off because too few owners answered.",
              {"result"}),
       waiting_(world.metrics, "damaged_records_waiting", "Damaged records waiting to be mended.",
                [this] { return static_cast<double>(entries_.size()); }) {
-  for (const char* result : {"mended", "lost", "put_off"}) ended_.with({result});
+  for (const char* result : {"mended", "mended_in_doubt", "lost", "put_off"}) ended_.with({result});
 }
 
 void DamageMender::add(const storage::RecordKey& key) {
@@ -126,24 +127,33 @@ void DamageMender::settle(EntryAt at) {
   const auto asking = std::move(at->second.asking);  // to the end: this may be its last answer
   switch (step) {
     case Step::Wait: return;
-    case Step::Mend: return mend(at, asking->mending.merged());
+    case Step::Mend:
+    case Step::MendInDoubt: return mend(at, asking->mending.merged(), step == Step::MendInDoubt);
     case Step::Lost: return write_off(at);
     case Step::TryAgain: return try_later(at);
   }
 }
 
-void DamageMender::mend(EntryAt at, const replication::VersionSet& set) {
+void DamageMender::mend(EntryAt at, const replication::VersionSet& set, bool in_doubt) {
   world_.replica.mend(
       at->first, set.encode(),
-      alive_.guard([this, key = at->first](const Result<storage::Updated>& mended) {
+      alive_.guard([this, in_doubt, key = at->first](const Result<storage::Updated>& mended) {
         const auto entry = entries_.find(key);
         if (!mended) return try_later(entry);
-        if (mended->changed) {
-          ended_.with({"mended"}).add();
-          world_.log.info("damage.mended", {{"key", to_hex(ByteView(key.key).substr(0, 64))}});
-        }
+        if (mended->changed) note_mended(key, in_doubt);
         end(entry);
       }));
+}
+
+void DamageMender::note_mended(const storage::RecordKey& key, bool in_doubt) {
+  const Bytes text = to_hex(ByteView(key.key).substr(0, 64));
+  ended_.with({in_doubt ? "mended_in_doubt" : "mended"}).add();
+  if (!in_doubt) return world_.log.info("damage.mended", {{"key", text}});
+  world_.log.error("damage.mended_in_doubt",
+                   {{"key", text},
+                    {"why",
+                     "records of other owners are damaged too: an acknowledged write that "
+                     "only damaged ones held is missing"}});
 }
 
 void DamageMender::write_off(EntryAt at) {

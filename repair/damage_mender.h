@@ -43,7 +43,8 @@ class DamageMender {
            const replication::ReplicaPlan& plan);
   void on_answer(const storage::RecordKey& key, const Result<Bytes>& answer);
   void settle(EntryAt at);
-  void mend(EntryAt at, const replication::VersionSet& set);
+  void mend(EntryAt at, const replication::VersionSet& set, bool in_doubt);
+  void note_mended(const storage::RecordKey& key, bool in_doubt);
   void write_off(EntryAt at);
   void try_later(EntryAt at);
   void end(EntryAt at);

@@ -19,11 +19,12 @@ void DamageMending::damaged() { ++damaged_; }
 void DamageMending::silent() { ++silent_; }
 
 DamageMending::Step DamageMending::step() const {
-  // Those that still may speak may know writes that fewer than a majority acked: wait for them.
-  if (answered_ + damaged_ + silent_ < others_) return Step::Wait;
+  const std::size_t left = others_ - (answered_ + damaged_ + silent_);
   const bool all = silent_ == 0;
-  if (!all && answered_ < needed_) return Step::TryAgain;
-  if (!merged_.empty()) return Step::Mend;
+  if (!all && answered_ + left < needed_) return Step::TryAgain;
+  // Those that still may speak may know writes that fewer than a majority acked: wait for them.
+  if (left > 0) return Step::Wait;
+  if (!merged_.empty()) return answered_ < needed_ ? Step::MendInDoubt : Step::Mend;
   // The silent ones may hold a write that fewer than a majority acked.
   return all ? Step::Lost : Step::TryAgain;
 }

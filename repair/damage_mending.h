@@ -5,7 +5,8 @@
 // set that has them all. N owners, this one included; majority = floor(N/2)+1. An acked write is on
 // majority - 1 of the N - 1 others at least, so N - majority + 1 true answers of them meet it.
 // Where so many do not exist because others are damaged too, all of them must have spoken: nobody
-// can ever know more.
+// can ever know more, and what they hold together is the best there is. But an acked write that
+// only damaged records held is missing from it, so such a mend is said to be in doubt.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +18,11 @@ namespace parley::repair {
 class DamageMending {
  public:
   enum class Step : std::uint8_t {
-    Wait,      // somebody has not spoken yet
-    Mend,      // merged() replaces the record
-    Lost,      // all have spoken and nobody holds anything
-    TryAgain,  // too few have spoken, and no more will
+    Wait,         // somebody has not spoken yet
+    Mend,         // merged() replaces the record
+    MendInDoubt,  // it does too, as all have spoken; but an acked write may be missing from it
+    Lost,         // all have spoken and nobody holds anything
+    TryAgain,     // too few have spoken, or will
   };
 
   explicit DamageMending(std::size_t owners);

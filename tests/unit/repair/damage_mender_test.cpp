@@ -11,7 +11,18 @@ namespace {
 using replication::Outcome;
 using replication::ReplicaState;
 
+// The events that a person must act upon.
+struct Errors final : LogSink {
+  bool wants(LogLevel level) const override { return level == LogLevel::Error; }
+  void write(LogLevel, std::string_view, std::string_view event,
+             const std::vector<LogField>&) override {
+    events.emplace_back(event);
+  }
+  std::vector<std::string> events;
+};
+
 struct DamageCluster : replication::test::Cluster {
+  Errors errors;
   RepairOptions repair_options;
   std::vector<std::unique_ptr<Repair>> repairs{5};
 
@@ -25,10 +36,11 @@ struct DamageCluster : replication::test::Cluster {
   }
   void begin(std::size_t i) {
     auto& node = nodes[i];
-    repairs[i] = make_repair({repair_options, node.host->loop(), *node.rpc, node.store->get(),
-                              node.replication->replica(), node.replication->hints(),
-                              [&node] { return node.view; }, Logger{}, *node.metrics},
-                             Random(std::uint64_t{200 + i}));
+    repairs[i] =
+        make_repair({repair_options, node.host->loop(), *node.rpc, node.store->get(),
+                     node.replication->replica(), node.replication->hints(),
+                     [&node] { return node.view; }, Logger{errors, "repair"}, *node.metrics},
+                    Random(std::uint64_t{200 + i}));
     node.replication->observe(repairs[i].get());
     repairs[i]->start();
   }
@@ -55,11 +67,14 @@ struct DamageCluster : replication::test::Cluster {
     const auto found = text.find("\n" + metric + " ");
     return found == std::string::npos ? 0 : std::stod(text.substr(found + metric.size() + 2));
   }
-  bool mended(std::size_t at, const std::string& key, Duration limit = 1s) {
-    return world.run_until([&] { return count(at, kMended) > 0; }, limit) &&
+  bool mended(std::size_t at, const std::string& key, Duration limit = 1s,
+              const char* how = kMended) {
+    return world.run_until([&] { return count(at, how) > 0; }, limit) &&
            replication::local_state(record(at, key)).condition == storage::Condition::Sound;
   }
   static constexpr const char* kMended = "parley_damaged_records_total{result=\"mended\"}";
+  static constexpr const char* kInDoubt =
+      "parley_damaged_records_total{result=\"mended_in_doubt\"}";
   static constexpr const char* kLost = "parley_damaged_records_total{result=\"lost\"}";
   static constexpr const char* kPutOff = "parley_damaged_records_total{result=\"put_off\"}";
 };
@@ -132,9 +147,36 @@ TEST_CASE("damage: two damaged copies are mended from the third once all have sp
   cluster.damage(owners[0], "k");
   cluster.damage(owners[1], "k");
   CHECK(cluster.get(owners[2], "k", "all").outcome == Outcome::NotWritten);
-  CHECK(cluster.mended(owners[0], "k"));
-  CHECK(cluster.mended(owners[1], "k"));
+  // The first to be mended has only one of the two answers that it needs to be sure.
+  CHECK(cluster.world.run_until(
+      [&] {
+        double mended = 0;
+        for (const std::size_t owner : {owners[0], owners[1]}) {
+          mended += cluster.count(owner, DamageCluster::kMended);
+          mended += cluster.count(owner, DamageCluster::kInDoubt);
+        }
+        return mended == 2;
+      },
+      1s));
+  CHECK(cluster.count(owners[0], DamageCluster::kInDoubt) +
+            cluster.count(owners[1], DamageCluster::kInDoubt) >=
+        1);
   CHECK(cluster.get(owners[2], "k", "all").values[0].value == "v");
+}
+
+TEST_CASE("damage: a mend beside another damaged record says that a write may be missing",
+          "[repair][damage]") {
+  DamageCluster cluster;
+  const auto owners = cluster.owners("k");
+  REQUIRE(cluster.put(owners[0], "k", "v", "all").outcome == Outcome::Ok);
+  cluster.damage(owners[0], "k");
+  // It stays damaged: its own mender is gone.
+  cluster.end(owners[1]);
+  cluster.damage(owners[1], "k");
+  CHECK(cluster.get(owners[0], "k", "one").outcome == Outcome::Ok);
+  CHECK(cluster.mended(owners[0], "k", 1s, DamageCluster::kInDoubt));
+  CHECK(cluster.count(owners[0], DamageCluster::kMended) == 0);
+  CHECK(cluster.errors.events == std::vector<std::string>{"damage.mended_in_doubt"});
 }
 
 TEST_CASE("damage: what nobody holds any more is lost, said, and can be written again",

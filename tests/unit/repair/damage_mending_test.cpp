@@ -36,15 +36,40 @@ TEST_CASE("damage mending: waits for all, and needs a majority's complement", "[
     Step step;
   };
   const Row rows[] = {
-      {1, "", Step::Lost},         {2, "a", Step::Mend},      {2, ".", Step::TryAgain},
-      {2, "-", Step::Lost},        {2, "x", Step::Lost},      {3, "a", Step::Wait},
-      {3, "a.", Step::TryAgain},   {3, "a-", Step::Mend},     {3, "ab", Step::Mend},
-      {3, "ax", Step::Mend},       {3, "--", Step::Lost},     {3, "xx", Step::Lost},
-      {3, "-x", Step::Lost},       {3, "-.", Step::TryAgain}, {3, "x.", Step::TryAgain},
-      {3, "..", Step::TryAgain},   {4, "a-.", Step::Mend},    {4, "ax.", Step::TryAgain},
-      {4, "--.", Step::TryAgain},  {5, "ab-.", Step::Mend},   {5, "ab..", Step::TryAgain},
-      {5, "abx.", Step::TryAgain}, {5, "axxx", Step::Mend},   {5, "---.", Step::TryAgain},
-      {5, "---x", Step::Lost},     {5, "abb", Step::Wait},
+      {1, "", Step::Lost},
+      {2, "a", Step::Mend},
+      {2, ".", Step::TryAgain},
+      {2, "-", Step::Lost},
+      {2, "x", Step::Lost},
+      {3, "a", Step::Wait},
+      {3, "x", Step::Wait},
+      {3, ".", Step::TryAgain},  // whatever the other says
+      {3, "a.", Step::TryAgain},
+      {3, "a-", Step::Mend},
+      {3, "ab", Step::Mend},
+      {3, "ax", Step::MendInDoubt},
+      {3, "--", Step::Lost},
+      {3, "xx", Step::Lost},
+      {3, "-x", Step::Lost},
+      {3, "-.", Step::TryAgain},
+      {3, "x.", Step::TryAgain},
+      {3, "..", Step::TryAgain},
+      {4, "a-.", Step::Mend},
+      {4, "ax.", Step::TryAgain},
+      {4, "axx", Step::MendInDoubt},
+      {4, "--.", Step::TryAgain},
+      {5, ".", Step::Wait},
+      {5, "..", Step::TryAgain},
+      {5, ".x", Step::TryAgain},
+      {5, "ab-.", Step::Mend},
+      {5, "ab..", Step::TryAgain},
+      {5, "abx.", Step::TryAgain},
+      {5, "abx-", Step::Mend},
+      {5, "axxx", Step::MendInDoubt},
+      {5, "a-xx", Step::MendInDoubt},
+      {5, "---.", Step::TryAgain},
+      {5, "---x", Step::Lost},
+      {5, "abb", Step::Wait},
   };
   for (const Row& row : rows) {
     DamageMending mending(row.owners);
@@ -195,7 +220,8 @@ class History {
       }
     }
     if (mending.step() == Step::Lost) node.written_off = true;
-    if (mending.step() != Step::Mend) return;
+    // In doubt means that those who held an acked write are damaged or gone: then it is lost.
+    if (mending.step() != Step::Mend && mending.step() != Step::MendInDoubt) return;
     node.found = {};
     if (!merge(node, mending.merged())) failure_ = "a mend was refused";
   }
