@@ -31,9 +31,23 @@ DamageMender::DamageMender(const RepairWorld& world)
 }
 
 void DamageMender::add(const storage::RecordKey& key) {
-  if (entries_.size() >= kWaitingMost) return;
+  if (entries_.contains(key)) return;
+  if (entries_.size() >= kWaitingMost && !make_room()) return;
   Entry entry{world_.loop.now(), kFirstPause, false, nullptr};
   if (entries_.try_emplace(key, std::move(entry)).second) wake(world_.loop.now());
+}
+
+// The one whose next try is furthest away leaves: it waits for an owner that is down, perhaps for
+// days, and must not keep out what can be mended now. It is met, and told, again.
+bool DamageMender::make_room() {
+  auto last = entries_.end();
+  for (auto at = entries_.begin(); at != entries_.end(); ++at) {
+    if (at->second.under_way || at->second.due <= world_.loop.now()) continue;
+    if (last == entries_.end() || at->second.due > last->second.due) last = at;
+  }
+  if (last == entries_.end()) return false;
+  entries_.erase(last);
+  return true;
 }
 
 void DamageMender::look_soon() {
@@ -52,7 +66,8 @@ void DamageMender::wake(Instant when) {
 }
 
 void DamageMender::look() {
-  while (under_way_ < kAtOnce) {
+  // Those put off at once count too: a turn stays short however many are due.
+  for (std::size_t begun = 0; begun < kAtOnce && under_way_ < kAtOnce; ++begun) {
     auto next = entries_.end();
     for (auto at = entries_.begin(); at != entries_.end(); ++at) {
       if (at->second.under_way) continue;
@@ -76,8 +91,15 @@ void DamageMender::begin(EntryAt at) {
   if (!plan) return try_later(at);
   if (!plan->self) return end(at);  // its owners are others now, and none of them asks for it
   at->second.asking = std::make_unique<Asking>(plan->owners.size());
+  DamageMending& mending = at->second.asking->mending;
   for (const replication::PlannedOwner& owner : plan->owners) {
-    if (!owner.self) ask(at, owner, *plan);
+    if (!owner.self && !owner.up) mending.silent();
+  }
+  // Whole sets must not travel in vain: nobody is asked while too few are up.
+  if (mending.step() != DamageMending::Step::TryAgain) {
+    for (const replication::PlannedOwner& owner : plan->owners) {
+      if (!owner.self && owner.up) ask(at, owner, *plan);
+    }
   }
   settle(at);
 }
@@ -85,7 +107,6 @@ void DamageMender::begin(EntryAt at) {
 void DamageMender::ask(EntryAt at, const replication::PlannedOwner& owner,
                        const replication::ReplicaPlan& plan) {
   Asking& asking = *at->second.asking;
-  if (!owner.up) return asking.mending.silent();
   Bytes body =
       replication::encode_read_copy_request({{plan.keyspace, plan.key.key, plan.owner_ids()}});
   const runtime::CallOptions options{world_.options.call_timeout(), runtime::Channel::Bulk,

@@ -1,6 +1,6 @@
 // DamageMender: asks the other owners for what a damaged record of this node may have held, and
-// puts it back. A bounded queue, one entry a key, a few keys at a time; a record that is left out
-// is met, and told, again. Driver of DamageMending.
+// puts it back. A bounded queue, one entry a key, a few keys at a time; a record that is left out,
+// or makes room for another, is met, and told, again. Driver of DamageMending.
 #pragma once
 
 #include <map>
@@ -38,6 +38,7 @@ class DamageMender {
   using EntryAt = std::map<storage::RecordKey, Entry>::iterator;
 
   void look();
+  bool make_room();
   void begin(EntryAt at);
   void ask(EntryAt at, const replication::PlannedOwner& owner,
            const replication::ReplicaPlan& plan);

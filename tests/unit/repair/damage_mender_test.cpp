@@ -223,6 +223,56 @@ TEST_CASE("damage: tries while an owner is silent are few, and end with its retu
   CHECK(cluster.mended(owners[0], "k", 20s));
 }
 
+TEST_CASE("damage: while too few owners are up nobody is asked", "[repair][damage]") {
+  DamageCluster cluster;
+  const auto owners = cluster.owners("k");
+  REQUIRE(cluster.put(owners[0], "k", "v", "all").outcome == Outcome::Ok);
+  cluster.damage(owners[0], "k");
+  cluster.take_down(owners[1]);
+  cluster.get(owners[0], "k", "one");
+  auto& calls = cluster.nodes[owners[0]].rpc->calls;
+  const int before = calls[runtime::Verb::ReadCopy];
+  cluster.world.run_for(30s);
+  CHECK(cluster.count(owners[0], DamageCluster::kPutOff) >= 2);
+  CHECK(calls[runtime::Verb::ReadCopy] == before);
+  cluster.bring_back(owners[1]);
+  CHECK(cluster.mended(owners[0], "k"));
+}
+
+TEST_CASE("damage: records whose owners are up are mended beside a queue full of others",
+          "[repair][damage]") {
+  DamageCluster cluster;
+  const std::size_t at = 0, down = 1;
+  const auto own = [&](const std::string& key, bool with_the_down_one) {
+    const auto owners = cluster.owners(key);
+    const auto has = [&](std::size_t node) {
+      return std::find(owners.begin(), owners.end(), node) != owners.end();
+    };
+    return has(at) && has(down) == with_the_down_one;
+  };
+  std::vector<std::string> waiting, mendable;
+  for (int i = 0; waiting.size() < 1200 || mendable.size() < 5; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    if (own(key, true) && waiting.size() < 1200) waiting.push_back(key);
+    if (own(key, false) && mendable.size() < 5) mendable.push_back(key);
+  }
+  for (const auto& key : mendable) {
+    REQUIRE(cluster.put(at, key, "v", "all").outcome == Outcome::Ok);
+    cluster.damage(at, key);
+  }
+  cluster.take_down(down);
+  for (const auto& key : waiting) cluster.repairs[at]->record_damaged(cluster.record_key(key));
+  REQUIRE(cluster.count(at, "parley_damaged_records_waiting") == 1024);
+  cluster.world.run_for(5s);
+  for (const auto& key : mendable) CHECK(cluster.get(at, key, "one").outcome == Outcome::Ok);
+  CHECK(
+      cluster.world.run_until([&] { return cluster.count(at, DamageCluster::kMended) == 5; }, 1s));
+  CHECK(cluster.count(at, "parley_damaged_records_waiting") <= 1024);
+  for (const auto& key : mendable) {
+    CHECK(replication::local_state(cluster.record(at, key)).condition == storage::Condition::Sound);
+  }
+}
+
 TEST_CASE("damage: many records are mended, a few at a time", "[repair][damage]") {
   DamageCluster cluster;
   const auto at = std::size_t{0};
