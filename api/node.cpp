@@ -140,7 +140,8 @@ void WiredNode::give_way(const membership::Refusal& refusal) {
 }
 
 // Every write that was acked with this node's word is on another owner too, or was asked for at a
-// level that one lost disk may lose; what all co-owners had is here now.
+// level that one lost disk may lose; what all co-owners had is here now, but for copies that are
+// damaged there (those met are counted): a write that only such copies hold is missing here too.
 void WiredNode::end_the_rebuild() {
   if (failed_) return;  // the next life rebuilds anew
   end_rebuild(*store_, lifetime_.guard([this](const Status& marked) {
@@ -151,8 +152,10 @@ void WiredNode::end_the_rebuild() {
     rebuild_timer_.cancel();
     identity_.rebuilding = false;
     gossiper_->serve();
+    const auto compared = repair_->comparisons();
     log_.info("node.rebuilt", {{"node", identity_.node},
-                               {"co_owners", repair_->comparisons().co_owners},
+                               {"co_owners", compared.co_owners},
+                               {"damaged_there", compared.damaged_there},
                                {"storage_id", to_text(replication_->replica().storage_id())}});
     view_changed(view());
   }));

@@ -113,7 +113,8 @@ void AntiEntropy::on_ended(const NodeId& peer, const SyncOutcome& outcome) {
   const std::uint64_t keys = outcome.pulled + outcome.pushed;
   keys_total_.with({"pulled"}).add(outcome.pulled);
   keys_total_.with({"pushed"}).add(outcome.pushed);
-  if (outcome.took_all && running_under_ == ring_digest_) schedule_.took_all(peer);
+  if (outcome.took_all && running_under_ == ring_digest_)
+    schedule_.took_all(peer, outcome.damaged_there);
   if (outcome.error) {
     rounds_total_.with({"failed"}).add();
     schedule_.failed(peer, now);
@@ -202,6 +203,7 @@ Comparisons AntiEntropy::comparisons() const {
     if (cache_.get(*view, storage::kDefaultKeyspace, node)->empty()) continue;
     ++out.co_owners;
     if (!peer.took_all) out.missing.push_back(node);
+    out.damaged_there += peer.damaged_there;
   }
   return out;
 }

@@ -32,11 +32,15 @@ struct SyncRow {
 };
 
 // With whom a comparison has ended, since this node's start and under the present ring, that left
-// all that they had in this node's hands.
+// all that they could give in this node's hands: no copy that is damaged there. Waiting until it is
+// mended could last for ever, as mending may wait for this node.
 struct Comparisons {
   bool known = false;  // false: there is no ring yet
   std::size_t co_owners = 0;
   std::vector<NodeId> missing;  // not yet; those that are down too
+  // Of those compared, the copies that the last comparison met and could not take, as they are
+  // damaged there. One of a key that this node does not hold may go unmet.
+  std::uint64_t damaged_there = 0;
 };
 
 struct RepairWorld {

@@ -150,6 +150,7 @@ void SyncRun::on_fetched(Result<FetchReply> reply) {
       merge(to_fetch_[i], std::move(copy.set));
     } else {
       to_push_.push_back(to_fetch_[i]);  // found damaged since it was listed
+      if (copy.condition == storage::Condition::Damaged) damaged_there_.insert(to_fetch_[i]);
     }
   }
   if (merging_ == 0) on_batch_merged();
@@ -179,7 +180,11 @@ void SyncRun::on_batch_merged() {
 }
 
 void SyncRun::push() {
-  if (to_push_.empty()) return join();
+  if (to_push_.empty()) {
+    outcome_.damaged_there += damaged_there_.size();
+    damaged_there_.clear();
+    return join();
+  }
   const std::size_t count = batch_of(to_push_, world_.options.batch_bytes());
   ReadOrder order{shared_->keyspace(),
                   {to_push_.begin(), to_push_.begin() + static_cast<std::ptrdiff_t>(count)},
@@ -195,24 +200,27 @@ void SyncRun::send(std::vector<FetchedCopy> copies) {
   asked_ = copies.size();
   StoreRequest request;
   request.keyspace = peer_.keyspace;
+  std::vector<Bytes> sent;
   for (std::size_t i = 0; i < copies.size(); ++i) {
     if (copies[i].condition != storage::Condition::Sound) continue;  // rotted since it was listed
     request.copies.push_back({to_push_[i], std::move(copies[i].set)});
+    sent.push_back(to_push_[i]);
   }
-  const std::size_t sent = request.copies.size();
-  if (sent == 0) return on_sent(0, StoreReply{});
+  if (sent.empty()) return on_sent({}, StoreReply{});
   call<StoreReply>(
       runtime::Verb::SyncStore, encode_store_request(request), decode_store_reply,
       [this, sent](Result<StoreReply> reply) { on_sent(sent, std::move(reply)); }, call_);
 }
 
-void SyncRun::on_sent(std::size_t sent, Result<StoreReply> reply) {
+void SyncRun::on_sent(const std::vector<Bytes>& sent, Result<StoreReply> reply) {
   if (!reply) return finish(reply.error());
-  if (reply->outcomes.size() != sent) {
+  if (reply->outcomes.size() != sent.size()) {
     return finish(Error{ErrorCode::InvalidArgument, "store outcomes do not fit the copies"});
   }
   drop_first(to_push_, asked_);
-  for (const StoreOutcome outcome : reply->outcomes) {
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const StoreOutcome outcome = reply->outcomes[i];
+    if (outcome == StoreOutcome::Damaged) damaged_there_.insert(sent[i]);
     if (outcome == StoreOutcome::Stored) ++outcome_.pushed;
     if (outcome == StoreOutcome::Stored || outcome == StoreOutcome::Damaged) continue;
     const bool not_owner = outcome == StoreOutcome::NotOwner;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/lifetime.h"
@@ -26,8 +27,9 @@ struct SyncOutcome {
   bool equal = false;  // no difference at all
   std::uint64_t pulled = 0;
   std::uint64_t pushed = 0;
-  bool took_all = false;       // all that the peer had and this node lacked is durable here now
-  std::optional<Error> error;  // it ended early; what was moved stays moved
+  bool took_all = false;  // all that the peer could give and this node lacked is durable here now
+  std::uint64_t damaged_there = 0;  // keys met whose copies are damaged at the peer
+  std::optional<Error> error;       // it ended early; what was moved stays moved
 };
 
 class SyncRun {
@@ -51,7 +53,7 @@ class SyncRun {
   void on_batch_merged();
   void push();
   void send(std::vector<FetchedCopy> copies);
-  void on_sent(std::size_t sent, Result<StoreReply> reply);
+  void on_sent(const std::vector<Bytes>& sent, Result<StoreReply> reply);
   void note(const Error& error);
   void finish(std::optional<Error> error);
   // `decode` runs on the answer; `then` gets the message or the error.
@@ -70,9 +72,10 @@ class SyncRun {
   KeyJoin join_;
   bool asking_mine_ = false, asking_theirs_ = false;
   std::vector<Bytes> to_fetch_, to_push_;
-  std::size_t asked_ = 0;         // keys of to_fetch_ or to_push_ in the batch under way
-  std::size_t merging_ = 0;       // merges of this batch without an answer yet
-  std::optional<Error> trouble_;  // the first that did not end the run
+  std::set<Bytes> damaged_there_;  // of the differences being settled
+  std::size_t asked_ = 0;          // keys of to_fetch_ or to_push_ in the batch under way
+  std::size_t merging_ = 0;        // merges of this batch without an answer yet
+  std::optional<Error> trouble_;   // the first that did not end the run
   bool merge_failed_ = false;
   SyncOutcome outcome_;
   runtime::CallHandle call_, list_call_;

@@ -98,9 +98,11 @@ void SyncSchedule::failed(const NodeId& node, Instant now) {
   peer.pause = std::min(2 * peer.pause, std::max(interval_, kSoon));
 }
 
-void SyncSchedule::took_all(const NodeId& node) {
+void SyncSchedule::took_all(const NodeId& node, std::uint64_t damaged_there) {
   const auto found = peers_.find(node);
-  if (found != peers_.end()) found->second.took_all = true;
+  if (found == peers_.end()) return;
+  found->second.took_all = true;
+  found->second.damaged_there = damaged_there;
 }
 
 void SyncSchedule::found_equal(const NodeId& node, Instant now) {
@@ -108,7 +110,7 @@ void SyncSchedule::found_equal(const NodeId& node, Instant now) {
   if (found == peers_.end()) return;
   found->second.finished = found->second.in_turn_since = now;
   found->second.equal = found->second.took_all = true;
-  found->second.keys_last = 0;
+  found->second.keys_last = found->second.damaged_there = 0;
 }
 
 Duration SyncSchedule::oldest(Instant now) const {

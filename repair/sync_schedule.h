@@ -30,6 +30,7 @@ class SyncSchedule {
     std::uint64_t keys_total = 0;
     bool equal = false;
     bool took_all = false;  // see took_all()
+    std::uint64_t damaged_there = 0;
   };
 
   SyncSchedule(Duration interval, Random random, Instant now);
@@ -50,8 +51,9 @@ class SyncSchedule {
 
   void finished(const NodeId& peer, Instant now, bool equal, std::uint64_t keys);
   void failed(const NodeId& peer, Instant now);
-  // A comparison under the present ring ended with all that the peer had in this node's hands.
-  void took_all(const NodeId& peer);
+  // A comparison under the present ring ended with all that the peer had in this node's hands, but
+  // for so many copies that are damaged there.
+  void took_all(const NodeId& peer, std::uint64_t damaged_there);
   // A comparison that the peer began found no difference.
   void found_equal(const NodeId& peer, Instant now);
 

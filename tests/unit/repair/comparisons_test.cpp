@@ -70,5 +70,46 @@ TEST_CASE("comparisons: under another ring they begin anew; alone there is nobod
   REQUIRE(cluster.soon([&] { return over; }, 1s));
 }
 
+TEST_CASE("comparisons: a copy that is found damaged when it is fetched is counted",
+          "[repair][comparisons]") {
+  Cluster cluster(2);
+  cluster.nodes[1].store->put("theirs", "b");
+  cluster.start();
+  bool over = false;
+  Repair& repair = *cluster.nodes[0].repair;
+  repair.when_compared([&] { over = true; });
+  auto& calls = cluster.board.calls;
+  REQUIRE(cluster.world.run_until([&] { return calls[runtime::Verb::SyncFetch] == 1; }, 10s));
+  cluster.nodes[1].store->rot("theirs");
+  REQUIRE(cluster.world.run_until([&] { return over; }, 10s));
+  REQUIRE(repair.comparisons().damaged_there == 1);
+}
+
+TEST_CASE("comparisons: keys whose copies are damaged at a co-owner are counted, not waited for",
+          "[repair][comparisons]") {
+  Cluster cluster(2);
+  for (std::size_t i = 0; i < 5; ++i) {
+    cluster.nodes[0].store->put(key_name(i), "a");
+    cluster.nodes[1].store->put(key_name(i), "b");
+  }
+  cluster.nodes[1].store->put("theirs", "b");
+  cluster.nodes[1].store->damage(key_name(0));
+  cluster.nodes[1].store->rot(key_name(1));
+  cluster.nodes[1].store->rot("theirs");  // nothing to hold against it here: it goes unmet
+  cluster.start();
+  bool over = false;
+  Repair& repair = *cluster.nodes[0].repair;
+  repair.when_compared([&] { over = true; });
+  REQUIRE(cluster.soon([&] { return over; }, 10s));
+  REQUIRE(repair.comparisons().damaged_there == 2);
+  REQUIRE(cluster.nodes[0].store->value(key_name(4)) == "ab");
+  // Counted by the last comparison only: what was mended since is no loss.
+  for (const Bytes& key : {key_name(0), key_name(1), Bytes("theirs")}) {
+    cluster.nodes[1].store->put(key, "c");
+  }
+  cluster.round();
+  REQUIRE(repair.comparisons().damaged_there == 0);
+}
+
 }  // namespace
 }  // namespace parley::repair::test
