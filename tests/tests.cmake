@@ -7,13 +7,13 @@ foreach(floor base runtime ring storage membership replication repair api)
 endforeach()
 
 add_executable(test_tidy tests/tidy/tidy_test.cpp tests/catch_main.cpp)
-target_include_directories(test_tidy PRIVATE ${CMAKE_SOURCE_DIR})
-target_compile_definitions(test_tidy PRIVATE PARLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+target_include_directories(test_tidy PRIVATE ${PROJECT_SOURCE_DIR})
+target_compile_definitions(test_tidy PRIVATE PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 add_test(NAME tidy COMMAND test_tidy)
 
 # What a program links against that uses the client library.
 set(PARLEY_CLIENT_LINK
-    "-L${CMAKE_BINARY_DIR} -lparley_api -lparley_repair -lparley_replication -lparley_membership \
+    "-L${PROJECT_BINARY_DIR} -lparley_api -lparley_repair -lparley_replication -lparley_membership \
 -lparley_storage -lparley_ring -lparley_runtime -lparley_base -lcapnp-rpc -lcapnp -lkj-http \
 -lkj-async -lkj -lxxhash -lcrypto -lspdlog -lfmt -lsqlite3 -lpthread")
 
@@ -30,7 +30,7 @@ function(parley_process_tests)
   add_executable(test_process ${sources} tests/catch_main.cpp)
   target_link_libraries(test_process PRIVATE parley_local nlohmann_json::nlohmann_json)
   target_compile_definitions(test_process PRIVATE
-    PARLEY_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     PARLEY_EXAMPLE_LINK="${PARLEY_CLIENT_LINK}")
   add_dependencies(test_process parleyd parley)
   foreach(source ${sources})

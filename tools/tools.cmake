@@ -1,5 +1,4 @@
 # Programs: thin mains over the floors.
-add_compile_definitions(PARLEY_VERSION="${PROJECT_VERSION}")
 
 function(parley_program name folder)
   file(GLOB sources CONFIGURE_DEPENDS tools/${folder}/*.cpp)

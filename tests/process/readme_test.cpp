@@ -1,5 +1,6 @@
 // README: the two commands come first, and its C++ example compiles and runs as printed.
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -65,6 +66,34 @@ TEST_CASE("readme: the C++ example compiles and runs", "[readme]") {
   INFO(ran.out << ran.err);
   CHECK(ran.exit_code == 0);
   CHECK(ran.out.find("hello") != std::string::npos);
+}
+
+TEST_CASE("readme: another project may add the folder and link parley_client", "[readme]") {
+  local::ScratchDirectory scratch;
+  const std::string from = scratch.path() + "/app", into = scratch.path() + "/built";
+  std::filesystem::create_directory(from);
+  std::ofstream(from + "/CMakeLists.txt") << "cmake_minimum_required(VERSION 3.25)\n"
+                                             "project(app LANGUAGES C CXX)\n"
+                                             "add_subdirectory(" PARLEY_SOURCE_DIR
+                                             " parley)\n"
+                                             "add_executable(app app.cpp)\n"
+                                             "target_link_libraries(app parley_client)\n"
+                                             "add_executable(part part.cpp)\n"
+                                             "target_link_libraries(part parley_base)\n";
+  std::ofstream(from + "/app.cpp") << example();
+  std::ofstream(from + "/part.cpp")
+      << "#include \"base/bytes.h\"\n"
+         "int main() { return parley::to_hex(\"a\") == \"61\" ? 0 : 1; }\n";
+  const RunResult configured = local::run({"cmake", "-S", from, "-B", into, "-G", "Ninja"});
+  INFO(configured.out << configured.err);
+  REQUIRE(configured.exit_code == 0);
+  // Not all of it, which takes as long as a build: what is linked, and what is generated.
+  const RunResult built = local::run(
+      {"cmake", "--build", into, "--target", "part", "parley/generated/api/parley.capnp.h"}, {},
+      300s);
+  INFO(built.out << built.err);
+  REQUIRE(built.exit_code == 0);
+  CHECK(local::run({into + "/part"}).exit_code == 0);
 }
 
 TEST_CASE("readme: docs/options.md lists what parleyd declares", "[readme]") {
