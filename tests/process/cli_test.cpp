@@ -277,3 +277,68 @@ TEST_CASE("cli: a refusal names the level that was asked for", "[cli]") {
   CHECK(level_of(at, {"get", long_key}) == "one");
   CHECK(level_of(at, {"put", long_key, "v", "--blind"}) == "all");
 }
+
+TEST_CASE("cli: a wait for repair names those that were not compared", "[cli]") {
+  LocalCluster cluster(of_nodes(3));
+  REQUIRE(cluster.start());
+  REQUIRE(cluster.wait_settled());
+  const auto whole = cli_json(cluster, 0, {"repair", "--wait"});
+  CHECK(whole.json.at("finished") == true);
+  CHECK(whole.json.at("not_compared") == Json::array());
+  cluster.kill9(2);
+  REQUIRE(cluster.wait_settled());
+  const std::string down = cluster.address(2);
+  const auto part = cli_json(cluster, 0, {"repair", "--wait"});
+  CHECK(part.exit_code == 0);
+  CHECK(part.json.at("finished") == false);
+  CHECK(part.json.at("not_compared") == Json::array({down}));
+  const auto table = cluster.cli(0, {"repair", "--wait"});
+  CHECK(table.exit_code == 0);
+  CHECK(table.err == "not compared, as it is down: " + down + "\n");
+  CHECK(table.out.starts_with("finished among those that are up; "));
+}
+
+TEST_CASE("cli: hints that may be the only copy are kept, and that is said", "[cli]") {
+  LocalCluster cluster;
+  REQUIRE(cluster.start());
+  REQUIRE(cluster.wait_settled());
+  const auto owners = cluster.owners(0, "k");
+  std::size_t witness = 0;
+  while (std::find(owners.begin(), owners.end(), witness) != owners.end()) ++witness;
+  for (const std::size_t owner : owners) cluster.kill9(owner);
+  REQUIRE(cluster.wait_settled());
+  const auto inspect = cluster.cli(witness, {"inspect", "k"});
+  CHECK(inspect.exit_code == 1);
+  CHECK(inspect.err == "no replica could be asked\n");
+  REQUIRE(cluster.cli(witness, {"put", "k", "v", "-c", "any"}).exit_code == 0);
+  const auto dropped = cli_json(cluster, witness, {"hints", "drop", "--yes"});
+  CHECK(dropped.exit_code == 0);
+  CHECK(dropped.json.at("kept") > 0);
+  const auto table = cluster.cli(witness, {"hints", "drop", "--yes"});
+  CHECK(says(table, "kept: they may be the only copy of an acknowledged write"));
+  const auto other =
+      cli_json(cluster, witness, {"hints", "drop", "--yes", "--target", cluster.address(witness)});
+  CHECK(other.json.at("kept") == 0);
+}
+
+TEST_CASE("cli: a level that cannot be is a usage error, and no version is none", "[cli]") {
+  LocalCluster cluster(of_nodes(1));
+  REQUIRE(cluster.start());
+  for (const std::string level : {"03", "4", "0", "+1"}) {
+    for (const Words& words : {Words{"get", "k"}, Words{"put", "k", "v"}, Words{"del", "k"}}) {
+      Words all = words;
+      all.insert(all.end(), {"-c", level});
+      const auto run = cluster.cli(0, all);
+      INFO(words[0] << " -c " << level << ": " << run.out << run.err);
+      CHECK(run.exit_code == 2);
+      CHECK_FALSE(says(run, "version"));
+    }
+  }
+  for (int i = 0; i < 64; ++i) {
+    REQUIRE(cluster.cli(0, {"put", "full", std::to_string(i), "--blind"}).exit_code == 0);
+  }
+  const auto capped = cluster.cli(0, {"put", "full", "v", "--blind"});
+  INFO(capped.err);
+  CHECK(capped.exit_code == 6);
+  CHECK_FALSE(says(capped, "version "));
+}

@@ -145,7 +145,10 @@ int understand_level(const Typed& typed, const char* option, const std::string& 
   if (text.empty()) return -1;
   const auto level = replication::parse_level(text);
   if (!level.ok()) return usage_error(typed, std::string(option) + ": " + level.error().message);
-  out = replication::to_text(*level);
+  if (replication::to_text(*level) != text) {
+    return usage_error(typed, std::string(option) + ": '" + text + "' is no plain number");
+  }
+  out = text;
   return -1;
 }
 

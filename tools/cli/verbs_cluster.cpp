@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <set>
 
 #include "tools/cli/output.h"
 #include "tools/cli/verbs.h"
@@ -11,12 +12,13 @@ namespace {
 using Rows = std::vector<std::vector<std::string>>;
 
 template <typename T>
-ExitCode failed(const CommandLine& line, const Result<T>& result) {
+ExitCode failed(const CommandLine& line, const Result<T>& result, const std::string& before = "") {
   const bool connected = result.error().code != ErrorCode::Unreachable;
   const bool changes =
       line.verb == "hints drop" || line.verb == "repair" || line.verb == "consistency set";
-  return changes ? fail(line, result.error(), connected)
-                 : fail_read(line, result.error(), connected);
+  Error error = result.error();
+  error.message = before + error.message;
+  return changes ? fail(line, error, connected) : fail_read(line, error, connected);
 }
 
 // What is missing from what was asked of all nodes: in the table's case the names are prose.
@@ -173,23 +175,73 @@ ExitCode hints(client::Client& client, const CommandLine& line) {
 ExitCode hints_drop(client::Client& client, const CommandLine& line) {
   const auto result = client.drop_hints(line.target);
   if (!result.ok()) return failed(line, result);
-  if (line.output == OutputForm::Json)
-    print_json({{"dropped", *result}});
-  else
-    print_line(fmt::format("dropped {}", *result));
+  const auto left = client.hints();
+  if (!left.ok()) return failed(line, left, fmt::format("{} dropped; what stayed: ", *result));
+  std::uint64_t kept = 0;
+  for (const auto& row : left->rows) {
+    const bool meant =
+        line.target.empty() || line.target == row.target || line.target == row.target_node;
+    if (meant) kept += row.sole_hints;
+  }
+  name_silent(line, left->no_answer);
+  if (line.output == OutputForm::Json) {
+    print_json({{"dropped", *result}, {"kept", kept}, {"no_answer", left->no_answer}});
+    return kOk;
+  }
+  print_line(fmt::format("dropped {}", *result));
+  if (kept > 0) {
+    std::fprintf(
+        stderr, "%s\n",
+        fmt::format("{} kept: they may be the only copy of an acknowledged write", kept).c_str());
+  }
   return kOk;
 }
 
-ExitCode repair(client::Client& client, const CommandLine& line) {
-  const auto result = client.repair(line.wait);
-  if (!result.ok()) return failed(line, result);
-  if (line.output == OutputForm::Json) {
-    print_json({{"finished", line.wait}, {"keys", *result}});
-  } else if (line.wait) {
-    print_line(fmt::format("finished; keys sent or received: {}", *result));
-  } else {
-    print_line("started");
+namespace {
+
+// The nodes on the ring that are down, so that nobody compares with them: each shares keys with
+// some other.
+void add_down(const client::ClusterStatus& status, std::set<std::string>& out) {
+  for (const auto& node : status.nodes) {
+    if (node.status == "DN") out.insert(node.address);
   }
+}
+
+ExitCode repair_and_wait(client::Client& client, const CommandLine& line) {
+  // Before and after: who dies or returns meanwhile may have been passed over.
+  std::set<std::string> not_compared;
+  const auto before = client.status();
+  if (!before.ok()) return failed(line, before, "not begun: ");
+  add_down(*before, not_compared);
+  const auto result = client.repair(true);
+  if (!result.ok()) return failed(line, result);
+  const auto after = client.status();
+  if (!after.ok()) return failed(line, after, "ended, but who was down is not known: ");
+  add_down(*after, not_compared);
+  if (line.output == OutputForm::Json) {
+    print_json(
+        {{"finished", not_compared.empty()}, {"keys", *result}, {"not_compared", not_compared}});
+    return kOk;
+  }
+  for (const std::string& address : not_compared) {
+    std::fprintf(stderr, "not compared, as it is down: %s\n", address.c_str());
+  }
+  print_line(fmt::format("{}; keys sent or received: {}",
+                         not_compared.empty() ? "finished" : "finished among those that are up",
+                         *result));
+  return kOk;
+}
+
+}  // namespace
+
+ExitCode repair(client::Client& client, const CommandLine& line) {
+  if (line.wait) return repair_and_wait(client, line);
+  const auto result = client.repair(false);
+  if (!result.ok()) return failed(line, result);
+  if (line.output == OutputForm::Json)
+    print_json({{"finished", false}, {"keys", *result}});
+  else
+    print_line("started");
   return kOk;
 }
 

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 
 #include "tools/cli/output.h"
 #include "tools/cli/verbs.h"
@@ -27,8 +29,9 @@ client::WriteResult refused(const CommandLine& line, Error error) {
 }
 
 void print_receipt(const client::WriteResult& result) {
-  std::string text = fmt::format("version {} level {} (needed {})\n", result.version, result.level,
-                                 result.required);
+  std::string text = result.version.empty() ? "" : "version " + result.version + " ";
+  text += fmt::format("level {} (needed {})\n", result.level.empty() ? "?" : result.level,
+                      result.required);
   for (const auto& replica : result.replicas) {
     text += fmt::format("  {:<15}  {}{}\n", replica.address, replica.state,
                         replica.hint_holder.empty() ? "" : "  held by " + replica.hint_holder);
@@ -202,6 +205,24 @@ ExitCode get(client::Client& client, const CommandLine& line) {
   return kOk;
 }
 
+namespace {
+
+const char* summary_of(const client::InspectResult& result) {
+  const auto count = [&result](auto is) {
+    return std::count_if(result.replicas.begin(), result.replicas.end(), is);
+  };
+  const auto all = std::ssize(result.replicas);
+  const auto silent = count([](const auto& row) { return !row.reachable; });
+  const auto spoke =
+      count([](const auto& row) { return row.reachable && !row.not_ready && !row.damaged; });
+  if (silent == all) return "no replica could be asked";
+  if (!result.exists && spoke < all) return "no replica that could say has this key";
+  if (!result.exists) return "nobody has this key";
+  return result.diverged ? "diverged" : "all replicas are equal";
+}
+
+}  // namespace
+
 ExitCode inspect(client::Client& client, const CommandLine& line) {
   const auto result = client.inspect(line.key, line.keyspace);
   if (!result.ok()) {
@@ -235,10 +256,7 @@ ExitCode inspect(client::Client& client, const CommandLine& line) {
                       std::to_string(row.hints_pending), row.version, row.context});
     }
     std::fputs(table_text(rows).c_str(), stdout);
-    std::fprintf(stderr, "%s\n",
-                 !result->exists    ? "nobody has this key"
-                 : result->diverged ? "diverged"
-                                    : "all replicas are equal");
+    std::fprintf(stderr, "%s\n", summary_of(*result));
   }
   return result->diverged || !result->exists ? kNegative : kOk;
 }
