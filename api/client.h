@@ -58,7 +58,7 @@ struct WriteResult {
   std::optional<Error> error;  // unless Ok. `connected` tells "no node answered" from the rest
   bool connected = true;       // false: no endpoint could be reached at all
   std::string version;
-  Bytes context;
+  Bytes context;  // covers this write, or only what it had seen: see WriteResult in parley.capnp
   std::string level;
   std::uint32_t required = 0;
   std::vector<ReplicaReceipt> replicas;

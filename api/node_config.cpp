@@ -41,7 +41,7 @@ Status NodeConfig::set_option(std::string_view dotted_name, std::string_view val
 Status NodeConfig::check() const {
   if (data_dir.empty()) return invalid("--data-dir must not be empty");
   if (!is_numeric_address(listen)) {
-    return invalid("--listen must be a numeric address, not '" + listen + "'");
+    return invalid("--listen must be a numeric address or localhost, not '" + listen + "'");
   }
   if (listen == "0.0.0.0" || listen == "::") {
     return invalid("--listen must be the address that peers reach this node at, not " + listen);

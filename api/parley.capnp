@@ -142,7 +142,11 @@ struct WriteResult {
   outcome @0 :Outcome;
   failure @1 :Failure;         # set unless ok
   version @2 :Text;            # names this write for ever; empty when none was minted
-  context @3 :Data;            # covers this write (and what its own context covered)
+  # What the write's own context covered, and with it this write, unless that would also cover a
+  # live sibling that the writer has not seen: a context says 1..n of an actor. So the context of a
+  # blind write over siblings of the same actor covers nothing, and a write that carries it adds a
+  # sibling. Empty when no version was minted.
+  context @3 :Data;
   level @4 :Level;             # as executed, or as asked for: `default` only where the request was
                                # refused before the keyspace's default was known
   required @5 :UInt32;         # replicas that the level required
@@ -227,7 +231,7 @@ interface Admin {
   dropHints @7 (target :Text, timeoutMs :UInt32) -> (dropped :UInt64, failure :Failure);
   # Starts an anti-entropy round on every node that is up. With `wait`: answers when all have
   # ended, with the number of keys moved (failure `unknown` when some did not end in time, or went
-  # down before they were compared).
+  # down before they were compared). Nodes that are down (see status) are compared with nobody.
   repair @8 (wait :Bool, timeoutMs :UInt32) -> (keys :UInt64, failure :Failure);
   # What every node that is up and answers says of its comparisons; `noAnswer` as in hints().
   repairStatus @9 (timeoutMs :UInt32)

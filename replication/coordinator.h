@@ -56,7 +56,7 @@ struct WriteReply {
   Outcome outcome = Outcome::NotWritten;
   std::optional<Error> error;  // set unless Ok
   std::string version;         // the dot's text; empty when none was minted (as far as is known)
-  Bytes context;               // token that covers this write; empty unless a version was minted
+  Bytes context;  // token, see context_after_write(); empty unless a version was minted
   std::optional<Level> level;  // nullopt: refused before it was known
   std::size_t required = 0;
   std::vector<ReplicaReceipt> replicas;   // in preference order; empty if refused before planning

@@ -133,7 +133,8 @@ int understand_globals(const Typed& typed, CommandLine& line) {
   line.endpoints = split_commas(endpoints);
   for (const std::string& endpoint : line.endpoints) {
     if (!parse_endpoint(endpoint)) {
-      return usage_error(typed, "'" + endpoint + "' is not ADDRESS:PORT with a numeric address");
+      return usage_error(
+          typed, "'" + endpoint + "' is not ADDRESS:PORT with a numeric address or localhost");
     }
   }
   if (line.endpoints.empty()) return usage_error(typed, "no endpoint given");

@@ -15,7 +15,7 @@ enum ExitCode : int {
   kConflict = 6,     // siblings where one value was asked for, sibling cap
   kOverloaded = 7,   // nothing was written
   kNotAuthorised = 8,
-  kInternal = 9,
+  kInternal = 9,  // or: the output could not be printed
   kInterrupted = 130,
 };
 

@@ -166,7 +166,8 @@ Status apply_network(const Said& said, api::NodeConfig& node) {
   for (const std::string& text : said.seeds) {
     const auto seed = parse_endpoint(text);
     if (!seed)
-      return invalid("--seed must be ADDRESS:PORT with a numeric address, not '" + text + "'");
+      return invalid("--seed must be ADDRESS:PORT with a numeric address or localhost, not '" +
+                     text + "'");
     node.seeds.push_back(*seed);
   }
   return Done{};
