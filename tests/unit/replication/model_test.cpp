@@ -188,7 +188,7 @@ class History {
     const bool damaged = local.condition == storage::Condition::Damaged;
     if (!minted) {
       const ErrorCode code = minted.error().code;
-      if (code != (damaged ? ErrorCode::Damaged : ErrorCode::Overloaded))
+      if (code != (damaged ? ErrorCode::Damaged : ErrorCode::NotReady))
         fail("a mint was refused");
       return;
     }
