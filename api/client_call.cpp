@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace parley::client {
 
@@ -42,7 +43,7 @@ CallPlan::CallPlan(Purpose purpose, Instant start, Duration timeout, bool hedgin
 
 CallPlan::Step CallPlan::step(Instant now) {
   if (!ending_) {
-    const bool overdue = now >= deadline_;
+    const bool overdue = now >= deadline_ && !PARLEY_MUTANT(client_deadline_ignored);
     const bool may_ask = !exhausted_ && !settled_;
     if (!attempts_.empty() && hedging_ && now >= begun_last_ + patience_) ask_ = true;
     if (winner_ || overdue || abandoned_ || (!any_live() && !(ask_ && may_ask))) {
@@ -103,7 +104,8 @@ void CallPlan::not_sent(std::size_t attempt, Error error) {
 
 void CallPlan::broke(std::size_t attempt, Error error) {
   if (!is_live(attempt)) return;
-  attempts_[attempt].phase = Phase::Broken;
+  attempts_[attempt].phase =
+      PARLEY_MUTANT(lost_connection_told_as_not_written) ? Phase::NotSent : Phase::Broken;
   attempts_[attempt].verdict = Verdict{Outcome::Unknown, std::move(error)};
   ask_ = true;
   // The connection that broke may be tried anew even though every endpoint was asked once.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/mutant.h"
 #include "replication/storage_identity.h"
 
 namespace parley::api {
@@ -99,11 +100,13 @@ void begin_life(storage::Store& store, Random& random,
     identity.node = random.id<NodeId>();
   }
   identity.generation = std::max(identity.generation, *rebuild) + 1;
+  if (PARLEY_MUTANT(generation_not_raised) && identity.generation > 1) --identity.generation;
   if (identity.generation == 0) {
     return done(Error{ErrorCode::StaleCopy, "no generation is left for this node's id"});
   }
   if (*rebuild == 0) return save(store, identity, std::move(done));
-  identity.rebuilding = true;
+  identity.rebuilding = !PARLEY_MUTANT(rebuild_serves_at_once);
+  if (PARLEY_MUTANT(rebuild_keeps_storage_id)) return save(store, identity, std::move(done));
   replication::renew_storage_identity(
       store, random, [&store, identity, done = std::move(done)](const Status& renewed) {
         if (!renewed.ok()) return done(renewed.error());

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace parley::api {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr Duration kRetryAfter = 200ms;
 std::optional<Bytes> StoreJournal::stored() const { return store_.named(kName); }
 
 void StoreJournal::save(Bytes state, std::function<void()> done) {
+  if (PARLEY_MUTANT(membership_not_saved)) return done();
   newest_ = std::move(state);
   waiting_.push_back(std::move(done));
   if (!writing_ && !retry_.pending()) write();

@@ -3,6 +3,8 @@
 
 #include "membership/swim.h"
 
+#include "base/mutant.h"
+
 namespace parley::membership {
 
 namespace {
@@ -53,7 +55,8 @@ bool Swim::hear(Instant now, const Endpoint& from, const Datagram& d, SwimOutbox
       correct(now, d.sender, d.sender, from, out);
     }
   }
-  if (d.view_digest != view_digest_) out.syncs.push_back({d.sender, peer.endpoint});
+  const bool differ = d.view_digest != view_digest_ && !PARLEY_MUTANT(view_digest_ignored);
+  if (differ) out.syncs.push_back({d.sender, peer.endpoint});
   return true;
 }
 
@@ -188,7 +191,7 @@ void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
   if (claim.incarnation < incarnation_) return;  // refuted already
   // Only the member itself raises its incarnation; if others could, a stale suspicion would be
   // unrefutable (SWIM, section 4.2). It cannot wrap: one step per refutation.
-  incarnation_ = claim.incarnation + 1;
+  incarnation_ = claim.incarnation + (PARLEY_MUTANT(incarnation_not_raised) ? 0 : 1);
   awareness_.add(1);
   news_.add(self_claim());
   gossip_soon(now);

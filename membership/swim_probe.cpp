@@ -3,6 +3,8 @@
 
 #include "membership/swim.h"
 
+#include "base/mutant.h"
+
 namespace parley::membership {
 
 namespace {
@@ -95,6 +97,7 @@ void Swim::probe_next(Instant now, SwimOutbox& out) {
 // (row 10).
 void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
   next_dead_probe_ = now + options_.dead_probe_interval;
+  if (PARLEY_MUTANT(dead_not_probed)) return;
   std::size_t dead = 0;
   for (const auto& [node, peer] : peers_) dead += up(peer.claim.liveness) ? 0 : 1;
   std::size_t left = std::min(dead, kDeadProbesAtOnce);
@@ -227,7 +230,7 @@ void Swim::end_relays(Instant now, SwimOutbox& out) {
     const Relay relay = at->second;
     at = relays_.erase(at);
     Datagram nack;
-    nack.kind = DatagramKind::Nack;
+    nack.kind = PARLEY_MUTANT(one_way_cut_taken_for_alive) ? DatagramKind::Ack : DatagramKind::Nack;
     nack.sequence = relay.origin_sequence;
     nack.target = relay.target;
     send(relay.origin, relay.origin_node, std::move(nack), out);
@@ -238,6 +241,7 @@ void Swim::end_relays(Instant now, SwimOutbox& out) {
 // suspicion themselves. With fewer of them than confirmations wanted, waiting for them would only
 // be slow (memberlist does the same).
 Instant Swim::suspicion_deadline(const Peer& peer) const {
+  if (PARLEY_MUTANT(suspicion_never_ends)) return Instant::max();
   const std::size_t wanted = options_.suspicion_factor > 2 ? options_.suspicion_factor - 2 : 0;
   std::size_t able = 0;
   for (const auto& [node, other] : peers_) {

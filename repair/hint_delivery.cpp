@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "repair/ownership.h"
 
 namespace parley::repair {
@@ -45,6 +46,7 @@ void HintDelivery::look() {
   std::vector<NodeId> fresh;
   for (const auto& [target, totals] : world_.hints.totals()) {
     if (totals.hints == 0 || !view->is_up(target) || streams_.contains(target)) continue;
+    if (PARLEY_MUTANT(hints_never_delivered)) continue;
     if (streams_.size() >= kStreamsMost) break;
     streams_[target] = {};
     fresh.push_back(target);
@@ -95,6 +97,9 @@ HintDelivery::Rows HintDelivery::deliverable(std::vector<storage::HintRow> liste
 
 void HintDelivery::send(const NodeId& target, Rows rows) {
   ++streams_.at(target).in_flight;
+  if (PARLEY_MUTANT(hint_erased_before_ack)) {
+    for (const storage::HintRow& row : *rows) erase(target, row);
+  }
   std::vector<KeyedSet> copies;
   std::transform(rows->begin(), rows->end(), std::back_inserter(copies), copy_of);
   const auto keyspace = rows->front().key.record.keyspace;

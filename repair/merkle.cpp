@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 
 namespace parley::repair {
 namespace {
@@ -62,7 +63,8 @@ Result<CompareReply> answer_compare(const CompareRequest& request, SharedSlots& 
   CompareReply reply;
   if (request.groups.empty()) {
     const auto& groups = shared.groups(index);
-    reply.equal = shared.root(index) == request.root;
+    reply.equal =
+        shared.root(index) == request.root || PARLEY_MUTANT(different_roots_taken_for_equal);
     if (!reply.equal) reply.sums.assign(groups.begin(), groups.end());
     return reply;
   }

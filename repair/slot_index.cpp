@@ -1,6 +1,7 @@
 #include "repair/slot_index.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace parley::repair {
 
@@ -28,6 +29,7 @@ void SlotIndex::load(storage::KeyspaceNumber keyspace, const std::vector<std::ui
 void SlotIndex::change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
                        std::uint64_t digest_before, std::uint64_t digest_after) {
   if (digest_before == digest_after) return;
+  if (PARLEY_MUTANT(overwrite_left_out_of_digest) && digest_before != 0) return;
   const Slot slot = slot_of(token);
   Sums& sums = keyspaces_[keyspace];
   sums.sum[slot] += index_term(token, key, digest_after) - index_term(token, key, digest_before);

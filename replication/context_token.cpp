@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/mutant.h"
 
 namespace parley::replication {
 namespace {
@@ -15,7 +16,8 @@ Bytes mac_of(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key, Byt
   ByteWriter message;
   message.raw(kPurpose);
   message.raw(keyspace.view());
-  message.sized(key);  // with its length: no two (key, context) pairs give one message
+  // With its length: no two (key, context) pairs give one message.
+  message.sized(PARLEY_MUTANT(foreign_context_accepted) ? ByteView{} : key);
   message.raw(context);
   return mac128(cluster_key, message.bytes());
 }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace parley::replication {
 namespace {
 
@@ -33,7 +35,7 @@ void EpochLease::start(std::function<void(Status)> done) {
 }
 
 void EpochLease::top_up() {
-  if (!started_) return;
+  if (!started_ || PARLEY_MUTANT(epochs_run_out)) return;
   {
     const std::lock_guard hold(lock_);
     if (!range_.wants_refill()) return;

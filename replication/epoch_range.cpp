@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/codec.h"
+#include "base/mutant.h"
 
 namespace parley::replication {
 namespace {
@@ -42,8 +43,9 @@ EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
       floor_(on_disk.floor) {}
 
 void EpochRange::doubt_earlier_lives(std::uint64_t jump) {
-  start_ = next_ = durable_end_ = asked_end_ = durable_end_ + jump;
-  doubted_ = true;
+  const std::uint64_t begin = PARLEY_MUTANT(epochs_begin_again) ? 1 : durable_end_ + jump;
+  start_ = next_ = durable_end_ = asked_end_ = begin;
+  doubted_ = !PARLEY_MUTANT(old_copy_continues_epochs);
 }
 
 std::optional<std::uint64_t> EpochRange::draw() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 #include "replication/write_context.h"
 
@@ -36,7 +37,7 @@ void HintWrite::on_minted(Result<Minted> minted) {
   if (!minted) return fall_short(minted.error(), false);
   minted_ = std::move(*minted);
   waiting_ = 1;  // this function itself
-  if (!not_here_) keep_here();
+  if (!not_here_ && !PARLEY_MUTANT(any_keeps_nothing)) keep_here();
   if (plan_.stand_in) keep_on_stand_in();
   one_ended();
 }

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "base/mutant.h"
+
 namespace parley::replication {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr std::uint32_t kNumberMost = 0xffff - kNumberBase;
 std::size_t required_replicas(const Level& level, std::size_t n) {
   switch (level.kind) {
     case Level::Kind::All: return n;
-    case Level::Kind::Quorum: return majority_of(n);
+    case Level::Kind::Quorum: return majority_of(n) - (PARLEY_MUTANT(quorum_off_by_one) ? 1 : 0);
     case Level::Kind::One: return 1;
     case Level::Kind::Any: return 1;
     case Level::Kind::Number: return level.number;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 
 namespace parley::replication {
@@ -49,7 +50,7 @@ std::optional<Dot> continued(const LocalState& local, const MintRequest& request
   const bool fleeting = request.durability == storage::Durability::Memory;
   if (!may_continue(actor.epoch, fleeting, bounds)) return std::nullopt;
   if (counter == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
-  return Dot{actor, counter + 1};
+  return Dot{actor, counter + (PARLEY_MUTANT(dot_given_twice) ? 0 : 1)};
 }
 
 Error damaged() { return {ErrorCode::Damaged, "the local record is damaged", 0}; }
@@ -121,7 +122,7 @@ LocalState local_state(const storage::Found& found, OnDamage on_damage) {
     Result<VersionSet> set = VersionSet::decode(found.value);
     if (set) return {storage::Condition::Sound, std::move(*set)};
   }
-  if (on_damage == OnDamage::Replace) return {};
+  if (on_damage == OnDamage::Replace || PARLEY_MUTANT(damaged_taken_for_absent)) return {};
   return {storage::Condition::Damaged, {}};
 }
 
@@ -129,7 +130,7 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
                                  const StorageId& own, EpochSource& epochs,
                                  const MintLimits& limits) {
   if (local.condition == storage::Condition::Damaged) return damaged();
-  if (!request.op.is_nil()) {
+  if (!request.op.is_nil() && !PARLEY_MUTANT(retry_mints_again)) {
     for (const Sibling& sibling : local.set.siblings()) {  // by dot: the first is the least
       if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
     }
@@ -147,9 +148,12 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
     // Only a clone of this disk can have used it before us; what it minted must not be covered.
     if (!request.seen.covers(first) && !local.set.context().covers(first)) dot = first;
   }
-  MintDecision decision{*dot, local.set, false};
-  decision.set.write(request.seen, Sibling{*dot, !request.value.has_value(), request.op,
-                                           request.value.value_or(Bytes{})});
+  const bool drops_all =
+      PARLEY_MUTANT(last_write_wins) || (PARLEY_MUTANT(delete_drops_unseen) && !request.value);
+  MintDecision decision{*dot, PARLEY_MUTANT(mint_ignores_local) ? VersionSet{} : local.set, false};
+  decision.set.write(
+      drops_all ? local.set.context() : request.seen,
+      Sibling{*dot, !request.value.has_value(), request.op, request.value.value_or(Bytes{})});
   return decision;
 }
 
@@ -158,6 +162,7 @@ Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
   if (local.condition == storage::Condition::Damaged) return damaged();
   MergeDecision decision;
   if (incoming.empty()) return decision;
+  if (PARLEY_MUTANT(tombstone_not_merged) && incoming.value_bytes() == 0) return decision;
   const auto [first, last] = entries_of(incoming.context(), own);
   for (auto at = first; at != last; ++at) {
     const auto& [actor, counter] = *at;
@@ -170,7 +175,7 @@ Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
     decision.forgotten = draw;  // epochs ascend: the last one is the highest
   }
   if (decision.forgotten) return decision;
-  VersionSet merged = local.set;
+  VersionSet merged = PARLEY_MUTANT(merge_overwrites) ? VersionSet{} : local.set;
   merged.merge(incoming);
   decision.changed = merged != local.set;
   decision.set = std::move(merged);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 #include "replication/write_context.h"
 
@@ -196,6 +197,9 @@ void OwnerWrite::answer(Outcome outcome) {
   WriteReply reply;
   reply.outcome = outcome;
   if (outcome != Outcome::Ok) reply.error = shortfall();
+  if (PARLEY_MUTANT(unreached_told_as_not_written) && reply.error) {
+    reply.outcome = Outcome::NotWritten;
+  }
   reply.level = request_.level;
   reply.required = plan_.required;
   if (minted_) {

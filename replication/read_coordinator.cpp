@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 #include "replication/write_context.h"
 
@@ -186,12 +187,12 @@ void ReadOperation::answer(const VersionSet& set, bool from_hint) {
   ReadReply reply;
   reply.outcome = Outcome::Ok;
   for (Sibling& sibling : set.visible()) {
-    if (sibling.tombstone) continue;
+    if (sibling.tombstone && !PARLEY_MUTANT(tombstone_shown)) continue;
     reply.values.push_back({std::move(sibling.value), to_text(sibling.dot)});
   }
   reply.found = !reply.values.empty();
   if (reply.values.size() > 1) parts_.metrics.sibling_reads.add();
-  if (!set.empty()) {
+  if (!set.empty() && !PARLEY_MUTANT(context_left_out)) {
     reply.context =
         seal_context(view_->cluster_key, request_.keyspace, request_.key, context_of_read(set));
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace parley::replication {
 
 ReadMerge::ReadMerge(Bytes key, std::size_t owners, std::vector<std::size_t> order,
@@ -31,7 +33,9 @@ std::size_t ReadMerge::agreed() const {
       std::count_if(slots_.begin(), slots_.end(), [this](const Slot& s) { return agrees(s); }));
 }
 
-std::size_t ReadMerge::holders() const { return agreed() + repaired_count(); }
+std::size_t ReadMerge::holders() const {
+  return agreed() * (PARLEY_MUTANT(replica_counted_twice) ? 2 : 1) + repaired_count();
+}
 
 ReadMerge::Step ReadMerge::step() const {
   if (answer_count() < required_) {
@@ -44,6 +48,7 @@ ReadMerge::Step ReadMerge::step() const {
   }
   // A key that nobody has ever seen needs no copy anywhere.
   if (!repairs() || merged_.empty() || holders() >= required_) return Step::Answer;
+  if (PARLEY_MUTANT(read_repair_skipped)) return Step::Answer;
   const auto mendable = static_cast<std::size_t>(std::count_if(
       order_.begin(), order_.end(), [this](std::size_t i) { return may_mend(slots_[i]); }));
   const bool possible = holders() + count(Mend::Sent) + mendable >= required_;
@@ -93,6 +98,7 @@ Status ReadMerge::take(ReadAnswer& answer) {
     merged_bytes_ = std::move(answer.bytes);
     return Done{};
   }
+  if (PARLEY_MUTANT(first_answer_wins)) return Done{};
   merged_.merge(*answer.set);
   merged_bytes_ = merged_.encode();
   merged_digest_ = storage::record_digest(key_, merged_bytes_);
@@ -118,7 +124,7 @@ std::vector<std::size_t> ReadMerge::to_repair() {
     for (const std::size_t i : order_) {
       if (wanted == 0) return;
       if (!may_mend(slots_[i]) || !test(slots_[i].state)) continue;
-      slots_[i].mend = Mend::Sent;
+      slots_[i].mend = PARLEY_MUTANT(repair_counted_when_sent) ? Mend::Done : Mend::Sent;
       next.push_back(i);
       --wanted;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "ring/ring.h"
 
 namespace parley::replication {
@@ -51,7 +52,7 @@ Result<storage::RecordKey> ReplicaService::admitted(const CopyOf& copy, std::uin
   const auto number = keyspace_number(*view, copy.keyspace);
   if (!number) return Error{ErrorCode::NotFound, "no such keyspace here"};
   const Token token = ring::token_of(copy.key);
-  if (owners_only) {
+  if (owners_only && !PARLEY_MUTANT(stale_ring_accepted)) {
     const auto factor = view->keyspace(copy.keyspace)->replication_factor;
     if (!same_owners(*view, copy.keyspace, copy.key, ring_digest, copy.owners) ||
         !view->ring->owns(view->self, slot_of(token), factor)) {
@@ -65,8 +66,10 @@ void ReplicaService::store_copy(const runtime::RpcRequest&, StoreCopyRequest req
                                 const storage::RecordKey& key, runtime::Responder respond) {
   replica_.merge(key, std::move(request.set), request.durability,
                  alive_.guard([respond](const Result<storage::Updated>& merged) {
-                   if (!merged) return respond(merged.error());
-                   respond(encode_store_copy_reply({merged->digest}));
+                   if (!merged && !PARLEY_MUTANT(failed_merge_acked)) {
+                     return respond(merged.error());
+                   }
+                   respond(encode_store_copy_reply({merged ? merged->digest : 0}));
                  }));
 }
 

@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include "base/mutant.h"
+
 namespace parley::replication {
 namespace {
 
@@ -94,7 +96,7 @@ void StoreHintMinter::mint_onto(const NodeId& target, MintRequest request, Versi
     std::optional<Bytes> out;
     if (!trace->decision) return out;
     trace->set = trace->decision->set.encode();
-    out = trace->set;
+    if (!PARLEY_MUTANT(any_keeps_nothing)) out = trace->set;
     return out;
   };
   world_.store.update_hint({target, key}, true, world_.loop.wall(), std::move(decide),

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/codec.h"
+#include "base/mutant.h"
 
 namespace parley::replication {
 namespace {
@@ -157,10 +158,13 @@ void VersionSet::merge(const VersionSet& other) {
         theirs == other.siblings_.end() || (mine != siblings_.end() && mine->dot < theirs->dot);
     if (mine_first) {
       // Seen there and not live there: something that they know has replaced it.
-      if (!other.context_.covers(mine->dot)) out.push_back(std::move(*mine));
+      if (!other.context_.covers(mine->dot) || PARLEY_MUTANT(merge_keeps_replaced)) {
+        out.push_back(std::move(*mine));
+      }
       ++mine;
     } else if (mine == siblings_.end() || theirs->dot < mine->dot) {
-      if (!context_.covers(theirs->dot)) out.push_back(*theirs);
+      const bool dropped = PARLEY_MUTANT(merge_drops_sibling) && !out.empty();
+      if (!context_.covers(theirs->dot) && !dropped) out.push_back(*theirs);
       ++theirs;
     } else {
       out.push_back(same_dot_winner(*mine, *theirs));

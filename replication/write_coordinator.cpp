@@ -1,5 +1,6 @@
 #include "replication/write_coordinator.h"
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 
 namespace parley::replication {
@@ -36,7 +37,7 @@ std::optional<Error> WriteOperation::inadmissible(const membership::View& view) 
     return Error{ErrorCode::TooLarge, "the value is larger than " +
                                           std::to_string(options.value_bytes_most()) + " bytes"};
   }
-  if (request_.context) {
+  if (request_.context && !PARLEY_MUTANT(context_ignored)) {
     auto seen = open_context(view.cluster_key, request_.keyspace, request_.key, *request_.context);
     if (!seen) return seen.error();
     seen_ = std::move(*seen);
@@ -167,7 +168,8 @@ void WriteOperation::finish(WriteReply reply) {
   hedge_timer_.cancel();
   ring_timer_.cancel();
   const bool maybe_sent = ledger_.maybe_sent() || ledger_.outstanding() > 0;
-  if (reply.outcome == Outcome::NotWritten && maybe_sent) {
+  if (reply.outcome == Outcome::NotWritten && maybe_sent &&
+      !PARLEY_MUTANT(sent_told_as_not_written)) {
     reply.outcome = Outcome::Unknown;
     reply.error =
         Error{ErrorCode::Unknown, (reply.error ? reply.error->message : std::string("no answer")) +

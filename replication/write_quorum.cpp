@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace parley::replication {
 
 WriteQuorum::WriteQuorum(std::size_t owners, std::size_t required, bool hint_counts)
@@ -11,7 +13,7 @@ void WriteQuorum::asked(std::size_t owner) {
   Slot& slot = slots_.at(owner);
   // Asked again after a refusal: awaited again. An ack is for ever, a silence stays in doubt.
   if (slot.answer == Answer::NotAsked || slot.answer == Answer::Failed) {
-    slot.answer = Answer::Awaited;
+    slot.answer = PARLEY_MUTANT(ack_counted_when_sent) ? Answer::Durable : Answer::Awaited;
   }
 }
 
@@ -43,8 +45,10 @@ void WriteQuorum::hint_lost(std::size_t owner) {
 }
 
 std::size_t WriteQuorum::ack_count() const {
-  return static_cast<std::size_t>(std::count_if(
-      slots_.begin(), slots_.end(), [this](const Slot& slot) { return is_acked(slot); }));
+  return static_cast<std::size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [this](const Slot& slot) {
+        return is_acked(slot) || (PARLEY_MUTANT(hint_counts_as_ack) && slot.hint == Hint::Kept);
+      }));
 }
 
 Verdict WriteQuorum::verdict() const {
@@ -81,6 +85,7 @@ bool WriteQuorum::needs_hint(std::size_t owner) const {
 ReplicaState WriteQuorum::state(std::size_t owner) const {
   const Slot& slot = slots_.at(owner);
   if (slot.answer == Answer::Durable) return ReplicaState::Durable;
+  if (PARLEY_MUTANT(hint_told_as_durable) && slot.hint == Hint::Kept) return ReplicaState::Durable;
   if (slot.answer == Answer::Memory) return ReplicaState::Memory;
   if (slot.hint == Hint::Kept) return ReplicaState::Hinted;
   if (slot.answer == Answer::Awaited) return ReplicaState::Pending;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace parley::runtime {
 
 void Redial::on_failed(Instant now) {
@@ -25,11 +27,12 @@ void Redial::on_recovered() {
 }
 
 bool Redial::call_may_dial(Instant now) const {
+  if (PARLEY_MUTANT(never_redials) && attempted_at_) return false;
   return !attempted_at_ || now - *attempted_at_ >= kPauseLeast;
 }
 
 bool Redial::retry_due(Instant now) const {
-  return retry_at_ && now >= *retry_at_ && wanted_lately(now);
+  return retry_at_ && !PARLEY_MUTANT(never_redials) && now >= *retry_at_ && wanted_lately(now);
 }
 
 bool Redial::wanted_lately(Instant now) const {

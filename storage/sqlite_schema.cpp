@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/mutant.h"
 #include "storage/sqlite_raw_file.h"
 
 namespace parley::storage {
@@ -134,6 +135,7 @@ Result<Connection> open_checked(const std::string& path, const std::string& vfs,
     return Error{ErrorCode::InvalidArgument, path + ": no write-ahead log on this file system"};
   }
   connection.exec("PRAGMA synchronous=" + std::to_string(static_cast<int>(synchronous)));
+  if (PARLEY_MUTANT(commit_not_synced)) connection.exec("PRAGMA synchronous=OFF");
   return connection;
 }
 
@@ -149,7 +151,7 @@ Result<Connection> open_writing(const std::string& path, const std::string& vfs,
       const bool interrupted = read_header(path + "-journal", vfs).has_value();
       const auto wrong = judge_header(path, *header);
       if (wrong && !interrupted) return *wrong;
-      rewrite_log(path, vfs);
+      if (!PARLEY_MUTANT(log_not_rewritten)) rewrite_log(path, vfs);
       return open_checked(path, vfs, synchronous, interrupted);
     }
     return open_checked(path, vfs, synchronous, true);

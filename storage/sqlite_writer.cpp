@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace parley::storage {
 namespace {
 
@@ -177,7 +179,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
     metrics_.refused.add();
     delivery.completions.push_back([answer = std::move(finished.answer)] {
       const Error error = disk_full_error();
-      answer(&error);
+      answer(PARLEY_MUTANT(disk_full_told_as_ok) ? nullptr : &error);
     });
   }
   world_.deliver(std::move(delivery));
@@ -232,7 +234,7 @@ void SqliteWriter::deliver_committed(Group& group) {
 void SqliteWriter::apply(UpdateRecord& request, Group& group) {
   StoredRow current = rows_->record(request.key);
   Finished finished;
-  finished.early = request.durability == Durability::Memory;
+  finished.early = request.durability == Durability::Memory || PARLEY_MUTANT(ack_before_commit);
   Updated updated;
   updated.before = current.found.condition;
   updated.digest = current.found.digest;
@@ -263,7 +265,9 @@ void SqliteWriter::apply(UpdateRecord& request, Group& group) {
     found_damaged("record", request.key);
   }
   // Told also when only the bytes were wrong and the stored digest right.
-  if (updated.changed || after != current.digest) {
+  const bool left_out = PARLEY_MUTANT(delete_left_out_of_digest) && value &&
+                        value->size() < current.found.value.size();
+  if ((updated.changed || after != current.digest) && !left_out) {
     finished.changes.push_back(RecordChange{request.key, current.digest, after});
   }
   finished.answer = [done = std::move(request.done), updated](const Error* error) {
@@ -321,7 +325,8 @@ void SqliteWriter::apply(UpdateHint& request, Group& group) {
 void SqliteWriter::apply(EraseHint& request, Group& group) {
   const std::optional<StoredHint> current = rows_->hint(request.key);
   // A damaged hint is listed with digest 0, and can be erased by it.
-  const bool erased = current && current->row.found.digest == request.digest;
+  const bool erased =
+      current && (current->row.found.digest == request.digest || PARLEY_MUTANT(newer_hint_erased));
   Finished finished;
   if (erased) {
     rows_->erase_hint(request.key);

@@ -14,6 +14,9 @@
 #include <vector>
 
 #include "tests/sim/run.h"
+#ifdef PARLEY_WITH_MUTANTS
+#include "tests/sim/mutant_hunt.h"
+#endif
 
 namespace parley::sim {
 namespace {
@@ -157,6 +160,14 @@ int main(int argc, char** argv) {
   app.add_flag("--twice", said.twice, "Run each seed twice and compare the digests");
   app.add_flag("--story", said.story, "Tell what happened even if all is well");
   app.add_flag("--verbose", said.verbose, "The nodes' logs on stderr, with virtual time");
+#ifdef PARLEY_WITH_MUTANTS
+  parley::sim::HuntSaid hunt;
+  parley::sim::add_options(app, hunt);
   CLI11_PARSE(app, argc, argv);
+  hunt.jobs = said.jobs;
+  if (const auto end = parley::sim::run_hunt(hunt)) return *end;
+#else
+  CLI11_PARSE(app, argc, argv);
+#endif
   return parley::sim::run_jobs(said);
 }

@@ -2,12 +2,15 @@
 
 #include <utility>
 
+#include "base/check.h"
 #include "storage/sqlite_settings.h"
 
 namespace parley::sim {
 namespace {
 
 constexpr std::uint64_t kRoomy = std::uint64_t{1} << 40;
+// One that begins again for ever, in no time, would keep the run for ever.
+constexpr std::uint64_t kLivesMost = 1000;
 
 }  // namespace
 
@@ -34,7 +37,7 @@ SimProcess::~SimProcess() {
 
 void SimProcess::start() {
   PARLEY_CHECK(!running());
-  ++lives_;
+  PARLEY_CHECK(++lives_ < kLivesMost);
   world_.power_on(host_);
   ready_ = false;
   failed_.reset();

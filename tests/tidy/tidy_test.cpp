@@ -128,6 +128,34 @@ TEST_CASE("tree: time, chance and threads come in through constructors") {
   }
 }
 
+TEST_CASE("tree: nothing that is built as Parley has a mutant") {
+  // base/mutant.h says `false` unless the word is defined already, and only the switch does so: by
+  // a forced include, for one target, of a file that lies with the tests.
+  const std::regex defines(R"(^\s*#\s*(define|undef)\s+PARLEY_MUTANT\b)");
+  std::vector<std::string> definers;
+  for (const auto& file : sources_under(all_folders())) {
+    const bool header = file.path.ends_with(".h");
+    const bool planter = file.path == "base/mutant.h" || file.path.starts_with("tests/");
+    for (const auto& line : file.lines) {
+      if (std::regex_search(line, defines)) definers.push_back(file.path);
+      INFO(file.path << ": " << line);
+      // A header's would differ between files of one program.
+      CHECK((planter || !header || line.find("PARLEY_MUTANT") == std::string::npos));
+    }
+  }
+  std::sort(definers.begin(), definers.end());
+  CHECK(definers == std::vector<std::string>{"base/mutant.h", "tests/sim/mutant_switch.h"});
+  for (const char* name : {"CMakeLists.txt", "tools/tools.cmake", "tests/tests.cmake"}) {
+    std::ifstream in(kRoot / name);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    INFO(name);
+    CHECK(std::regex_search(text, std::regex("mutant_switch")) ==
+          (std::string(name) == "tests/tests.cmake"));
+    CHECK(text.find("-DPARLEY_MUTANT") == std::string::npos);
+    CHECK(text.find("PARLEY_MUTANT=") == std::string::npos);
+  }
+}
+
 TEST_CASE("tree: files stay under 500 lines, lines under 101 columns") {
   for (const auto& file : sources_under(all_folders())) {
     INFO(file.path);
