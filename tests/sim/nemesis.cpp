@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "tests/sim/sim_rot.h"
 
 namespace parley::sim {
 namespace {
@@ -118,7 +119,8 @@ void Nemesis::strike_process(Fault fault, SimProcess& victim) {
 void Nemesis::strike_disk(Fault fault, SimProcess& victim) {
   if (fault == Fault::Damage) {
     SimProcess& rotten = *nodes_[bad_disk_];
-    if (rotten.disk().damage("parley.db", ";..")) tell("damage " + rotten.address());
+    const bool hit = rotten.running() && rot_record("/" + rotten.address(), random_);
+    if (hit) tell("damage " + rotten.address());
     return;
   }
   if (!victim.running()) return;
