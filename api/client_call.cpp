@@ -36,14 +36,14 @@ int weight(ErrorCode code) {
 
 CallPlan::CallPlan(Purpose purpose, Instant start, Duration timeout, bool hedging)
     : purpose_(purpose),
-      deadline_(start + timeout),
+      deadline_(start + timeout * (PARLEY_MUTANT(client_deadline_ignored) ? 1000 : 1)),
       timeout_(timeout),
       patience_(std::max<Duration>(kPatienceLeast, timeout / 4)),
       hedging_(hedging) {}
 
 CallPlan::Step CallPlan::step(Instant now) {
   if (!ending_) {
-    const bool overdue = now >= deadline_ && !PARLEY_MUTANT(client_deadline_ignored);
+    const bool overdue = now >= deadline_;
     const bool may_ask = !exhausted_ && !settled_;
     if (!attempts_.empty() && hedging_ && now >= begun_last_ + patience_) ask_ = true;
     if (winner_ || overdue || abandoned_ || (!any_live() && !(ask_ && may_ask))) {
