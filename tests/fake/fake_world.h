@@ -159,6 +159,9 @@ class World {
     return own_rules_.emplace(std::pair{from, to}, rules_).first->second;
   }
   void forget_own_rules() { own_rules_.clear(); }
+  void forget_own_rules(const std::string& from, const std::string& to) {
+    own_rules_.erase({from, to});
+  }
   void set_latency(Duration least, Duration most) {
     rules_.latency_least = least;
     rules_.latency_most = most;

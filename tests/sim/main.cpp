@@ -24,6 +24,7 @@ struct Said {
   std::uint64_t seed = 0;
   std::uint64_t seeds = 100, first = 1;
   std::uint64_t seconds = 60, minutes = 0, jobs = 1;
+  std::string mode;
   bool twice = false, story = false, verbose = false;
 };
 
@@ -46,6 +47,8 @@ RunReport run_one(const Said& said, std::uint64_t seed) {
   RunOptions options;
   options.seed = seed;
   options.span = std::chrono::seconds(said.seconds);
+  if (said.mode == "safety") options.mode = Mode::Safety;
+  if (said.mode == "liveness") options.mode = Mode::Liveness;
   if (said.verbose) options.log = LogLevel::Debug;
   RunReport report = run_seed(options);
   if (said.twice && run_seed(options).digest != report.digest) {
@@ -154,6 +157,8 @@ int main(int argc, char** argv) {
   app.add_option("--minutes", said.minutes, "Go on for so long instead of counting seeds");
   app.add_option("--jobs", said.jobs, "Processes beside each other [1]")->check(CLI::Range(1, 256));
   app.add_option("--seconds", said.seconds, "Virtual seconds of faults in each run [60]");
+  app.add_option("--mode", said.mode, "safety or liveness, whatever the seed would draw")
+      ->check(CLI::IsMember({"safety", "liveness"}));
   app.add_flag("--twice", said.twice, "Run each seed twice and compare the digests");
   app.add_flag("--story", said.story, "Tell what happened even if all is well");
   app.add_flag("--verbose", said.verbose, "The nodes' logs on stderr, with virtual time");

@@ -33,6 +33,7 @@ class SimClient {
   void stop() { stopping_ = true; }
   bool idle() const { return under_way_ == 0; }
   std::uint64_t calls() const { return calls_; }
+  const std::string& address() const { return host_.address(); }
   client::ClientCore& core() { return *core_; }
 
  private:

@@ -1,0 +1,135 @@
+#include "tests/sim/scene.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+namespace parley::sim {
+namespace {
+
+// Lines with virtual time.
+class TimedLog final : public LogSink {
+ public:
+  TimedLog(const fake::World& world, LogLevel least) : world_(world), least_(least) {}
+  bool wants(LogLevel level) const override { return level >= least_; }
+  void write(LogLevel, std::string_view floor, std::string_view event,
+             const std::vector<LogField>& fields) override {
+    std::string line;
+    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
+    std::fprintf(stderr, "%10.3f %.*s %.*s%s\n", to_seconds(world_.now().time_since_epoch()) - 1000,
+                 static_cast<int>(floor.size()), floor.data(), static_cast<int>(event.size()),
+                 event.data(), line.c_str());
+  }
+
+ private:
+  const fake::World& world_;
+  const LogLevel least_;
+};
+
+}  // namespace
+
+Scene::Scene(const RunOptions& run)
+    : options(run),
+      world(draw("world").next()),
+      log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
+      kj(world.node("kj").loop()),
+      vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }) {
+  report.seed = run.seed;
+}
+
+Scene::~Scene() {
+  doors_.clear();
+  clients.clear();
+  nemesis.reset();
+  nodes.clear();
+}
+
+Random Scene::draw(const std::string& concern) const {
+  return Random(hash64(concern, options.seed));
+}
+
+// Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
+void Scene::perturb(api::NodeConfig& config) const {
+  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
+      {"storage.checkpoint_pages", {"100", "100", "4000"}},
+      {"storage.group_most", {"1", "16", "1024"}},
+      {"replication.epoch_lease", {"1", "2", "4096"}},
+      {"replication.replica_patience", {"50ms", "500ms"}},
+      {"replication.pass_hedge", {"20ms", "300ms"}},
+      {"replication.read_hedge", {"5ms", "30ms"}},
+      {"repair.sync_interval", {"500ms", "2s", "10s"}},
+      {"repair.batch_bytes", {"1024", "65536"}},
+      {"membership.probe_interval", {"500ms", "1s"}}};
+  for (const auto& [name, values] : kChoices) {
+    PARLEY_CHECK(config.set_option(name, values[hash64(name, options.seed) % values.size()]).ok());
+  }
+}
+
+void Scene::make_nodes() {
+  report.nodes = options.nodes.value_or(3 + draw("nodes").below(3));
+  std::vector<Endpoint> seeds;
+  for (std::size_t i = 0; i < report.nodes; ++i) {
+    seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
+  }
+  for (const Endpoint& seed : seeds) {
+    nodes.push_back(std::make_unique<SimProcess>(world, kj, vfs, seed.address, seeds,
+                                                 draw("node " + seed.address), log_.get()));
+    perturb(nodes.back()->config());
+    nodes.back()->on_end = [this] { history.process_ended(world.now()); };
+    nodes.back()->start();
+  }
+}
+
+void Scene::make_clients() {
+  Random random = draw("clients");
+  report.keys = options.keys.value_or(1 + random.below(12));
+  for (std::size_t i = 0; i < report.keys; ++i) workload.keys.push_back("key" + std::to_string(i));
+  static const std::vector<std::string> kLevels = {"all", "quorum", "quorum", "one", "any", "2"};
+  const bool quorum_only = random.below(3) == 0;
+  workload.levels =
+      options.levels.value_or(quorum_only ? std::vector<std::string>{"quorum"} : kLevels);
+  const std::size_t drawn = 2 + random.below(4);
+  report.clients = options.clients.value_or(drawn);
+  // About ten calls a second over all of them, and more.
+  workload.pause_most = Duration(200ms) * static_cast<std::int64_t>(drawn);
+  for (std::uint32_t i = 0; i < report.clients; ++i) {
+    clients.push_back(std::make_unique<SimClient>(world, i, endpoints(), workload, history,
+                                                  draw("client " + std::to_string(i))));
+  }
+}
+
+std::vector<Endpoint> Scene::endpoints() const {
+  std::vector<Endpoint> out;
+  for (const auto& node : nodes) out.push_back(node->client_endpoint());
+  return out;
+}
+
+void Scene::pass(Duration span) {
+  const Instant end = world.now() + span;
+  while (world.now() < end) {
+    world.run_for(std::min<Duration>(100ms, end - world.now()));
+    nemesis->supervise();
+  }
+}
+
+Door& Scene::door(const SimProcess& node) {
+  auto& slot = doors_[node.address()];
+  if (!slot) {
+    slot = std::make_unique<Door>(world, node.client_endpoint(), draw("door " + node.address()));
+  }
+  return *slot;
+}
+
+const std::set<std::string>& Scene::owners(const std::string& key) {
+  auto& out = owners_[key];
+  for (std::size_t i = 0; out.empty() && i < nodes.size(); ++i) {
+    const auto result = door(*nodes[i]).inspect(key);
+    if (!result.ok()) continue;
+    for (const auto& row : result->replicas) out.insert(row.address);
+  }
+  return out;
+}
+
+}  // namespace parley::sim

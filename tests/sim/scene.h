@@ -1,0 +1,67 @@
+// What one run is played with: the world, its nodes, clients and nemesis, and what was found. Made
+// and torn down in an order that the real code allows.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/kj_port.h"
+#include "tests/sim/door.h"
+#include "tests/sim/history.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/run.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_process.h"
+#include "tests/sim/sim_vfs.h"
+
+namespace parley::sim {
+
+class Scene {
+ public:
+  explicit Scene(const RunOptions& run);
+  ~Scene();
+  Scene(const Scene&) = delete;
+  Scene& operator=(const Scene&) = delete;
+
+  void make_nodes();
+  void make_clients();
+
+  // For one concern, so that a draw more there changes nothing elsewhere.
+  Random draw(const std::string& concern) const;
+  void fail(const std::string& rule, const std::string& key, const std::string& what) {
+    report.violations.push_back({rule, key, what});
+  }
+  // Lets time pass and starts again what ended.
+  void pass(Duration span);
+  std::vector<Endpoint> endpoints() const;
+  // Into this node, over links that no fault touches.
+  Door& door(const SimProcess& node);
+  // Addresses of the replicas of a key. The ring does not change once the cluster has formed.
+  const std::set<std::string>& owners(const std::string& key);
+
+  const RunOptions options;
+  fake::World world;
+
+ private:
+  std::unique_ptr<LogSink> log_;
+
+ public:
+  runtime::KjPort kj;
+  SimVfs vfs;
+  WorkloadOptions workload;
+  History history{2};
+  std::vector<std::unique_ptr<SimProcess>> nodes;
+  std::vector<std::unique_ptr<SimClient>> clients;
+  std::unique_ptr<Nemesis> nemesis;
+  RunReport report;
+
+ private:
+  void perturb(api::NodeConfig& config) const;
+
+  std::map<std::string, std::unique_ptr<Door>> doors_;
+  std::map<std::string, std::set<std::string>> owners_;
+};
+
+}  // namespace parley::sim
