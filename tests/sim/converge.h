@@ -11,6 +11,16 @@ namespace parley::sim {
 // left. Fails as `converge`.
 bool converge(Scene& scene);
 
+// Every node takes every other one for alive, and knows of no more. Fails as `members`.
+bool agree_on_members(Scene& scene);
+
+// A second round of anti-entropy over equal copies sends no key. Fails as `second-round`.
+bool repair_is_quiet(Scene& scene);
+
+// Nobody asks anything any more: no queue holds anything, no call is under way, no hint is left.
+// Fails as `at-rest`.
+void must_be_at_rest(Scene& scene);
+
 // Every key can be read at `all`, and holds what it must.
 void judge_values(Scene& scene);
 

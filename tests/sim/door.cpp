@@ -8,7 +8,8 @@
 namespace parley::sim {
 namespace {
 
-constexpr Duration kEndMost = 10s;  // five times the deadline: it never ends
+constexpr Duration kRoundMost = 10s;
+constexpr Duration kEndMost = 20s;  // long after every deadline: it never ends
 
 template <typename T, typename Begin>
 std::optional<T> await(fake::World& world, const Begin& begin) {
@@ -54,9 +55,9 @@ client::WriteResult Door::write(client::PutItem item, const std::string& level) 
 }
 
 template <typename T>
-Result<T> Door::ask(client::AdminAsk<T> question) {
+Result<T> Door::ask(client::AdminAsk<T> question, Duration timeout) {
   auto result = await<Result<T>>(world_, [&](auto done) {
-    core_.run(std::make_unique<client::AdminCall<T>>(std::move(question), kTimeout, false, done));
+    core_.run(std::make_unique<client::AdminCall<T>>(std::move(question), timeout, false, done));
   });
   return result ? *std::move(result) : Result<T>(never_ended());
 }
@@ -82,6 +83,20 @@ Result<std::vector<client::GossipRow>> Door::gossip() {
       return client::read_rows<client::GossipRow>(response.getRows());
     });
   });
+}
+
+Result<std::uint64_t> Door::repair() {
+  return ask<std::uint64_t>(
+      [](api::schema::Admin::Client admin, std::uint32_t ms) {
+        auto request = admin.repairRequest();
+        request.setWait(true);
+        request.setTimeoutMs(ms);
+        return request.send().then([](auto&& response) -> Result<std::uint64_t> {
+          if (auto failure = client::read_failure(response.getFailure())) return *failure;
+          return response.getKeys();
+        });
+      },
+      kRoundMost);
 }
 
 }  // namespace parley::sim

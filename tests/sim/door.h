@@ -21,11 +21,14 @@ class Door {
   // The members as this node sees them.
   Result<std::vector<client::GossipRow>> gossip();
 
+  // A round of anti-entropy on every node, awaited: how many keys moved.
+  Result<std::uint64_t> repair();
+
   static constexpr Duration kTimeout = 2s;
 
  private:
   template <typename T>
-  Result<T> ask(client::AdminAsk<T> question);
+  Result<T> ask(client::AdminAsk<T> question, Duration timeout = kTimeout);
 
   fake::World& world_;
   client::ClientCore core_;

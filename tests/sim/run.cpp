@@ -75,6 +75,12 @@ void settle(Scene& scene) {
   rest(scene);
 }
 
+void end(Scene& scene) {
+  if (!converge(scene) || !agree_on_members(scene) || !repair_is_quiet(scene)) return;
+  judge_values(scene);
+  must_be_at_rest(scene);
+}
+
 void count(Scene& scene, Instant begun) {
   RunReport& report = scene.report;
   for (const auto& write : scene.history.writes()) {
@@ -118,7 +124,7 @@ RunReport run_seed(const RunOptions& options) {
   if (form(scene)) {
     work(scene);
     settle(scene);
-    if (scene.report.violations.empty() && converge(scene)) judge_values(scene);
+    if (scene.report.violations.empty()) end(scene);
   }
   count(scene, begun);
   return scene.report;

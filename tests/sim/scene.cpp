@@ -6,8 +6,12 @@
 #include "base/check.h"
 #include "base/hash.h"
 
+#include "tests/sim/node_metrics.h"
+
 namespace parley::sim {
 namespace {
+
+constexpr Duration kBoundsPause = 5s;
 
 // Lines with virtual time.
 class TimedLog final : public LogSink {
@@ -111,6 +115,18 @@ void Scene::pass(Duration span) {
   while (world.now() < end) {
     world.run_for(std::min<Duration>(100ms, end - world.now()));
     nemesis->supervise();
+    if (world.now() < look_at_bounds_) continue;
+    look_at_bounds_ = world.now() + kBoundsPause;
+    check_bounds();
+  }
+}
+
+void Scene::check_bounds() {
+  for (const auto& node : nodes) {
+    if (!node->running()) continue;
+    for (const auto& line : past_bounds(node->metrics(), node->config(), nodes.size())) {
+      fail("bounds", "", node->address() + ": " + line);
+    }
   }
 }
 

@@ -33,7 +33,7 @@ class Scene {
   void fail(const std::string& rule, const std::string& key, const std::string& what) {
     report.violations.push_back({rule, key, what});
   }
-  // Lets time pass and starts again what ended.
+  // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
   void pass(Duration span);
   std::vector<Endpoint> endpoints() const;
   // Into this node, over links that no fault touches.
@@ -59,6 +59,9 @@ class Scene {
 
  private:
   void perturb(api::NodeConfig& config) const;
+  void check_bounds();
+
+  Instant look_at_bounds_{};
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
   std::map<std::string, std::set<std::string>> owners_;
