@@ -31,8 +31,16 @@ const char* to_text(Fault fault) {
     case Fault::Skew: return "skew";
     case Fault::DiskError: return "disk-error";
     case Fault::DiskFull: return "disk-full";
+    case Fault::ReadError: return "read-error";
+    case Fault::Restarts: return "restarts";
+    case Fault::Drift: return "drift";
+    case Fault::SlowCpu: return "slow-cpu";
+    case Fault::Swizzle: return "swizzle";
+    case Fault::Partial: return "partial";
+    case Fault::ClientCut: return "client-cut";
     case Fault::Damage: return "damage";
     case Fault::OldCopy: return "old-copy";
+    case Fault::Wipe: return "wipe";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -58,10 +66,17 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
 
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
-  if (random.below(16) == 0) return {Fault::OldCopy, Fault::Skew};
+  const auto alone = random.below(16);
+  if (alone == 0) return {Fault::OldCopy, Fault::Skew};
   std::vector<Fault> on;
-  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::OldCopy); ++i) {
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::Damage); ++i) {
     if (random.below(2) == 0) on.push_back(static_cast<Fault>(i));
+  }
+  // One owner without what it acknowledged is what a majority can bear.
+  if (alone == 1) {
+    on.push_back(Fault::Wipe);
+  } else if (random.below(2) == 0) {
+    on.push_back(Fault::Damage);
   }
   return on;
 }
@@ -131,6 +146,7 @@ void Nemesis::start_again(SimProcess& victim) {
 
 void Nemesis::heal_node(SimProcess& node) {
   node.disk().fault = nullptr;
+  node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
   if (node.failed() && node.running()) node.die(Death::Kill);
   if (!node.running()) start_again(node);
@@ -144,6 +160,7 @@ void Nemesis::heal() {
   tell("heal all");
   for (const auto& node : nodes_) {
     node->host().loop().set_wall_skew(Duration{0});
+    node->host().loop().set_rate(1);
     heal_node(*node);
   }
 }
@@ -152,6 +169,7 @@ std::set<std::string> Nemesis::unfit() const {
   std::set<std::string> out;
   if (has(Fault::Damage)) out.insert(nodes_[bad_disk_ % nodes_.size()]->address());
   if (has(Fault::OldCopy)) out.insert(nodes_[old_copy_ % nodes_.size()]->address());
+  if (lost_ != nullptr) out.insert(lost_->address());
   return out;
 }
 
@@ -185,8 +203,9 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill, Fault::PowerCut, Fault::Pause, Fault::OneWay, Fault::OneWay,    Fault::Cut,
-      Fault::Loss, Fault::Corrupt,  Fault::Slow,  Fault::Skew,   Fault::DiskError, Fault::DiskFull};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,    Fault::OneWay, Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,  Fault::Slow,   Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError};
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());
@@ -199,20 +218,17 @@ void Nemesis::strike_outside(const std::set<std::string>& core) {
       auto stroke = begin(number, kLasting[word % std::size(kLasting)]);
       if (!stroke) continue;
       stroke->lasting = true;
-      switch (stroke->strike.fault) {
-        case Fault::Kill:
-        case Fault::PowerCut:
-        case Fault::Pause:
-        case Fault::Skew: strike_process(*stroke, *node); break;
-        case Fault::DiskError:
-        case Fault::DiskFull: strike_disk(*stroke, *node); break;
-        default:
-          // Towards some of the core, in this direction or the other.
-          for (SimProcess* other : inside) {
-            const auto way = stroke->random.below(3);
-            if (way == 0) strike_link(*stroke, *node, *other);
-            if (way == 1) strike_link(*stroke, *other, *node);
-          }
+      const Fault fault = stroke->strike.fault;
+      if (fault == Fault::OneWay || fault == Fault::Cut || fault == Fault::Loss ||
+          fault == Fault::Corrupt || fault == Fault::Slow) {
+        // Towards some of the core, in this direction or the other.
+        for (SimProcess* other : inside) {
+          const auto way = stroke->random.below(3);
+          if (way == 0) strike_link(*stroke, *node, *other);
+          if (way == 1) strike_link(*stroke, *other, *node);
+        }
+      } else {
+        strike_at(*stroke, *node);
       }
     }
   }

@@ -25,12 +25,20 @@ enum class Fault : std::uint8_t {
   Flap,       // a link goes and comes
   Loss,       // datagrams lost, twice, late
   Corrupt,    // bits flip on the wire
-  Slow,       // one link, or one disk
+  Slow,       // one link
   Skew,       // wall clocks jump
   DiskError,  // a write or an fsync fails
   DiskFull,   // for a while
+  ReadError,  // a read fails
+  Restarts,   // killed again and again as soon as it starts
+  Drift,      // both clocks of a node run too fast, or too slowly
+  SlowCpu,    // every turn of a node takes time
+  Swizzle,    // the links of a node go one after another, and come back in another order
+  Partial,    // two groups do not see each other, and the rest sees both
+  ClientCut,  // clients and nodes do not see each other
   Damage,     // a record of one node's rots, again and again
   OldCopy,    // a node's disk is put back to an earlier day
+  Wipe,       // a node's disk is emptied, once
   CountOfFaults,
 };
 const char* to_text(Fault fault);
@@ -73,6 +81,8 @@ class Nemesis {
   // is mended, and a rebuild ends, only with the help of all owners.
   std::set<std::string> unfit() const;
   bool has(Fault fault) const;
+  // Whose disk was emptied. It is another node now, and the cluster, which has data, takes none in.
+  bool is_lost(const SimProcess& node) const { return &node == lost_; }
   // What was done, one line each.
   const std::vector<std::string>& story() const { return story_; }
   const std::vector<Strike>& strikes() const { return strikes_; }
@@ -92,11 +102,18 @@ class Nemesis {
   void next();
   std::optional<Stroke> begin(std::size_t number, Fault fault);
   void strike(Stroke stroke);
-  void strike_process(Stroke& stroke, SimProcess& victim);
+  // One node; false: this fault is about links.
+  bool strike_at(Stroke& stroke, SimProcess& victim);
+  void strike_lives(Stroke& stroke, SimProcess& victim);
+  void strike_time(Stroke& stroke, SimProcess& victim);
   void strike_disk(Stroke& stroke, SimProcess& victim);
+  void wipe(Stroke& stroke, SimProcess& victim);
   void put_old_copy_back(SimProcess& victim);
   void strike_link(Stroke& stroke, SimProcess& one, SimProcess& other);
   void cut(Stroke& stroke, SimProcess& one, SimProcess& other);
+  void swizzle(Stroke& stroke, SimProcess& victim);
+  void part(Stroke& stroke);
+  void cut_clients(Stroke& stroke, SimProcess& node);
   void strike_outside(const std::set<std::string>& core);
   void heal_inside(const std::set<std::string>& core);
   void heal_node(SimProcess& node);
@@ -119,6 +136,7 @@ class Nemesis {
   std::uint64_t old_copy_;  // whose disk is put back, once
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
+  const SimProcess* lost_ = nullptr;
   std::vector<Strike> strikes_;
   std::vector<std::string> story_;
   Lifetime alive_;

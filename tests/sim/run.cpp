@@ -34,7 +34,8 @@ void make_nemesis(Scene& scene) {
   scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
   const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
   scene.history.reads_may_go_back = has(Fault::OldCopy);
-  scene.history.minority_may_be_lost = has(Fault::OldCopy) || has(Fault::Damage);
+  scene.history.minority_may_be_lost =
+      has(Fault::OldCopy) || has(Fault::Damage) || has(Fault::Wipe);
 }
 
 // Clients at work, and faults.

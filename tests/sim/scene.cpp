@@ -130,6 +130,13 @@ void Scene::check_bounds() {
   }
 }
 
+SimProcess& Scene::witness() const {
+  for (const auto& node : nodes) {
+    if (!nemesis->is_lost(*node)) return *node;
+  }
+  PARLEY_UNREACHABLE();
+}
+
 Door& Scene::door(const SimProcess& node) {
   auto& slot = doors_[node.address()];
   if (!slot) {

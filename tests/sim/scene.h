@@ -36,6 +36,8 @@ class Scene {
   // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
   void pass(Duration span);
   std::vector<Endpoint> endpoints() const;
+  // A node that has all it ever had.
+  SimProcess& witness() const;
   // Into this node, over links that no fault touches.
   Door& door(const SimProcess& node);
   // Addresses of the replicas of a key. The ring does not change once the cluster has formed.
