@@ -196,9 +196,9 @@ std::set<std::string> History::keys() const {
   return out;
 }
 
-std::string History::timeline(const std::string& key) const {
-  std::vector<std::pair<Instant, std::string>> lines;
-  const auto add = [&](Instant at, const std::string& line) { lines.emplace_back(at, line); };
+std::vector<Told> History::timeline(const std::string& key) const {
+  std::vector<Told> lines;
+  const auto add = [&](Instant at, const std::string& line) { lines.push_back({at, line}); };
   for (const WriteRecord& write : writes_) {
     if (write.key != key) continue;
     const std::string who = "client " + std::to_string(write.client) + " " +
@@ -221,11 +221,7 @@ std::string History::timeline(const std::string& key) const {
     told += " (begun " + seconds(read.begun) + ")";
     add(read.ended, told);
   }
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::string out;
-  for (const auto& [at, line] : lines) out += seconds(at) + "  " + line + "\n";
-  return out;
+  return lines;
 }
 
 }  // namespace parley::sim

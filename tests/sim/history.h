@@ -11,6 +11,7 @@
 #include "api/client.h"
 #include "base/units.h"
 #include "replication/version.h"
+#include "tests/sim/told.h"
 
 namespace parley::sim {
 
@@ -78,8 +79,8 @@ class History {
   const std::vector<WriteRecord>& writes() const { return writes_; }
   std::set<std::string> keys() const;
   const std::vector<Violation>& violations() const { return violations_; }
-  // Who was told what about a key, in order of time.
-  std::string timeline(const std::string& key) const;
+  // Who was told what about a key.
+  std::vector<Told> timeline(const std::string& key) const;
 
  private:
   // What reads that begin now must cover.

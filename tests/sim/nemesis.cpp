@@ -85,10 +85,7 @@ bool Nemesis::has(Fault fault) const {
   return std::count(options_.on.begin(), options_.on.end(), fault) > 0;
 }
 
-void Nemesis::tell(const std::string& line) {
-  story_.push_back(std::to_string(to_millis(world_.now().time_since_epoch()) - 1'000'000) +
-                   " ms  " + line);
-}
+void Nemesis::tell(const std::string& line) { story_.push_back({world_.now(), line}); }
 
 void Nemesis::tell(const Stroke& stroke, const std::string& what) {
   tell("#" + std::to_string(stroke.strike.number) + " " + to_text(stroke.strike.fault) + " " +

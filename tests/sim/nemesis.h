@@ -13,6 +13,7 @@
 
 #include "base/lifetime.h"
 #include "tests/sim/sim_process.h"
+#include "tests/sim/told.h"
 
 namespace parley::sim {
 
@@ -83,8 +84,8 @@ class Nemesis {
   bool has(Fault fault) const;
   // Whose disk was emptied. It is another node now, and the cluster, which has data, takes none in.
   bool is_lost(const SimProcess& node) const { return &node == lost_; }
-  // What was done, one line each.
-  const std::vector<std::string>& story() const { return story_; }
+  // What was done.
+  const std::vector<Told>& story() const { return story_; }
   const std::vector<Strike>& strikes() const { return strikes_; }
 
  private:
@@ -138,7 +139,7 @@ class Nemesis {
   bool put_back_ = false;
   const SimProcess* lost_ = nullptr;
   std::vector<Strike> strikes_;
-  std::vector<std::string> story_;
+  std::vector<Told> story_;
   Lifetime alive_;
 };
 

@@ -97,10 +97,12 @@ void count(Scene& scene, Instant begun) {
     report.story = scene.nemesis->story();
     report.strikes = scene.nemesis->strikes();
   }
+  std::string key = scene.options.watch.value_or("");
   for (const Violation& one : report.violations) {
-    if (one.key.empty() || !report.timeline.empty()) continue;
-    report.timeline = scene.history.timeline(one.key);
+    if (key.empty()) key = one.key;
   }
+  if (!key.empty()) report.timeline = scene.history.timeline(key);
+  report.timeline.insert(report.timeline.end(), scene.changes.begin(), scene.changes.end());
   report.virtual_time = scene.world.now() - begun;
   report.digest = scene.world.digest();
   report.events = scene.world.events();

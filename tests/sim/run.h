@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "tests/sim/history.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/told.h"
 
 namespace parley::sim {
 
@@ -32,6 +33,9 @@ struct RunOptions {
   std::optional<std::vector<std::string>> levels;
   std::optional<std::vector<Fault>> faults;
   std::optional<std::set<std::size_t>> strikes;  // by number; the others do not happen
+
+  // Tells of every change of this key's record and hints; changes nothing.
+  std::optional<std::string> watch;
 };
 
 struct RunReport {
@@ -44,9 +48,9 @@ struct RunReport {
   Mode mode = Mode::Safety;
   std::size_t nodes = 0, clients = 0, keys = 0;
   std::vector<Violation> violations;
-  std::vector<Strike> strikes;     // what the nemesis did by plan
-  std::vector<std::string> story;  // and all that came of it
-  std::string timeline;            // of the first key in trouble
+  std::vector<Strike> strikes;  // what the nemesis did by plan
+  std::vector<Told> story;      // and all that came of it
+  std::vector<Told> timeline;   // of the key that was watched, else of the first one in trouble
 };
 
 // One at a time in a process: SQLite's default VFS and KJ's loop are the run's.

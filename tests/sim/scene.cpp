@@ -7,6 +7,7 @@
 #include "base/hash.h"
 
 #include "tests/sim/node_metrics.h"
+#include "tests/sim/store_tap.h"
 
 namespace parley::sim {
 namespace {
@@ -82,8 +83,18 @@ void Scene::make_nodes() {
                                                  draw("node " + seed.address), log_.get()));
     perturb(nodes.back()->config());
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
+    if (options.watch) watch(*nodes.back());
     nodes.back()->start();
   }
+}
+
+void Scene::watch(SimProcess& node) {
+  node.tap = [this, &node](std::unique_ptr<storage::Store> store) {
+    return tap_store(std::move(store), node.address(), *options.watch,
+                     [this](const std::string& line) {
+                       changes.push_back({world.now(), line});
+                     });
+  };
 }
 
 void Scene::make_clients() {

@@ -58,10 +58,12 @@ class Scene {
   std::vector<std::unique_ptr<SimClient>> clients;
   std::unique_ptr<Nemesis> nemesis;
   RunReport report;
+  std::vector<Told> changes;  // of the key that is watched
 
  private:
   void perturb(api::NodeConfig& config) const;
   void check_bounds();
+  void watch(SimProcess& node);
 
   Instant look_at_bounds_{};
 
