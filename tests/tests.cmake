@@ -58,7 +58,7 @@ function(parley_sim_tests)
   target_link_libraries(test_sim PRIVATE parley_simulator)
   # The same seeds every time, each twice: a change that breaks one has broken it for certain.
   # A sanitizer's build is twenty times slower: it looks at memory, not at histories.
-  set(seeds 120)
+  set(seeds 300)
   if(PARLEY_ASAN OR PARLEY_TSAN)
     set(seeds 5)
   endif()
