@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -63,6 +64,7 @@ using Token = std::uint64_t;
 // One of the 2^16 fixed slots of the token space: the token's top 16 bits.
 using Slot = std::uint16_t;
 inline constexpr std::size_t kSlotCount = 65536;
+using SlotSet = std::bitset<kSlotCount>;  // 8 KiB
 inline constexpr Slot slot_of(Token token) { return static_cast<Slot>(token >> 48); }
 
 // Where a socket is reached now: a numeric IPv4 or IPv6 address (never a name) and a port.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "base/hash.h"
 
@@ -24,11 +25,6 @@ Error does_not_fit() {
 
 }  // namespace
 
-SharedSlots::SharedSlots(storage::KeyspaceNumber keyspace, const std::vector<Slot>& slots)
-    : keyspace_(keyspace) {
-  for (const Slot slot : slots) member_.set(slot);
-}
-
 std::vector<Slot> SharedSlots::slots_of(std::size_t group) const {
   std::vector<Slot> out;
   for (std::size_t slot = group * kGroupSlots; slot < (group + 1) * kGroupSlots; ++slot) {
@@ -38,13 +34,18 @@ std::vector<Slot> SharedSlots::slots_of(std::size_t group) const {
 }
 
 const std::array<std::uint64_t, kGroupCount>& SharedSlots::groups(const SlotIndex& index) {
+  const std::uint64_t changes = index.changes(keyspace_) + 1;
+  if (std::exchange(made_at_, changes) == changes) return digest_;
   for (std::size_t group = 0; group < kGroupCount; ++group) {
     const std::uint64_t now = index.group_changes(keyspace_, group) + 1;
     if (made_from_[group] == now) continue;
     std::uint64_t digest = 0;
-    for (std::size_t slot = group * kGroupSlots; slot < (group + 1) * kGroupSlots; ++slot) {
-      if (!member_.test(slot)) continue;
-      digest += mix(static_cast<Slot>(slot), index.sum(keyspace_, static_cast<Slot>(slot)));
+    const auto sums = index.group_sums(keyspace_, group);
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      const std::size_t slot = group * kGroupSlots + i;
+      // An empty slot adds nothing: most of a new node's 65,536 are.
+      if (sums[i] == 0 || !member_.test(slot)) continue;
+      digest += mix(static_cast<Slot>(slot), sums[i]);
     }
     digest_[group] = digest;
     made_from_[group] = now;

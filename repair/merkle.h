@@ -8,7 +8,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <vector>
 
@@ -27,7 +26,8 @@ inline constexpr std::size_t kListSlotsMost = 256;
 // per group: a comparison of equal replicas recomputes only the groups that changed since.
 class SharedSlots {
  public:
-  SharedSlots(storage::KeyspaceNumber keyspace, const std::vector<Slot>& slots);
+  SharedSlots(storage::KeyspaceNumber keyspace, const SlotSet& slots)
+      : keyspace_(keyspace), member_(slots) {}
 
   storage::KeyspaceNumber keyspace() const { return keyspace_; }
   bool empty() const { return member_.none(); }
@@ -36,13 +36,15 @@ class SharedSlots {
   std::vector<Slot> slots_of(std::size_t group) const;
 
   const std::array<std::uint64_t, kGroupCount>& groups(const SlotIndex& index);
+  // Their wrapping sum.
   std::uint64_t root(const SlotIndex& index);
 
  private:
   const storage::KeyspaceNumber keyspace_;
-  std::bitset<kSlotCount> member_;
+  const SlotSet member_;
   std::array<std::uint64_t, kGroupCount> digest_{};
-  // The index's group_changes that digest_ was made from, plus one; 0: never made.
+  // What digest_ was made from: the index's changes and group_changes, plus one; 0: never made.
+  std::uint64_t made_at_ = 0;
   std::array<std::uint64_t, kGroupCount> made_from_{};
 };
 

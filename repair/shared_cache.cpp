@@ -9,7 +9,7 @@ std::shared_ptr<SharedSlots> SharedCache::get(const membership::View& view,
                                               const NodeId& peer) {
   const auto* record = keyspace_record(view, keyspace);
   if (view.ring == nullptr || record == nullptr) {
-    return std::make_shared<SharedSlots>(keyspace, std::vector<Slot>{});
+    return std::make_shared<SharedSlots>(keyspace, SlotSet{});
   }
   if (view.ring->digest() != ring_digest_) {
     by_peer_.clear();

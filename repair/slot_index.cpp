@@ -16,6 +16,7 @@ const SlotIndex::Sums* SlotIndex::find(storage::KeyspaceNumber keyspace) const {
 void SlotIndex::touch(Sums& sums, Slot slot) {
   ++sums.slot_changes[slot];
   ++sums.group_changes[group_of(slot)];
+  ++sums.changes;
 }
 
 void SlotIndex::load(storage::KeyspaceNumber keyspace, const std::vector<std::uint64_t>& sums) {
@@ -23,6 +24,7 @@ void SlotIndex::load(storage::KeyspaceNumber keyspace, const std::vector<std::ui
   Sums& into = keyspaces_[keyspace];
   into.sum = sums;
   for (std::uint64_t& changes : into.group_changes) ++changes;
+  ++into.changes;
 }
 
 void SlotIndex::change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
@@ -37,6 +39,18 @@ void SlotIndex::change(storage::KeyspaceNumber keyspace, Token token, ByteView k
 std::uint64_t SlotIndex::sum(storage::KeyspaceNumber keyspace, Slot slot) const {
   const Sums* sums = find(keyspace);
   return sums == nullptr ? 0 : sums->sum[slot];
+}
+
+std::span<const std::uint64_t> SlotIndex::group_sums(storage::KeyspaceNumber keyspace,
+                                                     std::size_t group) const {
+  const Sums* sums = find(keyspace);
+  if (sums == nullptr) return {};
+  return std::span(sums->sum).subspan(group * kGroupSlots, kGroupSlots);
+}
+
+std::uint64_t SlotIndex::changes(storage::KeyspaceNumber keyspace) const {
+  const Sums* sums = find(keyspace);
+  return sums == nullptr ? 0 : sums->changes;
 }
 
 std::uint64_t SlotIndex::group_changes(storage::KeyspaceNumber keyspace, std::size_t group) const {

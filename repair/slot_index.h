@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "base/ids.h"
@@ -31,7 +32,12 @@ class SlotIndex {
               std::uint64_t digest_before, std::uint64_t digest_after);
 
   std::uint64_t sum(storage::KeyspaceNumber keyspace, Slot slot) const;
-  // Goes up with every change in the group, or in the slot: equal numbers mean equal sums.
+  // Of the group's slots in order; empty when nothing was ever counted in the keyspace.
+  std::span<const std::uint64_t> group_sums(storage::KeyspaceNumber keyspace,
+                                            std::size_t group) const;
+  // Go up with every change in the keyspace, in the group, or in the slot: equal numbers mean
+  // equal sums.
+  std::uint64_t changes(storage::KeyspaceNumber keyspace) const;
   std::uint64_t group_changes(storage::KeyspaceNumber keyspace, std::size_t group) const;
   std::uint32_t slot_changes(storage::KeyspaceNumber keyspace, Slot slot) const;
 
@@ -47,6 +53,7 @@ class SlotIndex {
     std::vector<std::uint64_t> sum = std::vector<std::uint64_t>(kSlotCount);
     std::vector<std::uint32_t> slot_changes = std::vector<std::uint32_t>(kSlotCount);
     std::array<std::uint64_t, kGroupCount> group_changes{};
+    std::uint64_t changes = 0;
   };
   struct Doubt {
     std::uint64_t listed = 0;

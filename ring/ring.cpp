@@ -187,18 +187,16 @@ double Ring::owned_share(const NodeId& node, std::size_t count) const {
   return static_cast<double>(owned) / static_cast<double>(kSlotCount);
 }
 
-std::vector<Slot> Ring::common_slots(const NodeId& a, const NodeId& b, std::size_t count) const {
+SlotSet Ring::common_slots(const NodeId& a, const NodeId& b, std::size_t count) const {
   const auto index_a = index_of(a);
   const auto index_b = index_of(b);
-  std::vector<Slot> out;
+  SlotSet out;
   if (!index_a || !index_b) return out;
   for_each_range(count, [&](Slot first, std::size_t length, std::span<const NodeIndex> owners) {
     if (std::find(owners.begin(), owners.end(), *index_a) == owners.end()) return;
     if (std::find(owners.begin(), owners.end(), *index_b) == owners.end()) return;
-    for (std::size_t i = 0; i < length; ++i) out.push_back(static_cast<Slot>(first + i));
+    for (std::size_t i = 0; i < length; ++i) out.set(static_cast<Slot>(first + i));
   });
-  // Ranges come in clockwise order, so there is at most one descent: where the circle ends.
-  std::rotate(out.begin(), std::is_sorted_until(out.begin(), out.end()), out.end());
   return out;
 }
 

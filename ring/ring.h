@@ -57,8 +57,8 @@ class Ring {
   bool owns(const NodeId& node, Slot slot, std::size_t count) const;
   // Share of the slots for which `node` is among the first `count`, 0..1.
   double owned_share(const NodeId& node, std::size_t count) const;
-  // Slots (sorted) for which both nodes are among the first `count`: what they must agree on.
-  std::vector<Slot> common_slots(const NodeId& a, const NodeId& b, std::size_t count) const;
+  // Slots for which both nodes are among the first `count`: what they must agree on.
+  SlotSet common_slots(const NodeId& a, const NodeId& b, std::size_t count) const;
 
   struct Vnode {
     Slot slot;

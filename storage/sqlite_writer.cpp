@@ -34,6 +34,8 @@ WriterMetrics::WriterMetrics(MetricRegistry& metrics)
 SqliteWriter::SqliteWriter(Connection connection, Limits limits, World world, Logger log,
                            WriterMetrics& metrics)
     : connection_(std::move(connection)),
+      begin_(connection_, "BEGIN IMMEDIATE"),
+      commit_(connection_, "COMMIT"),
       rows_(std::make_unique<WriterRows>(connection_)),
       limits_(limits),
       world_(std::move(world)),
@@ -67,12 +69,12 @@ void SqliteWriter::run_batch(std::deque<WriteRequest>& queue) {
   Group group;
   const char* doing = "write";
   try {
-    connection_.exec("BEGIN IMMEDIATE");
+    begin_.with().run();
     work(queue, group);
     deliver_early(group);
     doing = "commit";
     const Instant begin = world_.now();
-    connection_.exec("COMMIT");
+    commit_.with().run();
     metrics_.commit_seconds.record(world_.now() - begin);
   } catch (const SqliteError& error) {
     if (error.disk_full()) {

@@ -95,6 +95,7 @@ class SqliteWriter {
   void measure();
 
   Connection connection_;
+  Statement begin_, commit_;
   std::unique_ptr<WriterRows> rows_;
   const Limits limits_;
   const World world_;

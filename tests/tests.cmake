@@ -54,6 +54,12 @@ function(parley_sim_tests)
   target_link_libraries(parley_simulator PUBLIC parley_api)
   add_executable(parley-sim tests/sim/main.cpp)
   target_link_libraries(parley-sim PRIVATE parley_simulator CLI11::CLI11)
+  # Small objects are much of a run. Sanitizers bring an allocator of their own.
+  find_package(mimalloc QUIET)
+  if(mimalloc_FOUND AND NOT PARLEY_ASAN AND NOT PARLEY_TSAN)
+    target_link_options(parley-sim PRIVATE -Wl,--no-as-needed)
+    target_link_libraries(parley-sim PRIVATE mimalloc)
+  endif()
   add_executable(test_sim ${tests} tests/catch_main.cpp)
   target_link_libraries(test_sim PRIVATE parley_simulator)
   # The same seeds every time, each twice: a change that breaks one has broken it for certain.

@@ -40,8 +40,8 @@ inline constexpr Duration kStallMost = 60s;
 enum class EventKind : std::uint8_t { Arrival, Post, Timer };
 
 struct Event {
-  Node* node;
-  EventKind kind;
+  Node* node = nullptr;
+  EventKind kind = EventKind::Post;
   Task task;
 };
 using EventKey = std::pair<Instant, std::uint64_t>;

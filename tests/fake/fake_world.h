@@ -38,6 +38,7 @@
 #include "runtime/loop.h"
 #include "runtime/network.h"
 #include "tests/fake/drift.h"
+#include "tests/fake/event_queue.h"
 #include "tests/fake/fake_link.h"
 
 namespace parley::fake {
@@ -188,16 +189,8 @@ class World {
   void power_on(Node& node) { node.off_ = false; }
   // Forgets everything that still waits to run on the node.
   void bury(Node& node) {
-    std::vector<detail::Event> dropped;  // destroyed after the queue is whole again
-    for (auto at = queue_.begin(); at != queue_.end();) {
-      const auto next = std::next(at);
-      if (at->second.node == &node) {
-        timers_.erase(at->first.second);
-        dropped.push_back(std::move(at->second));
-        queue_.erase(at);
-      }
-      at = next;
-    }
+    auto dropped = queue_.take_of(node);  // destroyed last
+    for (const auto& [key, event] : dropped) timers_.remove(key.second);
     node.forget_events();
     const std::lock_guard lock(posts_mutex_);
     std::erase_if(posts_, [&node](const auto& post) { return post.first == &node; });
@@ -257,21 +250,21 @@ class World {
 
   bool step(Instant end) {
     take_posts();
-    if (queue_.empty() || queue_.begin()->first.first > end) return false;
-    auto entry = queue_.extract(queue_.begin());
-    if (entry.key().first > now_) {
-      now_ = entry.key().first;
+    if (queue_.empty() || queue_.first().first > end) return false;
+    const detail::EventKey key = queue_.first();
+    detail::Event event = queue_.take_first();
+    if (key.first > now_) {
+      now_ = key.first;
       events_now_ = 0;
     }
     // A million events in one instant is a loop that never ends.
     PARLEY_CHECK(++events_now_ < 1'000'000);
-    detail::Event event = std::move(entry.mapped());
     if (event.node->paused_) {
-      hold(std::move(event), entry.key());
+      hold(std::move(event), key);
       return true;
     }
-    if (event.node->turns_.slow() && waits(event, entry.key())) return true;
-    run(event, entry.key().second);
+    if (event.node->turns_.slow() && waits(event, key)) return true;
+    run(event, key.second);
     return true;
   }
   bool waits(detail::Event& event, const detail::EventKey& key);
@@ -280,7 +273,7 @@ class World {
     ++events_;
     note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
     note(sequence);
-    if (event.kind == detail::EventKind::Timer && timers_.erase(sequence) == 0) return;
+    if (event.kind == detail::EventKind::Timer && !timers_.remove(sequence)) return;
     event.task();
   }
   void hold(detail::Event event, detail::EventKey key) {
@@ -290,8 +283,7 @@ class World {
   std::uint64_t add(Instant at, Node& owner, detail::EventKind kind, Task task) {
     const std::uint64_t sequence = ++sequence_;
     if (ending_) return sequence;
-    queue_.emplace(detail::EventKey{std::max(at, now_), sequence},
-                   detail::Event{&owner, kind, std::move(task)});
+    queue_.add({std::max(at, now_), sequence}, {&owner, kind, std::move(task)});
     return sequence;
   }
   void take_posts() {
@@ -431,8 +423,8 @@ class World {
   std::uint64_t events_now_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t digest_ = 0;
-  std::map<detail::EventKey, detail::Event> queue_;
-  std::set<std::uint64_t> timers_;
+  detail::EventQueue queue_;
+  detail::LiveTimers timers_;
   std::mutex posts_mutex_;
   std::vector<std::pair<Node*, Task>> posts_;
 
@@ -461,10 +453,12 @@ inline void Loop::post(Task task) {
 }
 inline TimerId Loop::start_timer(Instant at, Task task) {
   const auto id = world_.add(drift_.when(at), node_, detail::EventKind::Timer, std::move(task));
-  world_.timers_.insert(id);
+  world_.timers_.add(id);
   return TimerId{id};
 }
-inline void Loop::cancel_timer(TimerId id) { world_.timers_.erase(static_cast<std::uint64_t>(id)); }
+inline void Loop::cancel_timer(TimerId id) {
+  world_.timers_.remove(static_cast<std::uint64_t>(id));
+}
 
 inline void Node::pause() {
   if (std::exchange(paused_, true)) return;
@@ -477,17 +471,16 @@ inline void Node::resume() {
   for (auto& [key, event] : std::exchange(held_, {})) {
     const auto sequence = ++world_.sequence_;
     if (event.kind == detail::EventKind::Timer) {
-      if (world_.timers_.count(key.second.second) == 0) continue;
+      if (!world_.timers_.has(key.second.second)) continue;
       // The timer keeps its number, so that it can still be cancelled.
-      world_.queue_.emplace(
-          detail::EventKey{world_.now(), sequence},
-          detail::Event{this, detail::EventKind::Post,
-                        [&world = world_, id = key.second.second, task = std::move(event.task)] {
-                          if (world.timers_.erase(id) != 0) task();
-                        }});
+      world_.queue_.add({world_.now(), sequence},
+                        {this, detail::EventKind::Post,
+                         [&world = world_, id = key.second.second, task = std::move(event.task)] {
+                           if (world.timers_.remove(id)) task();
+                         }});
       continue;
     }
-    world_.queue_.emplace(detail::EventKey{world_.now(), sequence}, std::move(event));
+    world_.queue_.add({world_.now(), sequence}, std::move(event));
   }
   world_.add(world_.now() + 100ms, *this, detail::EventKind::Post,
              [this] { loop_.set_lag(Duration{0}); });

@@ -21,11 +21,7 @@ const KeyspaceId kId = [] {
   return id;
 }();
 
-std::vector<Slot> all_slots() {
-  std::vector<Slot> out;
-  for (std::size_t i = 0; i < kSlotCount; ++i) out.push_back(static_cast<Slot>(i));
-  return out;
-}
+SlotSet all_slots() { return SlotSet().set(); }
 
 // One replica's keys and digests, with the index that a store would have told.
 struct Copy {
@@ -146,9 +142,9 @@ TEST_CASE("merkle: exactly the differing keys are found (random divergences, any
   for (std::uint64_t seed = 1; seed <= 15; ++seed) {
     Random random(seed);
     Copy mine, theirs;
-    std::vector<Slot> shared;
+    SlotSet shared;
     for (std::size_t i = 0; i < kSlotCount; ++i) {
-      if (random.below(3) > 0) shared.push_back(static_cast<Slot>(i));
+      if (random.below(3) > 0) shared.set(i);
     }
     SharedSlots a(kSpace, shared), b(kSpace, shared);
     std::map<Bytes, KeyDifference::Want> expected;
@@ -188,7 +184,7 @@ TEST_CASE("merkle: slots that are not shared do not count", "[repair]") {
   const Bytes key = key_name(1);
   const Slot slot = slot_of(ring::token_of(key));
   auto others = all_slots();
-  others.erase(others.begin() + slot);
+  others.reset(slot);
   SharedSlots a(kSpace, others), b(kSpace, others);
   mine.set(key, 5);
   REQUIRE(compare(mine, a, theirs, b).equal);
