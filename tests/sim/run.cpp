@@ -12,6 +12,7 @@
 #include "tests/sim/nemesis.h"
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_process.h"
+#include "tests/sim/truth.h"
 
 namespace parley::sim {
 namespace {
@@ -19,6 +20,7 @@ namespace {
 constexpr Duration kFormMost = 60s;
 constexpr Duration kConvergeMost = 120s;
 constexpr Duration kCallsEndMost = 30s;
+constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
 class TimedLog final : public LogSink {
@@ -55,6 +57,7 @@ class Run {
   void perturb(api::NodeConfig& config);
   void make_nodes();
   void make_clients();
+  void learn_owners();
   bool form();
   void work();
   void settle();
@@ -73,6 +76,7 @@ class Run {
   SimVfs vfs_;
   WorkloadOptions workload_;
   History history_{2};
+  Truth truth_{vfs_, history_, random_.fork("truth"), kTruthSampling};
   std::vector<std::unique_ptr<SimProcess>> nodes_;
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::unique_ptr<Nemesis> nemesis_;
@@ -108,6 +112,7 @@ void Run::make_nodes() {
                                                   options_.log == LogLevel::Off ? nullptr : &log_));
     perturb(nodes_.back()->config());
     nodes_.back()->on_end = [this] { history_.process_ended(world_.now()); };
+    truth_.add(seeds[i].address, "/" + seeds[i].address, nodes_.back()->disk());
     nodes_.back()->start();
   }
 }
@@ -132,17 +137,45 @@ bool Run::form() {
 }
 
 void Run::make_clients() {
-  const std::size_t keys = 1 + random_.below(12);
-  for (std::size_t i = 0; i < keys; ++i) workload_.keys.push_back("key" + std::to_string(i));
-  static const std::vector<std::string> kLevels = {"all", "quorum", "quorum", "one", "any", "2"};
-  workload_.levels = random_.below(3) == 0 ? std::vector<std::string>{"quorum"} : kLevels;
   const std::size_t count = 2 + random_.below(4);
-  // About ten calls a second over all of them, and more.
-  workload_.pause_most = Duration(200ms) * static_cast<std::int64_t>(count);
+  workload_ = draw_workload(random_, count);
   for (std::uint32_t i = 0; i < count; ++i) {
     clients_.push_back(std::make_unique<SimClient>(world_, i, endpoints(), workload_, history_,
                                                    random_.fork("client" + std::to_string(i))));
-    clients_.back()->start();
+  }
+  learn_owners();
+  history_.on_write = [this](const auto& write, const auto& said) { truth_.judge(write, said); };
+  history_.on_read = [this](const auto& read) { truth_.judge(read); };
+  for (const auto& client : clients_) client->start();
+}
+
+// Nobody joins or leaves later.
+void Run::learn_owners() {
+  using Rows = std::vector<client::ReplicaAddress>;
+  std::vector<std::string> keys = workload_.keys;
+  keys.insert(keys.end(), workload_.sets.begin(), workload_.sets.end());
+  for (const std::string& key : keys) {
+    auto ask = [key](api::schema::Admin::Client admin, std::uint32_t) {
+      auto request = admin.endpointsRequest();
+      request.setKeyspace(client::text_for("default"));
+      request.setKey(client::data_of(key));
+      return request.send().then([](auto&& response) -> Result<Rows> {
+        if (auto failure = client::read_failure(response.getFailure())) return *failure;
+        return client::read_rows<client::ReplicaAddress>(response.getReplicas());
+      });
+    };
+    bool answered = false;
+    std::vector<std::string> owners;
+    clients_[0]->core().run(
+        std::make_unique<client::AdminCall<Rows>>(ask, 2s, true, [&](const Result<Rows>& rows) {
+          answered = true;
+          for (std::size_t i = 0; rows.ok() && i < rows->size(); ++i) {
+            owners.push_back((*rows)[i].address);
+          }
+        }));
+    world_.run_until([&] { return answered; }, 10s);
+    if (owners.size() != 3) fail("forming", key, "its owners are not known");
+    history_.set_owners(key, std::move(owners));
   }
 }
 
@@ -153,6 +186,8 @@ void Run::work() {
   };
   history_.reads_may_go_back = has(Fault::OldCopy);
   history_.minority_may_be_lost = has(Fault::OldCopy) || has(Fault::Damage);
+  truth_.copies_may_go = history_.minority_may_be_lost;
+  truth_.rollbacks = has(Fault::DiskFull);
   nemesis_ = std::make_unique<Nemesis>(world_, nodes_, faults, 3s, random_.fork("nemesis"));
   nemesis_->start();
   const Instant end = world_.now() + options_.span;
@@ -238,12 +273,19 @@ void Run::judge() {
            "a read at all is refused although nothing is broken: " + result.error->message);
       continue;
     }
-    std::set<WriteNumber> values;
-    for (const auto& value : result.values) {
-      if (const auto write = write_of(value.value)) values.insert(*write);
+    const auto state = truth_.judge_end(key);
+    if (!state) continue;
+    std::set<WriteNumber> live, shown;
+    for (const auto& sibling : state->siblings) {
+      if (!sibling.tombstone) live.insert(sibling.write);
     }
-    history_.judge_final(key, values);
+    for (const auto& value : result.values) {
+      if (const auto write = write_of(value.value)) shown.insert(*write);
+    }
+    if (live != shown) fail("shown", key, "a read at all shows other siblings than the disks hold");
+    history_.judge_final(key, *state);
   }
+  truth_.judge_refused();
 }
 
 RunReport Run::go() {
@@ -257,7 +299,7 @@ RunReport Run::go() {
     if (report_.violations.empty() && converge()) judge();
   }
   for (const auto& write : history_.writes()) {
-    if (!write.done) continue;
+    if (write.open > 0) continue;
     if (write.result.outcome == client::Outcome::Ok) ++report_.ok;
     if (write.result.outcome == client::Outcome::NotWritten) ++report_.not_written;
     if (write.result.outcome == client::Outcome::Unknown) ++report_.unknown;
