@@ -241,7 +241,9 @@ void History::judge_survivors(const std::string& key, const FinalState& state) {
     }
   }
   for (const WriteRecord& write : writes_) {
-    if (write.key != key || !lasts(write) || explained.contains(write.number)) continue;
+    if (write.key != key || !lasts(write)) continue;
+    const auto dot = parse_dot(write.result.version);
+    if (explained.contains(write.number) && dot && state.context.covers(*dot)) continue;
     fail("lost", key,
          name_of(write.number) + " was ok at " + write.level +
              " and is gone: nothing that is left had seen it");

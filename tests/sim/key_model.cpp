@@ -20,6 +20,7 @@ void KeyModel::begun(const WriteRecord& write) {
 void KeyModel::established(const WriteRecord& write, const replication::VersionVector& context) {
   now_.floor.merge(context);
   now_.replaced.merge(write.seen);
+  if (!write.elements.empty()) elements_.emplace(write.number, write.ended);
   if (write.is_delete || perhaps_replaced_.contains(write.number)) return;
   must_see_.emplace(write.number, write.ended);
 }
@@ -41,6 +42,10 @@ std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, cons
     if (acked > read.begun || read.saw.contains(number)) continue;
     out.push_back({"unseen", "did not see " + name_of(number) +
                                  ", which was ok and which no write replaces"});
+  }
+  for (const auto& [number, acked] : elements_) {
+    if (acked > read.begun || read.elements.contains(number)) continue;
+    out.push_back({"set", "lacks the element of " + name_of(number) + ", which was ok"});
   }
   if (!lasting) return out;
   remember(read, values, out);

@@ -36,9 +36,6 @@ class KeyModel {
   std::vector<Finding> judge_read(const ReadRecord& read, const Snapshot& then,
                                   const std::vector<SeenValue>& values, bool lasting);
 
-  // Puts that are ok at a majority and that nothing begun so far replaces.
-  const std::map<WriteNumber, Instant>& must_see() const { return must_see_; }
-
  private:
   struct Known {
     WriteNumber write = 0;
@@ -48,7 +45,9 @@ class KeyModel {
                 std::vector<Finding>& out);
 
   Snapshot now_;
+  // Puts that are ok at a majority, since when; those that nothing begun so far replaces.
   std::map<WriteNumber, Instant> must_see_;
+  std::map<WriteNumber, Instant> elements_;  // of a set; these for ever
   std::set<WriteNumber> perhaps_replaced_;
   std::map<replication::Dot, Known> live_;    // shown by a majority, not yet missed by one
   std::map<replication::Dot, Instant> dead_;  // a majority had seen it and did not show it

@@ -111,6 +111,8 @@ std::vector<std::string> judge_receipt(const WriteRecord& write, const client::W
                                        const std::vector<std::string>& owners) {
   Lines out;
   judge_level(write.level, result.outcome, result.level, result.required, result.error, out);
+  expect(!write.forged || result.outcome != client::Outcome::Ok, out,
+         "a context that no reply gave for this key was accepted");
   judge_owners(result, owners, out);
   if (result.outcome == client::Outcome::Ok) judge_ok(write, result, out);
   if (result.outcome == client::Outcome::NotWritten) judge_not_written(result, out);

@@ -101,6 +101,7 @@ TEST_CASE("receipts: an ok that its own words do not bear out is found", "[recei
          r.required = 1;
          for (auto& replica : r.replicas) replica.state = "no_answer";
        }},
+      {"a forged context", [](auto& w, auto&) { w.forged = true; }},
       {"a level above the factor", [](auto& w, auto& r) { w.level = r.level = "4"; }},
   }));
   INFO(what);

@@ -24,6 +24,7 @@ struct WriteRecord {
   std::string level;
   bool is_delete = false;
   bool memory = false;  // outside the promises about crashes
+  bool forged = false;  // its context is another key's, or damaged: nobody may take it
   OpId op;
   replication::VersionVector seen;  // what its context covers
   std::set<WriteNumber> replaces;   // what was seen by whoever got that context

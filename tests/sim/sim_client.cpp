@@ -68,6 +68,7 @@ void SimClient::next() {
     case Act::PutMany: return put_many();
     case Act::GetMany: return get_many();
     case Act::Check: return put_and_check(key);
+    case Act::Forge: return forge(key);
     case Act::CountOfActs: break;
   }
   PARLEY_UNREACHABLE();
@@ -115,6 +116,20 @@ void SimClient::remove(const std::string& key) {
       put(key, random_.below(2) == 0 ? wrote_[key] : Known{});
     });
   });
+}
+
+void SimClient::forge(const std::string& key) {
+  const std::string& other = options_.draw_key(random_);
+  std::optional<Bytes> context = read_[other].context;
+  if (!context) return later();
+  if (other == key) {
+    char& byte = (*context)[random_.below(context->size())];
+    byte = static_cast<char>(byte ^ (1 << random_.below(8)));
+  }
+  Sending sending = compose(key, {}, false);
+  sending.options.context = sending.item.context = std::move(context);
+  history_.write(sending.number).forged = true;
+  send(*core_, sending, [this](const WriteRecord&) { later(); });
 }
 
 void SimClient::add() {
@@ -193,6 +208,7 @@ std::vector<std::string> SimClient::draw_keys() {
 void SimClient::get_many() {
   const Call call = begin_call();
   const std::vector<std::string> keys = draw_keys();
+  calls_ += keys.size() - 1;
   client::ReadOptions options;
   options.level = draw_level();
   std::vector<std::size_t> numbers;
@@ -226,6 +242,7 @@ void SimClient::put_many() {
     items.push_back(all.back().item);
     ops.push_back(all.back().options.op);
   }
+  calls_ += all.size() - 1;
   client::WriteOptions options;
   options.level = level;
   core_->run(client::write_many_call(

@@ -26,6 +26,7 @@ class SimClient {
   // Begins no further call.
   void stop() { stopping_ = true; }
   bool idle() const { return under_way_ == 0; }
+  // Each item of a batch is one.
   std::uint64_t calls() const { return calls_; }
   client::ClientCore& core() { return *core_; }
 
@@ -45,7 +46,7 @@ class SimClient {
   };
   using AfterRead = std::function<void(const ReadRecord&)>;
   using AfterWrite = std::function<void(const WriteRecord&)>;
-  static constexpr std::size_t kBatchMost = 6;
+  static constexpr std::size_t kBatchMost = 4;
   static constexpr unsigned kCallsMost = 3;  // of one write
 
   void next();
@@ -55,6 +56,7 @@ class SimClient {
   void put_many();
   void add();
   void remove(const std::string& key);
+  void forge(const std::string& key);
   void put_and_check(const std::string& key);
   Sending compose(const std::string& key, const Known& known, bool is_delete);
   void send(client::ClientCore& core, const Sending& sending, AfterWrite then);

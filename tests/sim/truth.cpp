@@ -153,6 +153,7 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
     first = copy->record;
   }
   if (!first) return std::nullopt;
+  judge_strays(key);
   FinalState out;
   out.context = first->context();
   for (const auto& sibling : first->siblings()) {
@@ -165,6 +166,19 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
     if (!sibling.tombstone) out.elements.merge(elements_of(sibling.value));
   }
   return out;
+}
+
+// The ring is as it was: whoever is no owner has nothing, and all hints are delivered.
+void Truth::judge_strays(const std::string& key) {
+  const auto& owners = history_.owners(key);
+  for (const auto& [address, node] : nodes_) {
+    const auto copy = look(address, key);
+    const bool owner = std::count(owners.begin(), owners.end(), address) > 0;
+    const bool stray = !owner && copy.ok() && copy->condition != storage::Condition::Missing;
+    if (stray) history_.fail("stray", key, address + " holds a copy and is no owner");
+    if (copy.ok() && copy->hints.empty()) continue;
+    history_.fail("stray", key, "a hint is left on the disk of " + address);
+  }
 }
 
 // api/parley.capnp, Outcome.notWritten: no replica has it nor ever will. So no disk ever had it.

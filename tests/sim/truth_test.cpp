@@ -199,6 +199,11 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
     CHECK_FALSE(stage.truth.judge_end("key").has_value());
     CHECK(stage.story.found() == "converge");
   }
+  SECTION("a hint is left") {
+    stage.keep_hint(Stage::set_of(put, kA1));
+    stage.truth.judge_end("key");
+    CHECK(stage.story.found() == "stray");
+  }
   SECTION("an operation that nobody asked for") {
     stage.keep(Stage::set_of(77, kB1));
     stage.truth.judge_end("key");

@@ -43,7 +43,7 @@ WorkloadOptions draw_workload(Random& random, std::size_t clients) {
   for (std::size_t i = 0; i < keys; ++i) out.keys.push_back("key" + std::to_string(i));
   draw_levels(out, random);
   // About ten calls a second over all of them, and more.
-  out.pause_most = Duration(200ms) * static_cast<std::int64_t>(clients);
+  out.pause_most = Duration(240ms) * static_cast<std::int64_t>(clients);
   out.timeouts =
       one_in(random, 3) ? std::vector<Duration>{200ms, 1s, 2s, 5s} : std::vector<Duration>{2s};
   weight(out, Act::Get) = 3;
@@ -52,6 +52,7 @@ WorkloadOptions draw_workload(Random& random, std::size_t clients) {
                         Act::GetMany, Act::Check}) {
     if (one_in(random, 2)) weight(out, act) = 1 + static_cast<unsigned>(random.below(3));
   }
+  if (one_in(random, 8)) weight(out, Act::Forge) = 1;
   if (one_in(random, 8)) weight(out, Act::Delete) = 10;  // storms of deletes and new values
   if (weight(out, Act::Add) > 0) {
     const std::size_t sets = 1 + random.below(2);

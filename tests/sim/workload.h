@@ -22,6 +22,7 @@ enum class Act : std::uint8_t {
   PutMany,  // a batch, with the contexts of earlier gets
   GetMany,
   Check,  // put, then a get at a majority at once
+  Forge,  // put with a context of another key, or with a flipped bit
   CountOfActs,
 };
 
