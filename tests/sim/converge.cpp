@@ -130,6 +130,9 @@ void must_be_at_rest(Scene& scene) {
 }
 
 void judge_values(Scene& scene) {
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) scene.truth.forget(node->address());
+  }
   const std::string level = scene.nemesis->has(Fault::Wipe) ? "quorum" : "all";
   for (const std::string& key : scene.history.keys()) {
     client::ReadResult result;
@@ -142,12 +145,21 @@ void judge_values(Scene& scene) {
                      " is refused although nothing is broken: " + result.error->message);
       continue;
     }
-    std::set<WriteNumber> values;
-    for (const auto& value : result.values) {
-      if (const auto write = write_of(value.value)) values.insert(*write);
+    const auto state = scene.truth.judge_end(key);
+    if (!state) continue;
+    std::set<WriteNumber> live, shown;
+    for (const auto& sibling : state->siblings) {
+      if (!sibling.tombstone) live.insert(sibling.write);
     }
-    scene.history.judge_final(key, values);
+    for (const auto& value : result.values) {
+      if (const auto write = write_of(value.value)) shown.insert(*write);
+    }
+    if (live != shown) {
+      scene.fail("shown", key, "a read shows other siblings than the disks hold");
+    }
+    scene.history.judge_final(key, *state);
   }
+  scene.truth.judge_refused();
 }
 
 }  // namespace parley::sim

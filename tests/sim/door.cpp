@@ -39,11 +39,11 @@ client::ReadResult Door::read(const std::string& key, const std::string& level) 
   return out;
 }
 
-client::WriteResult Door::write(client::PutItem item, const std::string& level) {
+client::WriteResult Door::write(client::PutItem item, const std::string& level, const OpId& op) {
   client::WriteOptions options;
   options.level = level;
   options.context = item.context;
-  options.op = core_.mint_op();
+  options.op = op;
   auto result = await<client::WriteResult>(world_, [&](auto done) {
     core_.run(client::write_call(std::move(item), options, kTimeout, done));
   });

@@ -16,7 +16,9 @@ class Door {
   Door(fake::World& world, const Endpoint& node, Random random);
 
   client::ReadResult read(const std::string& key, const std::string& level);
-  client::WriteResult write(client::PutItem item, const std::string& level);
+  // Under this op-id.
+  client::WriteResult write(client::PutItem item, const std::string& level, const OpId& op);
+  OpId mint_op() { return core_.mint_op(); }
   Result<client::InspectResult> inspect(const std::string& key);
   // The members as this node sees them.
   Result<std::vector<client::GossipRow>> gossip();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
+
 namespace parley::sim {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr std::uint32_t kProber = 1000;  // as a client in the history
 }  // namespace
 
 bool Liveness::is_served(const std::string& key) {
-  const auto& owners = scene_.owners(key);
+  const auto& owners = scene_.history.owners(key);
   const auto inside = std::count_if(owners.begin(), owners.end(),
                                     [this](const auto& owner) { return core_.contains(owner); });
   return static_cast<std::size_t>(inside) > owners.size() / 2;
@@ -54,29 +56,40 @@ void Liveness::refuse(const SimProcess& node, const std::string& key, const std:
 
 // As any client does it: read, then replace what was seen.
 void Liveness::probe(SimProcess& node, const std::string& key, bool judged) {
-  Door& door = scene_.door(node);
-  History& history = scene_.history;
   const std::string level = is_served(key) ? "quorum" : "any";
-  std::optional<Bytes> context;
-  std::set<WriteNumber> saw;
-  if (level == "quorum") {
-    const auto reading = history.begin_read(kProber, key, level, scene_.world.now());
-    auto result = door.read(key, level);
-    const auto error = result.error;
-    const bool ok = result.outcome == client::Outcome::Ok;
-    if (ok && !result.context.empty()) context = result.context;
-    history.end_read(reading, std::move(result), scene_.world.now());
-    if (!ok && judged) refuse(node, key, "a read at quorum", error);
-    if (!ok) return;
-    saw = history.read(reading).saw;
-  }
-  WriteRecord& record = history.begin_write(kProber, key, level, scene_.world.now());
-  record.replaces = saw;
-  const WriteNumber number = record.number;
-  auto result = door.write({key, value_of(number, 16), context}, level);
+  if (level == "any") return write(node, key, level, nullptr, judged);
+  History& history = scene_.history;
+  const Call call{scene_.world.now(), Door::kTimeout};
+  const auto reading = history.begin_read(kProber, key, level, call.begun);
+  auto result = scene_.door(node).read(key, level);
   const auto error = result.error;
   const bool ok = result.outcome == client::Outcome::Ok;
-  history.end_write(number, std::move(result), scene_.world.now());
+  history.end_read(reading, call, std::move(result), scene_.world.now());
+  if (!ok && judged) refuse(node, key, "a read at " + level, error);
+  if (ok) write(node, key, level, &history.read(reading), judged);
+}
+
+void Liveness::write(SimProcess& node, const std::string& key, const std::string& level,
+                     const ReadRecord* seen, bool judged) {
+  History& history = scene_.history;
+  Door& door = scene_.door(node);
+  const Call call{scene_.world.now(), Door::kTimeout};
+  WriteRecord& record = history.new_write(kProber, key, level);
+  const WriteNumber number = record.number;
+  client::PutItem item{key, value_of(number, 16), std::nullopt};
+  record.op = door.mint_op();
+  record.value_hash = hash64(*item.value);
+  if (seen != nullptr && !seen->result.context.empty()) {
+    item.context = seen->result.context;
+    record.seen = seen->context;
+    record.replaces = seen->saw;
+  }
+  const OpId op = record.op;
+  history.begin_write(number, call.begun);
+  auto result = door.write(std::move(item), level, op);
+  const auto error = result.error;
+  const bool ok = result.outcome == client::Outcome::Ok;
+  history.end_write(number, call, std::move(result), scene_.world.now());
   if (!ok && judged) refuse(node, key, "a write at " + level, error);
 }
 

@@ -33,6 +33,9 @@ class Liveness {
   // One read, one write at quorum, one at any into each node of the core; what was refused.
   void round(bool judged);
   void probe(SimProcess& node, const std::string& key, bool judged);
+  // `seen`: what it replaces; null: nothing.
+  void write(SimProcess& node, const std::string& key, const std::string& level,
+             const ReadRecord* seen, bool judged);
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
   void check_members(const SimProcess& node);

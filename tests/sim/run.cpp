@@ -36,12 +36,13 @@ void make_nemesis(Scene& scene) {
   scene.history.reads_may_go_back = has(Fault::OldCopy);
   scene.history.minority_may_be_lost =
       has(Fault::OldCopy) || has(Fault::Damage) || has(Fault::Wipe);
+  scene.truth.copies_may_go = scene.history.minority_may_be_lost;
+  scene.truth.rollbacks = has(Fault::DiskFull);
 }
 
 // Clients at work, and faults.
 void work(Scene& scene) {
   scene.make_clients();
-  for (const auto& key : scene.workload.keys) scene.owners(key);
   make_nemesis(scene);
   for (const auto& client : scene.clients) client->start();
   scene.nemesis->start();
@@ -85,7 +86,7 @@ void end(Scene& scene) {
 void count(Scene& scene, Instant begun) {
   RunReport& report = scene.report;
   for (const auto& write : scene.history.writes()) {
-    if (!write.done) continue;
+    if (write.open > 0) continue;
     if (write.result.outcome == client::Outcome::Ok) ++report.ok;
     if (write.result.outcome == client::Outcome::NotWritten) ++report.not_written;
     if (write.result.outcome == client::Outcome::Unknown) ++report.unknown;

@@ -13,6 +13,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kBoundsPause = 5s;
+constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
 class TimedLog final : public LogSink {
@@ -40,7 +41,8 @@ Scene::Scene(const RunOptions& run)
       world(draw("world").next()),
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
-      vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }) {
+      vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
+      truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
 }
 
@@ -83,6 +85,7 @@ void Scene::make_nodes() {
                                                  draw("node " + seed.address), log_.get()));
     perturb(nodes.back()->config());
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
+    truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     if (options.watch) watch(*nodes.back());
     nodes.back()->start();
   }
@@ -97,21 +100,45 @@ void Scene::watch(SimProcess& node) {
   };
 }
 
+// Of the keys and sets that were drawn, so many.
+void Scene::limit_keys(std::size_t count) {
+  auto& keys = workload.keys;
+  while (keys.size() < count) keys.push_back("key" + std::to_string(keys.size()));
+  keys.resize(count);
+  workload.sets.clear();
+  workload.weights[static_cast<std::size_t>(Act::Add)] = 0;
+}
+
 void Scene::make_clients() {
   Random random = draw("clients");
-  report.keys = options.keys.value_or(1 + random.below(12));
-  for (std::size_t i = 0; i < report.keys; ++i) workload.keys.push_back("key" + std::to_string(i));
-  static const std::vector<std::string> kLevels = {"all", "quorum", "quorum", "one", "any", "2"};
-  const bool quorum_only = random.below(3) == 0;
-  workload.levels =
-      options.levels.value_or(quorum_only ? std::vector<std::string>{"quorum"} : kLevels);
   const std::size_t drawn = 2 + random.below(4);
+  Random work = draw("workload");
+  workload = draw_workload(work, drawn);
+  if (options.keys) limit_keys(*options.keys);
+  if (options.levels) workload.levels = *options.levels;
+  report.keys = workload.keys.size() + workload.sets.size();
   report.clients = options.clients.value_or(drawn);
-  // About ten calls a second over all of them, and more.
-  workload.pause_most = Duration(200ms) * static_cast<std::int64_t>(drawn);
   for (std::uint32_t i = 0; i < report.clients; ++i) {
     clients.push_back(std::make_unique<SimClient>(world, i, endpoints(), workload, history,
                                                   draw("client " + std::to_string(i))));
+  }
+  learn_owners();
+  history.on_write = [this](const auto& write, const auto& said) { truth.judge(write, said); };
+  history.on_read = [this](const auto& read) { truth.judge(read); };
+}
+
+// Nobody joins or leaves later.
+void Scene::learn_owners() {
+  std::vector<std::string> keys = workload.keys;
+  keys.insert(keys.end(), workload.sets.begin(), workload.sets.end());
+  for (const std::string& key : keys) {
+    std::vector<std::string> owners;
+    const auto result = door(*nodes[0]).inspect(key);
+    for (std::size_t i = 0; result.ok() && i < result->replicas.size(); ++i) {
+      owners.push_back(result->replicas[i].address);
+    }
+    if (owners.size() != 3) fail("forming", key, "its owners are not known");
+    history.set_owners(key, std::move(owners));
   }
 }
 
@@ -154,16 +181,6 @@ Door& Scene::door(const SimProcess& node) {
     slot = std::make_unique<Door>(world, node.client_endpoint(), draw("door " + node.address()));
   }
   return *slot;
-}
-
-const std::set<std::string>& Scene::owners(const std::string& key) {
-  auto& out = owners_[key];
-  for (std::size_t i = 0; out.empty() && i < nodes.size(); ++i) {
-    const auto result = door(*nodes[i]).inspect(key);
-    if (!result.ok()) continue;
-    for (const auto& row : result->replicas) out.insert(row.address);
-  }
-  return out;
 }
 
 }  // namespace parley::sim

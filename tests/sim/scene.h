@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_process.h"
 #include "tests/sim/sim_vfs.h"
+#include "tests/sim/truth.h"
 
 namespace parley::sim {
 
@@ -40,8 +40,6 @@ class Scene {
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
   Door& door(const SimProcess& node);
-  // Addresses of the replicas of a key. The ring does not change once the cluster has formed.
-  const std::set<std::string>& owners(const std::string& key);
 
   const RunOptions options;
   fake::World world;
@@ -54,6 +52,7 @@ class Scene {
   SimVfs vfs;
   WorkloadOptions workload;
   History history{2};
+  Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
   std::vector<std::unique_ptr<SimClient>> clients;
   std::unique_ptr<Nemesis> nemesis;
@@ -61,6 +60,8 @@ class Scene {
   std::vector<Told> changes;  // of the key that is watched
 
  private:
+  void learn_owners();
+  void limit_keys(std::size_t count);
   void perturb(api::NodeConfig& config) const;
   void check_bounds();
   void watch(SimProcess& node);
@@ -68,7 +69,6 @@ class Scene {
   Instant look_at_bounds_{};
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
-  std::map<std::string, std::set<std::string>> owners_;
 };
 
 }  // namespace parley::sim
