@@ -7,9 +7,7 @@
 #include "api/http_service.h"
 #include "api/node_identity.h"
 #include "api/store_journal.h"
-#include "base/hash.h"
 #include "base/lifetime.h"
-#include "base/mutant.h"
 #include "membership/gossiper.h"
 #include "repair/repair.h"
 #include "replication/coordinator.h"
@@ -234,8 +232,7 @@ Status WiredNode::build_floors() {
        [this] { return gossiper_->accepts_writes() && !stopping_; },
        [this](const NodeId& node) { gossiper_->suspect_evidence(node); },
        log_.on_floor("replication"), metrics_},
-      PARLEY_MUTANT(actor_reused_after_wipe) ? Random(hash64(config_.listen))
-                                             : random_.fork("replication"));
+      random_.fork("replication"));
   if (!replication.ok()) return replication.error();
   replication_ = std::move(*replication);
   repair_ = repair::make_repair(

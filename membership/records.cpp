@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "membership/record_codec.h"
 
 namespace parley::membership {
@@ -25,7 +26,7 @@ bool Records::merge(const NodeRecord& record) {
       return false;
     }
     digest_sum_ -= hash64(old);
-    ring_moves = record.ring != held.ring;
+    ring_moves = record.ring != held.ring && !PARLEY_MUTANT(stale_ring_accepted);
   }
   digest_sum_ += hash64(fresh);
   nodes_[record.node] = record;

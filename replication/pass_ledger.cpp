@@ -58,8 +58,11 @@ PassLedger::Step PassLedger::step() const {
   if (best_ && best_->outcome == Outcome::Ok) return Step::Give;
   if (outstanding_ > 0) return Step::Wait;
   if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) return Step::Give;
-  // One that coordinated and fell short has told all others already; asking again is no help.
-  if (best_ && best_->outcome == Outcome::Unknown) return Step::Give;
+  // One that coordinated and fell short may be the one that is cut off, and its word came early
+  // because it knows that it reaches nobody. It is no better than silence.
+  if (best_ && best_->outcome == Outcome::Unknown) {
+    return order_.empty() ? Step::Give : Step::TryLater;
+  }
   if (!order_.empty()) return Step::TryNext;
   if (wrong_ring_) return Step::Replan;
   return Step::NobodyReached;

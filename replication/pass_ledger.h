@@ -22,6 +22,7 @@ class PassLedger {
   enum class Step : std::uint8_t {
     Wait,           // an answer is outstanding
     TryNext,        // an owner is left, and trying it can help
+    TryLater,       // the same, after the pause that a silent owner is given
     Replan,         // an owner's ring differed
     Give,           // give best()
     NobodyReached,  // no owner is left and none has given an answer

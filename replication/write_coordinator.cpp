@@ -129,6 +129,9 @@ void WriteOperation::after_pass() {
     case PassLedger::Step::TryNext:
       if (hint_write_ == nullptr) pass_to_next();
       return;
+    case PassLedger::Step::TryLater:
+      if (hint_write_ == nullptr && !hedge_timer_.pending()) pass_to_next();
+      return;
     case PassLedger::Step::Replan:
       if (hint_write_ != nullptr) return;  // it works on the plan that is
       ring_timer_.after(kWrongRingPause, [this] { choose_way(); });

@@ -79,6 +79,12 @@ void WriterRows::mark_record(const RecordKey& key) {
   mark_record_.with(number(key.keyspace), stored_token(key.token), ByteView(key.key)).run();
 }
 
+// SQLite leaves a page alone that an update would not change, so there is something else between.
+void WriterRows::rewrite_record(const RecordKey& key, const StoredRow& row) {
+  put_record(key, 0, {});
+  put_record(key, row.digest, row.found.value);
+}
+
 std::optional<StoredHint> WriterRows::hint(const HintKey& key) {
   const StatementReset reset(get_hint_);
   get_hint_.with(key.target.view(), number(key.record.keyspace), stored_token(key.record.token),
@@ -104,6 +110,11 @@ void WriterRows::mark_hint(const HintKey& key) {
       .with(key.target.view(), number(key.record.keyspace), stored_token(key.record.token),
             ByteView(key.record.key))
       .run();
+}
+
+void WriterRows::rewrite_hint(const HintKey& key, const StoredHint& hint) {
+  put_hint(key, 0, hint.share, {});
+  put_hint(key, hint.row.digest, hint.share, hint.row.found.value);
 }
 
 void WriterRows::erase_hint(const HintKey& key) {

@@ -31,10 +31,13 @@ class WriterRows {
   StoredRow record(const RecordKey& key);
   void put_record(const RecordKey& key, std::uint64_t digest, ByteView value);
   void mark_record(const RecordKey& key);
+  // To the file, although it is the same: this connection's pages are sound, the file's are not.
+  void rewrite_record(const RecordKey& key, const StoredRow& row);
 
   std::optional<StoredHint> hint(const HintKey& key);
   void put_hint(const HintKey& key, std::uint64_t digest, const HintShare& share, ByteView value);
   void mark_hint(const HintKey& key);
+  void rewrite_hint(const HintKey& key, const StoredHint& hint);
   void erase_hint(const HintKey& key);
   struct Droppable {
     HintKey key;

@@ -382,8 +382,10 @@ void SqliteWriter::apply(PutNamed& request, Group& group) {
 
 void SqliteWriter::apply(MarkRecord& request, Group& group) {
   const StoredRow row = rows_->record(request.key);
-  if (row.found.condition != Condition::Damaged || row.digest == 0) return;
+  const bool sound = row.found.condition == Condition::Sound;
+  if (!sound && (row.found.condition != Condition::Damaged || row.digest == 0)) return;
   found_damaged("record", request.key);
+  if (sound) return rows_->rewrite_record(request.key, row);
   rows_->mark_record(request.key);
   Finished finished;
   finished.changes.push_back(RecordChange{request.key, row.digest, 0});
@@ -392,9 +394,11 @@ void SqliteWriter::apply(MarkRecord& request, Group& group) {
 
 void SqliteWriter::apply(MarkHint& request, Group&) {
   const std::optional<StoredHint> current = rows_->hint(request.key);
-  if (!current || current->row.found.condition != Condition::Damaged) return;
-  if (current->row.digest == 0) return;
+  if (!current) return;
+  const bool sound = current->row.found.condition == Condition::Sound;
+  if (!sound && current->row.digest == 0) return;
   found_damaged("hint", request.key.record);
+  if (sound) return rows_->rewrite_hint(request.key, *current);
   rows_->mark_hint(request.key);
 }
 

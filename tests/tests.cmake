@@ -64,12 +64,13 @@ function(parley_sim_tests)
   target_link_libraries(test_sim PRIVATE parley_simulator)
   # The same seeds every time, each twice: a change that breaks one has broken it for certain.
   # A sanitizer's build is twenty times slower: it looks at memory, not at histories.
-  set(seeds 60)
+  set(seeds 300)
   if(PARLEY_ASAN OR PARLEY_TSAN)
     set(seeds 5)
   endif()
-  add_test(NAME sim.seeds COMMAND parley-sim --seeds ${seeds} --twice)
-  set_tests_properties(sim.seeds PROPERTIES TIMEOUT 600)
+  # Two processes beside each other, as many as the smallest machine has cores.
+  add_test(NAME sim.seeds COMMAND parley-sim --seeds ${seeds} --twice --jobs 2 --shrink 30)
+  set_tests_properties(sim.seeds PROPERTIES TIMEOUT 600 PROCESSORS 2)
   foreach(test ${tests})
     get_filename_component(stem ${test} NAME_WE)
     string(REGEX REPLACE "_test$" "" tag ${stem})

@@ -46,6 +46,14 @@ struct Event {
 };
 using EventKey = std::pair<Instant, std::uint64_t>;
 
+// Of a slow processor: what fell due while it was at work.
+struct Turns {
+  Duration cost{0};
+  Instant busy_until{};
+  std::deque<std::pair<EventKey, Event>> waiting;
+  bool slow() const { return cost > 0ns || !waiting.empty(); }
+};
+
 // One end of a stream.
 struct Side : std::enable_shared_from_this<Side> {
   World* world = nullptr;

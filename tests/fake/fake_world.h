@@ -37,6 +37,7 @@
 #include "base/random.h"
 #include "runtime/loop.h"
 #include "runtime/network.h"
+#include "tests/fake/drift.h"
 #include "tests/fake/event_queue.h"
 #include "tests/fake/fake_link.h"
 
@@ -54,12 +55,14 @@ class Loop final : public runtime::Loop {
 
   void set_lag(Duration lag) { lag_ = lag; }
   void set_wall_skew(Duration skew) { wall_skew_ = skew; }
+  void set_rate(double rate);  // of both clocks, against the world's
 
  private:
   World& world_;
   Node& node_;
   Duration lag_{0};
   Duration wall_skew_{0};
+  detail::Drift drift_;
 };
 
 class Network final : public runtime::Network {
@@ -91,6 +94,7 @@ class Node {
   // tells how long it was away for the next 100 ms.
   void pause();
   void resume();
+  void set_turn_cost(Duration cost) { turns_.cost = cost; }  // a slow processor
 
  private:
   friend class World;
@@ -101,7 +105,9 @@ class Node {
   bool paused_ = false;
   bool off_ = false;
   Instant paused_at_{};
+  void forget_events();
   std::map<std::pair<detail::EventKind, detail::EventKey>, detail::Event> held_;
+  detail::Turns turns_;
 };
 
 class World {
@@ -112,7 +118,7 @@ class World {
     ending_ = true;  // what pending events own may still want to say goodbye
     posts_.clear();
     queue_.clear();
-    for (auto& [address, one] : nodes_) one->held_.clear();
+    for (auto& [address, one] : nodes_) one->forget_events();
   }
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -160,6 +166,7 @@ class World {
     return own_rules_.emplace(std::pair{from, to}, rules_).first->second;
   }
   void forget_own_rules() { own_rules_.clear(); }
+  void forget_own_rules(const std::string& a, const std::string& b) { own_rules_.erase({a, b}); }
   void set_latency(Duration least, Duration most) {
     rules_.latency_least = least;
     rules_.latency_most = most;
@@ -184,7 +191,7 @@ class World {
   void bury(Node& node) {
     auto dropped = queue_.take_of(node);  // destroyed last
     for (const auto& [key, event] : dropped) timers_.remove(key.second);
-    const auto held = std::exchange(node.held_, {});
+    node.forget_events();
     const std::lock_guard lock(posts_mutex_);
     std::erase_if(posts_, [&node](const auto& post) { return post.first == &node; });
     node.paused_ = false;
@@ -256,9 +263,12 @@ class World {
       hold(std::move(event), key);
       return true;
     }
+    if (event.node->turns_.slow() && waits(event, key)) return true;
     run(event, key.second);
     return true;
   }
+  bool waits(detail::Event& event, const detail::EventKey& key);
+  void work_off_later(Node& node);
   void run(detail::Event& event, std::uint64_t sequence) {
     ++events_;
     note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
@@ -437,19 +447,14 @@ class World {
   std::uint16_t next_port_ = 32768;
 };
 
-inline Instant Loop::now() const { return world_.now(); }
-inline WallTime Loop::wall() const {
-  // An arbitrary day in 2026, so that wall time never passes for a monotonic one.
-  return {1'780'000'000'000 + to_millis(world_.now().time_since_epoch() + wall_skew_)};
-}
 inline void Loop::post(Task task) {
   const std::lock_guard lock(world_.posts_mutex_);
   world_.posts_.emplace_back(&node_, std::move(task));
 }
 inline TimerId Loop::start_timer(Instant at, Task task) {
-  const auto sequence = world_.add(at, node_, detail::EventKind::Timer, std::move(task));
-  world_.timers_.add(sequence);
-  return TimerId{sequence};
+  const auto id = world_.add(drift_.when(at), node_, detail::EventKind::Timer, std::move(task));
+  world_.timers_.add(id);
+  return TimerId{id};
 }
 inline void Loop::cancel_timer(TimerId id) {
   world_.timers_.remove(static_cast<std::uint64_t>(id));
@@ -484,3 +489,4 @@ inline void Node::resume() {
 }  // namespace parley::fake
 
 #include "tests/fake/fake_network.h"
+#include "tests/fake/fake_time.h"

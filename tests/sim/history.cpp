@@ -5,32 +5,14 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/hash.h"
+#include "tests/sim/receipts.h"
 
 namespace parley::sim {
 namespace {
 
-constexpr std::size_t kTokenHead = 17;  // format and seal (replication/context_token.h)
-
-bool level_counts(const std::string& level, std::size_t majority) {
-  if (level == "quorum" || level == "all") return true;
-  return level.size() == 1 && level[0] >= '1' && level[0] <= '9' &&
-         static_cast<std::size_t>(level[0] - '0') >= majority;
-}
-
-std::string text_of(const std::set<WriteNumber>& writes) {
-  std::string out = "{";
-  for (const WriteNumber one : writes) out += (out.size() > 1 ? " w" : "w") + std::to_string(one);
-  return out + "}";
-}
-
-const char* text_of(client::Outcome outcome) {
-  switch (outcome) {
-    case client::Outcome::Ok: return "ok";
-    case client::Outcome::NotWritten: return "not_written";
-    case client::Outcome::Unknown: return "unknown";
-  }
-  PARLEY_UNREACHABLE();
-}
+// A call ends at its deadline (README, "From C++"); what ends it may be a turn behind.
+constexpr Duration kDeadlineSlack = 5ms;
 
 std::string seconds(Instant at) {
   std::ostringstream out;
@@ -40,67 +22,67 @@ std::string seconds(Instant at) {
   return out.str();
 }
 
+std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
+
 }  // namespace
-
-Bytes value_of(WriteNumber number, std::size_t size) {
-  Bytes value = "w" + std::to_string(number) + ";";
-  if (value.size() < size) value.resize(size, '.');
-  return value;
-}
-
-std::optional<WriteNumber> write_of(ByteView value) {
-  const auto end = value.find(';');
-  if (value.empty() || value[0] != 'w' || end == ByteView::npos || end < 2) return std::nullopt;
-  WriteNumber number = 0;
-  for (const char digit : value.substr(1, end - 1)) {
-    if (digit < '0' || digit > '9') return std::nullopt;
-    number = number * 10 + static_cast<WriteNumber>(digit - '0');
-  }
-  return number;
-}
-
-std::optional<replication::VersionVector> vector_of(ByteView token) {
-  if (token.size() < kTokenHead) return std::nullopt;
-  auto vector = replication::decode_context(token.substr(kTokenHead));
-  if (!vector) return std::nullopt;
-  return *vector;
-}
 
 void History::fail(std::string rule, const std::string& key, std::string what) {
   violations_.push_back({std::move(rule), key, std::move(what)});
 }
 
-replication::VersionVector& History::floor_of(const std::string& key) {
-  for (Floor& floor : floors_) {
-    if (floor.key == key) return floor.vector;
-  }
-  floors_.push_back({key, {}});
-  return floors_.back().vector;
+const std::vector<std::string>& History::owners(const std::string& key) const {
+  static const std::vector<std::string> kUnknown;
+  const auto found = owners_.find(key);
+  return found == owners_.end() ? kUnknown : found->second;
 }
 
-WriteRecord& History::begin_write(std::uint32_t client, std::string key, std::string level,
-                                  Instant now) {
+std::optional<WriteNumber> History::write_with(const OpId& op) const {
+  const auto found = by_op_.find(op);
+  if (found == by_op_.end()) return std::nullopt;
+  return found->second;
+}
+
+WriteRecord& History::new_write(std::uint32_t client, std::string key, std::string level) {
   WriteRecord record;
   record.number = static_cast<WriteNumber>(writes_.size());
   record.client = client;
   record.key = std::move(key);
   record.level = std::move(level);
-  record.begun = now;
   writes_.push_back(std::move(record));
   return writes_.back();
 }
 
-void History::end_write(WriteNumber number, client::WriteResult result, Instant now) {
+void History::begin_write(WriteNumber number, Instant now) {
   WriteRecord& write = writes_.at(number);
-  write.done = true;
+  if (write.calls == 0) {
+    write.begun = now;
+    by_op_.emplace(write.op, number);
+  }
+  ++write.calls;
+  ++write.open;
+  memory_writes = memory_writes || write.memory;
+  models_[write.key].begun(write);
+}
+
+void History::end_write(WriteNumber number, const Call& call, client::WriteResult result,
+                        Instant now) {
+  WriteRecord& write = writes_.at(number);
+  check_deadline(write.key, "a write", call, now);
+  --write.open;
   write.ended = now;
-  write.result = std::move(result);
-  const bool counted = write.result.outcome == client::Outcome::Ok && !write.memory &&
-                       level_counts(write.level, majority_);
-  if (!counted) return;
-  const auto vector = vector_of(write.result.context);
-  if (!vector) return fail("receipt", write.key, "an ok write has no readable context");
-  floor_of(write.key).merge(*vector);
+  write.refused_only = write.refused_only && result.outcome == client::Outcome::NotWritten;
+  for (const std::string& line : judge_receipt(write, result, owners(write.key))) {
+    fail("receipt", write.key, name_of(number) + ": " + line);
+  }
+  if (const auto dot = parse_dot(result.version)) name(write.key, *dot, number);
+  const bool ok = result.outcome == client::Outcome::Ok;
+  if (ok && !write.memory && level_counts(write.level, majority_)) {
+    const auto context = vector_of(result.context);
+    if (context) models_[write.key].established(write, *context);
+  }
+  if (on_write && ok) on_write(write, result);
+  if (!write.ok()) write.result = std::move(result);
+  if (ok && !write.ok()) write.acked = now;
 }
 
 std::size_t History::begin_read(std::uint32_t client, std::string key, std::string level,
@@ -110,83 +92,199 @@ std::size_t History::begin_read(std::uint32_t client, std::string key, std::stri
   reading.record.key = std::move(key);
   reading.record.level = std::move(level);
   reading.record.begun = now;
-  if (level_counts(reading.record.level, majority_)) reading.floor = floor_of(reading.record.key);
+  if (level_counts(reading.record.level, majority_)) {
+    reading.then = models_[reading.record.key].now();
+  }
   reads_.push_back(std::move(reading));
   return reads_.size() - 1;
 }
 
-void History::end_read(std::size_t number, client::ReadResult result, Instant now) {
+void History::end_read(std::size_t number, const Call& call, client::ReadResult result,
+                       Instant now) {
   Reading& reading = reads_.at(number);
   ReadRecord& read = reading.record;
+  check_deadline(read.key, "a read", call, now);
   read.done = true;
   read.ended = now;
   read.result = std::move(result);
+  const auto context = vector_of(read.result.context);
+  if (!context) return fail("context", read.key, "a read's context cannot be decoded");
+  read.context = *context;
+  for (const std::string& line : judge_receipt(read, owners(read.key))) {
+    fail("receipt", read.key, "a read at " + read.level + ": " + line);
+  }
   if (read.result.outcome != client::Outcome::Ok) return;
+  const auto values = take_values(read);
+  if (level_counts(read.level, majority_) && !reads_may_go_back) {
+    KeyModel& model = models_[read.key];
+    for (const auto& one : model.judge_read(read, reading.then, values, !memory_writes)) {
+      fail(one.rule, read.key,
+           "a read at " + read.level + " begun at " + seconds(read.begun) + " " + one.what +
+               "; it saw " + text_of(read.saw));
+    }
+  }
+  if (on_read) on_read(read);
+  for (auto& value : read.result.values) value.value.clear();  // judged, and may be large
+}
+
+// What the values of a read are: writes of this key, whole, each once.
+std::vector<KeyModel::SeenValue> History::take_values(ReadRecord& read) {
+  std::vector<KeyModel::SeenValue> out;
   for (const auto& value : read.result.values) {
-    const auto write = write_of(value.value);
-    if (!write || *write >= writes_.size() || writes_[*write].key != read.key) {
+    const auto number = write_of(value.value);
+    if (!number || *number >= writes_.size() || writes_[*number].key != read.key ||
+        writes_[*number].is_delete || hash64(value.value) != writes_[*number].value_hash) {
       fail("phantom", read.key, "a read returned bytes that nobody wrote");
       continue;
     }
-    read.saw.insert(*write);
+    // docs/decisions/0004: readers see an operation once.
+    if (!read.saw.insert(*number).second) {
+      fail("twice", read.key, "a read at " + read.level + " shows " + name_of(*number) + " twice");
+    }
+    if (writes_[*number].never()) {
+      fail("ghost", read.key, "a read saw " + name_of(*number) + ", which was not_written");
+    }
+    for (const WriteNumber one : writes_[*number].elements) read.elements.insert(one);
+    const auto dot = parse_dot(value.version);
+    if (!dot) continue;  // said by the receipt's judge
+    name(read.key, *dot, *number);
+    out.push_back({*dot, *number});
   }
-  check_seen(read.key, read.saw, "a read");
-  if (!level_counts(read.level, majority_) || reads_may_go_back) return;
-  const auto vector =
-      read.result.context.empty() ? replication::VersionVector{} : vector_of(read.result.context);
-  if (!vector) return fail("context", read.key, "a read's context cannot be decoded");
-  if (!vector->covers(reading.floor)) {
-    fail("backwards", read.key,
-         "a read at " + read.level + " begun at " + seconds(read.begun) + " saw " +
-             text_of(read.saw) + ", less than what an earlier one or an ok write had established");
-  }
-  floor_of(read.key).merge(*vector);
+  return out;
+}
+
+// docs/versions.md: a dot names one write for ever.
+void History::name(const std::string& key, const replication::Dot& dot, WriteNumber write) {
+  const auto [at, fresh] = names_.emplace(dot, write);
+  if (fresh || at->second == write) return;
+  fail("dot", key,
+       to_text(dot) + " names " + name_of(at->second) + " of " + writes_[at->second].key + " and " +
+           name_of(write));
+  at->second = write;  // said once
+}
+
+void History::check_deadline(const std::string& key, const char* what, const Call& call,
+                             Instant now) {
+  if (now - call.begun <= call.timeout + kDeadlineSlack) return;
+  fail("deadline", key,
+       std::string(what) + " begun at " + seconds(call.begun) + " took " +
+           std::to_string(to_millis(now - call.begun)) + " ms with a timeout of " +
+           std::to_string(to_millis(call.timeout)));
 }
 
 // Before any retry or hedge: a second copy of it, under the same op-id, may be minted after the
 // write that replaced the first. That a late retry may return is said in the promises.
 bool History::was_sent_once(const WriteRecord& write) const {
-  if (!write.done || write.ended - write.begun >= 15ms) return false;
+  if (write.calls != 1 || write.open > 0 || write.ended - write.begun >= 15ms) return false;
   return std::none_of(ends_.begin(), ends_.end(),
                       [&write](Instant end) { return end >= write.begun && end <= write.ended; });
 }
 
-void History::check_seen(const std::string& key, const std::set<WriteNumber>& seen,
-                         const char* where) {
-  for (const WriteNumber number : seen) {
-    const WriteRecord& write = writes_[number];
-    if (write.done && write.result.outcome == client::Outcome::NotWritten) {
-      fail("ghost", key,
-           std::string(where) + " saw w" + std::to_string(number) + ", which was not_written");
+// Must its effect be there in the end?
+bool History::lasts(const WriteRecord& write) const {
+  return write.ok() && !write.memory &&
+         (!minority_may_be_lost || level_counts(write.level, majority_));
+}
+
+void History::judge_final(const std::string& key, const FinalState& state) {
+  for (const FinalSibling& sibling : state.siblings) {
+    name(key, sibling.dot, sibling.write);
+    if (writes_[sibling.write].key != key) {
+      fail("phantom", key, "the end has " + name_of(sibling.write) + " of another key");
+    }
+    if (writes_[sibling.write].never()) {
+      fail("ghost", key, "the end has " + name_of(sibling.write) + ", which was not_written");
+    }
+  }
+  judge_survivors(key, state);
+  judge_replaced(key, state);
+  judge_elements(key, state);
+}
+
+std::map<WriteNumber, std::vector<replication::Dot>> History::deletes_of(
+    const std::string& key) const {
+  std::map<WriteNumber, std::vector<replication::Dot>> out;
+  for (const WriteRecord& write : writes_) {
+    if (write.key == key && write.is_delete && !write.never()) out[write.number];
+  }
+  for (const auto& [dot, write] : names_) {
+    const auto found = out.find(write);
+    if (found != out.end()) found->second.push_back(dot);
+  }
+  return out;
+}
+
+// Reads do not show deletes, so the context says it; of one whose dots are not all known, the time.
+bool History::may_have_seen(const WriteRecord& write, const WriteRecord& deletion,
+                            const std::vector<replication::Dot>& dots) const {
+  const bool covered = std::any_of(dots.begin(), dots.end(),
+                                   [&write](const auto& dot) { return write.seen.covers(dot); });
+  const bool all_known = !dots.empty() && was_sent_once(deletion);
+  return covered || (!all_known && deletion.begun <= write.begun);
+}
+
+// Every ok write is live, or was seen by the writer of a write that is, or by that of one which ...
+void History::judge_survivors(const std::string& key, const FinalState& state) {
+  std::set<WriteNumber> explained;
+  std::vector<WriteNumber> open;
+  const auto take = [&](WriteNumber number) {
+    if (explained.insert(number).second) open.push_back(number);
+  };
+  for (const FinalSibling& sibling : state.siblings) take(sibling.write);
+  const auto deletes = deletes_of(key);
+  while (!open.empty()) {
+    const WriteRecord& write = writes_[open.back()];
+    open.pop_back();
+    for (const WriteNumber one : write.replaces) take(one);
+    for (const auto& [number, dots] : deletes) {
+      if (may_have_seen(write, writes_[number], dots)) take(number);
+    }
+  }
+  for (const WriteRecord& write : writes_) {
+    if (write.key != key || !lasts(write)) continue;
+    const auto dot = parse_dot(write.result.version);
+    if (explained.contains(write.number) && dot && state.context.covers(*dot)) continue;
+    fail("lost", key,
+         name_of(write.number) + " was ok at " + write.level +
+             " and is gone: nothing that is left had seen it");
+  }
+}
+
+// No sibling that the context of an ok write, or of another sibling, covers.
+void History::judge_replaced(const std::string& key, const FinalState& state) {
+  std::set<WriteNumber> effective;
+  for (const FinalSibling& sibling : state.siblings) effective.insert(sibling.write);
+  for (const WriteRecord& write : writes_) {
+    if (write.key == key && lasts(write)) effective.insert(write.number);
+  }
+  for (const FinalSibling& sibling : state.siblings) {
+    if (!state.context.covers(sibling.dot)) {
+      fail("context", key, name_of(sibling.write) + " is live and not in the context of its set");
+    }
+    for (const WriteNumber number : effective) {
+      const WriteRecord& by = writes_[number];
+      const bool covered = by.seen.covers(sibling.dot);
+      // Another dot than the one that was seen: a late retry.
+      const bool again =
+          by.replaces.contains(sibling.write) && was_sent_once(writes_[sibling.write]);
+      if (!covered && !again) continue;
+      fail("resurrected", key,
+           name_of(sibling.write) + (sibling.tombstone ? ", a delete," : "") +
+               " is there although " + name_of(number) + " replaced it");
     }
   }
 }
 
-void History::judge_final(const std::string& key, const std::set<WriteNumber>& values) {
-  check_seen(key, values, "the end");
+// A set's adds: each writer put back all that it had seen, so nothing acknowledged is missing.
+void History::judge_elements(const std::string& key, const FinalState& state) {
   for (const WriteRecord& write : writes_) {
-    if (write.key != key) continue;
-    const bool ok = write.done && write.result.outcome == client::Outcome::Ok;
-    const bool lasting =
-        ok && !write.memory && (!minority_may_be_lost || level_counts(write.level, majority_));
-    if (lasting) {
-      for (const WriteNumber replaced : write.replaces) {
-        if (values.contains(replaced) && was_sent_once(writes_[replaced])) {
-          fail("resurrected", key,
-               "w" + std::to_string(replaced) + " is back although w" +
-                   std::to_string(write.number) + " replaced it");
-        }
-      }
-    }
-    if (!lasting || write.is_delete || values.contains(write.number)) continue;
-    const bool replaced = std::any_of(writes_.begin(), writes_.end(), [&](const auto& other) {
-      const bool never = other.done && other.result.outcome == client::Outcome::NotWritten;
-      return other.key == key && !never && other.replaces.contains(write.number);
-    });
-    if (!replaced) {
-      fail("lost", key,
-           "w" + std::to_string(write.number) + " was ok at " + write.level + " and is gone");
-    }
+    if (write.key != key || write.elements.empty() || !lasts(write)) continue;
+    if (state.elements.contains(write.number)) continue;
+    fail("set", key, "the element of " + name_of(write.number) + ", which was ok, is missing");
+  }
+  for (const WriteNumber one : state.elements) {
+    if (one < writes_.size() && writes_[one].key == key && !writes_[one].never()) continue;
+    fail("set", key, "an element that nobody added: " + std::to_string(one));
   }
 }
 
@@ -196,21 +294,23 @@ std::set<std::string> History::keys() const {
   return out;
 }
 
-std::string History::timeline(const std::string& key) const {
-  std::vector<std::pair<Instant, std::string>> lines;
-  const auto add = [&](Instant at, const std::string& line) { lines.emplace_back(at, line); };
+std::vector<Told> History::timeline(const std::string& key) const {
+  std::vector<Told> lines;
+  const auto add = [&](Instant at, const std::string& line) { lines.push_back({at, line}); };
   for (const WriteRecord& write : writes_) {
     if (write.key != key) continue;
     const std::string who = "client " + std::to_string(write.client) + " " +
-                            (write.is_delete ? "del" : "put") + " w" + std::to_string(write.number);
-    add(write.begun, who + " at " + write.level + " replacing " + text_of(write.replaces));
-    if (!write.done) continue;
-    std::string told = who + " -> " + text_of(write.result.outcome);
+                            (write.is_delete ? "del " : "put ") + name_of(write.number);
+    add(write.begun, who + " at " + write.level + (write.memory ? " in memory" : "") +
+                         " replacing " + text_of(write.replaces));
+    if (write.open == write.calls) continue;
+    std::string told = who + " -> " + text_of(write.result.outcome) + " " + write.result.version;
+    if (write.calls > 1) told += " after " + std::to_string(write.calls) + " calls";
     if (write.result.error) told += ": " + write.result.error->message;
     for (const auto& replica : write.result.replicas) {
       told += " " + replica.address + "=" + replica.state;
     }
-    add(write.ended, told);
+    add(write.acked.value_or(write.ended), told);
   }
   for (const Reading& reading : reads_) {
     const ReadRecord& read = reading.record;
@@ -221,11 +321,7 @@ std::string History::timeline(const std::string& key) const {
     told += " (begun " + seconds(read.begun) + ")";
     add(read.ended, told);
   }
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::string out;
-  for (const auto& [at, line] : lines) out += seconds(at) + "  " + line + "\n";
-  return out;
+  return lines;
 }
 
 }  // namespace parley::sim

@@ -1,105 +1,107 @@
-// What the clients of one run were told, and whether it can all be true. Every value is the name
-// of its write, so that a read names the writes that it saw.
+// Whether what the clients of one run were told can all be true. Takes the calls as they begin and
+// end, judges each at once, and what is left at the end.
 #pragma once
 
-#include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "api/client.h"
-#include "base/units.h"
-#include "replication/version.h"
+#include "tests/sim/key_model.h"
+#include "tests/sim/records.h"
+#include "tests/sim/told.h"
 
 namespace parley::sim {
 
-using WriteNumber = std::uint32_t;
-
-struct WriteRecord {
-  WriteNumber number = 0;
-  std::uint32_t client = 0;
-  std::string key;
-  bool is_delete = false;
-  bool memory = false;  // outside the promises about crashes
-  std::string level;
-  std::set<WriteNumber> replaces;  // what the read saw whose context it carries
-  Instant begun{}, ended{};
-  bool done = false;
-  client::WriteResult result;
+// The version set of a key that all its replicas hold in the end.
+struct FinalSibling {
+  WriteNumber write = 0;
+  replication::Dot dot;
+  bool tombstone = false;
+};
+struct FinalState {
+  std::vector<FinalSibling> siblings;
+  replication::VersionVector context;
+  std::set<WriteNumber> elements;  // of a set: all that its values hold
 };
 
-struct ReadRecord {
-  std::uint32_t client = 0;
-  std::string key;
-  std::string level;
-  Instant begun{}, ended{};
-  bool done = false;
-  client::ReadResult result;
-  std::set<WriteNumber> saw;
+// One call, so that it can be held against its own deadline.
+struct Call {
+  Instant begun{};
+  Duration timeout{};
 };
-
-struct Violation {
-  std::string rule;
-  std::string key;
-  std::string what;
-};
-
-Bytes value_of(WriteNumber number, std::size_t size);
-std::optional<WriteNumber> write_of(ByteView value);
-
-// The vector inside a token, whose seal is not checked here.
-std::optional<replication::VersionVector> vector_of(ByteView token);
 
 class History {
  public:
   // `majority` of the replicas of a key: reads and writes of as many never go backwards.
   explicit History(std::size_t majority) : majority_(majority) {}
 
-  WriteRecord& begin_write(std::uint32_t client, std::string key, std::string level, Instant now);
-  void end_write(WriteNumber number, client::WriteResult result, Instant now);
+  // To be filled in before its first call.
+  WriteRecord& new_write(std::uint32_t client, std::string key, std::string level);
+  void begin_write(WriteNumber number, Instant now);
+  // Judges what it says at once.
+  void end_write(WriteNumber number, const Call& call, client::WriteResult result, Instant now);
   std::size_t begin_read(std::uint32_t client, std::string key, std::string level, Instant now);
-  // Judges it at once.
-  void end_read(std::size_t number, client::ReadResult result, Instant now);
+  void end_read(std::size_t number, const Call& call, client::ReadResult result, Instant now);
 
   // After healing and convergence: what every replica of the key holds.
-  void judge_final(const std::string& key, const std::set<WriteNumber>& values);
+  void judge_final(const std::string& key, const FinalState& state);
 
   // A disk has lost what it alone had: only what a majority acknowledged is promised.
   bool minority_may_be_lost = false;
   // A disk went back to an earlier day of the same life, which nobody can see from outside: until
   // anti-entropy has been there, reads may go back with it.
   bool reads_may_go_back = false;
+  // Some writes ask for `memory`: what reads saw of them may go with the power.
+  bool memory_writes = false;
 
   // A process ended: what was sent to it may have been sent to another one too.
   void process_ended(Instant now) { ends_.push_back(now); }
+  // In preference order, where known: receipts are held against them.
+  void set_owners(const std::string& key, std::vector<std::string> owners) {
+    owners_[key] = std::move(owners);
+  }
+  const std::vector<std::string>& owners(const std::string& key) const;
+  // Told of every call that ended well.
+  std::function<void(const WriteRecord&, const client::WriteResult&)> on_write;
+  std::function<void(const ReadRecord&)> on_read;
+  void fail(std::string rule, const std::string& key, std::string what);
 
+  WriteRecord& write(WriteNumber number) { return writes_.at(number); }
   const ReadRecord& read(std::size_t number) const { return reads_[number].record; }
   const std::vector<WriteRecord>& writes() const { return writes_; }
+  std::optional<WriteNumber> write_with(const OpId& op) const;
   std::set<std::string> keys() const;
   const std::vector<Violation>& violations() const { return violations_; }
-  // Who was told what about a key, in order of time.
-  std::string timeline(const std::string& key) const;
+  // Who was told what about a key.
+  std::vector<Told> timeline(const std::string& key) const;
 
  private:
-  // What reads that begin now must cover.
-  struct Floor {
-    std::string key;
-    replication::VersionVector vector;
-  };
   struct Reading {
     ReadRecord record;
-    replication::VersionVector floor;
+    KeyModel::Snapshot then;
   };
   bool was_sent_once(const WriteRecord& write) const;
-  void fail(std::string rule, const std::string& key, std::string what);
-  void check_seen(const std::string& key, const std::set<WriteNumber>& seen, const char* where);
-  replication::VersionVector& floor_of(const std::string& key);
+  bool lasts(const WriteRecord& write) const;
+  std::vector<KeyModel::SeenValue> take_values(ReadRecord& read);
+  void name(const std::string& key, const replication::Dot& dot, WriteNumber write);
+  void check_deadline(const std::string& key, const char* what, const Call& call, Instant now);
+  std::map<WriteNumber, std::vector<replication::Dot>> deletes_of(const std::string& key) const;
+  bool may_have_seen(const WriteRecord& write, const WriteRecord& deletion,
+                     const std::vector<replication::Dot>& dots) const;
+  void judge_survivors(const std::string& key, const FinalState& state);
+  void judge_replaced(const std::string& key, const FinalState& state);
+  void judge_elements(const std::string& key, const FinalState& state);
 
   const std::size_t majority_;
   std::vector<WriteRecord> writes_;
+  std::map<OpId, WriteNumber> by_op_;
   std::vector<Reading> reads_;
-  std::vector<Floor> floors_;
+  std::map<std::string, KeyModel> models_;
+  std::map<replication::Dot, WriteNumber> names_;
+  std::map<std::string, std::vector<std::string>> owners_;
   std::vector<Instant> ends_;
   std::vector<Violation> violations_;
 };

@@ -9,11 +9,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
-#include "tests/sim/run.h"
+#include "tests/sim/run_flags.h"
+#include "tests/sim/shrink.h"
 #ifdef PARLEY_WITH_MUTANTS
 #include "tests/sim/mutant_hunt.h"
 #endif
@@ -24,9 +26,9 @@ namespace {
 using RealClock = std::chrono::steady_clock;
 
 struct Said {
-  std::uint64_t seed = 0;
+  RunOptions run;  // its seed 0: many
   std::uint64_t seeds = 100, first = 1;
-  std::uint64_t seconds = 60, minutes = 0, jobs = 1;
+  std::uint64_t minutes = 0, jobs = 1, shrink = 60;
   bool twice = false, story = false, verbose = false;
 };
 
@@ -35,30 +37,66 @@ struct Totals {
   double virtual_seconds = 0;
 };
 
-std::string text_of(const RunReport& report) {
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);  // whole, so that jobs do not mix
+  std::fflush(stdout);
+}
+
+std::string violations_of(const RunReport& report) {
   std::ostringstream out;
   for (const Violation& one : report.violations) {
     out << "seed " << report.seed << ": " << one.rule << ": " << one.key << " " << one.what << "\n";
   }
-  for (const auto& line : report.story) out << "  " << line << "\n";
-  out << report.timeline << "replay: parley-sim --seed " << report.seed << "\n";
   return out.str();
 }
 
-RunReport run_one(const Said& said, std::uint64_t seed) {
-  RunOptions options;
-  options.seed = seed;
-  options.span = std::chrono::seconds(said.seconds);
-  if (said.verbose) options.log = LogLevel::Debug;
+// What was done and what came of it, by time.
+std::string story_of(const RunReport& report) {
+  std::vector<Told> lines = report.story;
+  for (Told& line : lines) line.what = "-- " + line.what;
+  lines.insert(lines.end(), report.timeline.begin(), report.timeline.end());
+  return text_of(std::move(lines));
+}
+
+RunReport run_once(const Said& said, const RunOptions& options) {
   RunReport report = run_seed(options);
   if (said.twice && run_seed(options).digest != report.digest) {
     report.violations.push_back({"repeat", "", "the same seed gave two different runs"});
   }
-  if (!report.violations.empty() || said.story) {
-    const std::string text = text_of(report);
-    std::fwrite(text.data(), 1, text.size(), stdout);  // whole, so that jobs do not mix
-    std::fflush(stdout);
-  }
+  return report;
+}
+
+// As small as it gets in the time that is given, with all that became of the key in a file.
+std::string explain(const Said& said, const RunOptions& options, const RunReport& report) {
+  const auto end = RealClock::now() + std::chrono::seconds(said.shrink);
+  Shrunk small = shrink(
+      options, report, [&said](const RunOptions& smaller) { return run_once(said, smaller); },
+      [end] { return RealClock::now() >= end; });
+  const std::string command = to_command(small.options);
+  small.options.watch = small.report.violations.front().key;
+  small.report = run_once(said, small.options);
+  const std::string file = "parley-sim-" + std::to_string(options.seed) + ".txt";
+  std::ofstream(file) << violations_of(small.report) << story_of(small.report)
+                      << "replay: " << command << "\n";
+  std::ostringstream out;
+  out << "shrunk in " << small.runs << " runs to " << small.report.nodes << " nodes, "
+      << small.report.clients << " clients, " << small.report.keys << " keys, "
+      << small.report.strikes.size() << " strikes, " << to_seconds(small.options.span)
+      << " s; its story: " << file << "\n"
+      << violations_of(small.report) << "replay: " << command << "\n";
+  return out.str();
+}
+
+RunReport run_one(const Said& said, std::uint64_t seed) {
+  RunOptions options = said.run;
+  options.seed = seed;
+  if (said.verbose) options.log = LogLevel::Debug;
+  RunReport report = run_once(said, options);
+  std::string text = violations_of(report);
+  if (said.story) text += story_of(report);
+  if (!report.violations.empty() || said.story) text += "replay: " + to_command(options) + "\n";
+  print(text);
+  if (!report.violations.empty() && said.shrink > 0) print(explain(said, options, report));
   return report;
 }
 
@@ -107,8 +145,8 @@ int run_jobs(Said said) {
   const auto begun = RealClock::now();
   const auto end = said.minutes > 0 ? begun + std::chrono::minutes(said.minutes)
                                     : begun + std::chrono::hours(24 * 365);
-  if (said.seed != 0) {
-    said.first = said.seed;
+  if (said.run.seed != 0) {
+    said.first = said.run.seed;
     said.seeds = said.jobs = 1;
   }
   int ends[2];
@@ -151,14 +189,25 @@ int run_jobs(Said said) {
 int main(int argc, char** argv) {
   CLI::App app("Whole Parley clusters in virtual time, with faults, from one seed each.");
   parley::sim::Said said;
-  app.add_option("--seed", said.seed, "Replay this seed alone");
+  said.run.seed = 0;
+  for (const auto& flag : parley::sim::run_flags()) {
+    app.add_option_function<std::string>(
+        std::string("--") + flag.name,
+        [&said, &flag](const std::string& value) {
+          const auto set = parley::sim::set_flag(said.run, flag.name, value);
+          if (!set) throw CLI::ValidationError(set.error().message);
+        },
+        flag.help);
+  }
   app.add_option("--seeds", said.seeds, "How many seeds [100]");
   app.add_option("--first", said.first, "The first of them [1]");
   app.add_option("--minutes", said.minutes, "Go on for so long instead of counting seeds");
   app.add_option("--jobs", said.jobs, "Processes beside each other [1]")->check(CLI::Range(1, 256));
-  app.add_option("--seconds", said.seconds, "Virtual seconds of faults in each run [60]");
+  app.add_option("--shrink", said.shrink,
+                 "Seconds for making a failing run smaller; 0: leave it [60]");
   app.add_flag("--twice", said.twice, "Run each seed twice and compare the digests");
   app.add_flag("--story", said.story, "Tell what happened even if all is well");
+  app.add_option("--key", said.run.watch, "With --story: what becomes of this key on every node");
   app.add_flag("--verbose", said.verbose, "The nodes' logs on stderr, with virtual time");
 #ifdef PARLEY_WITH_MUTANTS
   parley::sim::HuntSaid hunt;

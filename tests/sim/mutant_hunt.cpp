@@ -86,7 +86,8 @@ class Trial {
  public:
   Trial(const std::string& mutant, std::uint64_t seed, const std::vector<std::string>& options)
       : seed_(seed) {
-    std::vector<std::string> words = {"parley-sim-mutants", "--seed", std::to_string(seed)};
+    std::vector<std::string> words = {"parley-sim-mutants", "--shrink", "0", "--seed",
+                                      std::to_string(seed)};
     if (!mutant.empty()) words.insert(words.end(), {"--mutant", mutant});
     words.insert(words.end(), options.begin(), options.end());
     int ends[2];

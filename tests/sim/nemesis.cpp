@@ -4,15 +4,16 @@
 #include <utility>
 
 #include "base/check.h"
-#include "tests/sim/sim_rot.h"
+#include "base/hash.h"
 
 namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
-constexpr Duration kPausedMost = 8s;
-constexpr Duration kCutMost = 15s;
-constexpr Duration kFullMost = 6s;
+
+std::uint64_t drawn(const std::string& concern, std::uint64_t seed) {
+  return hash64(concern, seed);
+}
 
 }  // namespace
 
@@ -30,46 +31,94 @@ const char* to_text(Fault fault) {
     case Fault::Skew: return "skew";
     case Fault::DiskError: return "disk-error";
     case Fault::DiskFull: return "disk-full";
+    case Fault::ReadError: return "read-error";
+    case Fault::Restarts: return "restarts";
+    case Fault::Drift: return "drift";
+    case Fault::SlowCpu: return "slow-cpu";
+    case Fault::Swizzle: return "swizzle";
+    case Fault::Partial: return "partial";
+    case Fault::ClientCut: return "client-cut";
     case Fault::Damage: return "damage";
     case Fault::OldCopy: return "old-copy";
+    case Fault::Wipe: return "wipe";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
 }
 
+std::optional<Fault> fault_of(const std::string& text) {
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::CountOfFaults); ++i) {
+    if (text == to_text(static_cast<Fault>(i))) return static_cast<Fault>(i);
+  }
+  return std::nullopt;
+}
+
 Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-                 std::vector<Fault> on, Duration mean_pause, Random random)
+                 std::vector<std::string> clients, NemesisOptions options)
     : world_(world),
       nodes_(nodes),
-      on_(std::move(on)),
-      mean_pause_(mean_pause),
-      random_(std::move(random)),
+      clients_(std::move(clients)),
+      options_(std::move(options)),
+      schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
-      bad_disk_(random_.below(nodes.size())),
-      old_copy_(random_.below(nodes.size())) {}
+      bad_disk_(drawn("bad disk", options_.seed)),
+      old_copy_(drawn("old copy", options_.seed)) {}
 
-std::vector<Fault> Nemesis::draw(Random& random) {
+std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
-  if (random.below(16) == 0) return {Fault::OldCopy, Fault::Skew};
+  const auto alone = random.below(16);
+  if (alone == 0) return {Fault::OldCopy, Fault::Skew};
   std::vector<Fault> on;
-  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::OldCopy); ++i) {
+  for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::Damage); ++i) {
     if (random.below(2) == 0) on.push_back(static_cast<Fault>(i));
+  }
+  // One owner without what it acknowledged is what a majority can bear.
+  if (alone == 1) {
+    on.push_back(Fault::Wipe);
+  } else if (random.below(2) == 0) {
+    on.push_back(Fault::Damage);
   }
   return on;
 }
 
-void Nemesis::tell(const std::string& line) {
-  story_.push_back(std::to_string(to_millis(world_.now().time_since_epoch()) - 1'000'000) +
-                   " ms  " + line);
+bool Nemesis::has(Fault fault) const {
+  return std::count(options_.on.begin(), options_.on.end(), fault) > 0;
 }
 
-void Nemesis::later(Duration most, std::function<void()> task) {
-  host_.loop().start_timer(world_.now() + up_to(most), alive_.guard(std::move(task)));
+void Nemesis::tell(const std::string& line) { story_.push_back({world_.now(), line}); }
+
+void Nemesis::tell(const Stroke& stroke, const std::string& what) {
+  tell("#" + std::to_string(stroke.strike.number) + " " + to_text(stroke.strike.fault) + " " +
+       what);
+}
+
+void Nemesis::undo_later(Stroke& stroke, Duration most, std::function<void()> task) {
+  const Duration pause = stroke.up_to(most);
+  if (!stroke.lasting) after(pause, std::move(task));
+}
+
+void Nemesis::after(Duration pause, std::function<void()> task) {
+  host_.loop().start_timer(world_.now() + pause, alive_.guard(std::move(task)));
 }
 
 void Nemesis::start() {
-  if (on_.empty()) return;
-  later(2 * mean_pause_, [this] { strike(); });
+  if (!options_.on.empty()) next();
+}
+
+void Nemesis::next() {
+  const auto most = static_cast<std::uint64_t>((2 * options_.mean_pause).count());
+  const auto pause = Duration(static_cast<std::int64_t>(schedule_.below(most)));
+  const Fault fault = options_.on[schedule_.below(options_.on.size())];
+  after(pause, [this, fault] {
+    if (auto stroke = begin(++count_, fault)) strike(std::move(*stroke));
+    next();
+  });
+}
+
+std::optional<Nemesis::Stroke> Nemesis::begin(std::size_t number, Fault fault) {
+  if (options_.only && !options_.only->contains(number)) return std::nullopt;
+  strikes_.push_back({number, fault});
+  return Stroke{{number, fault}, Random(drawn("strike " + std::to_string(number), options_.seed))};
 }
 
 void Nemesis::supervise() {
@@ -78,78 +127,12 @@ void Nemesis::supervise() {
     tell(node->address() + " ended: " + node->failed()->message);
     if (node->running()) node->die(Death::Kill);
     node->forget_failure();
-    later(kDownMost, [this, victim = node.get()] { start_again(*victim); });
+    if (core_ && !core_->contains(node->address())) continue;  // it stays as it is
+    const auto key = node->address() + " ended " + std::to_string(node->lives());
+    const auto pause = drawn(key, options_.seed) % static_cast<std::uint64_t>(kDownMost.count());
+    after(Duration(static_cast<std::int64_t>(pause)),
+          [this, victim = node.get()] { start_again(*victim); });
   }
-}
-
-void Nemesis::stop() { stopped_ = true; }
-
-void Nemesis::strike() {
-  if (stopped_) return;
-  const Fault fault = on_[random_.below(on_.size())];
-  switch (fault) {
-    case Fault::Kill:
-    case Fault::PowerCut:
-    case Fault::Pause:
-    case Fault::Skew: strike_process(fault, any_node()); break;
-    case Fault::DiskError:
-    case Fault::DiskFull:
-    case Fault::Damage: strike_disk(fault, any_node()); break;
-    case Fault::OldCopy: put_old_copy_back(); break;
-    default: strike_link(fault);
-  }
-  start();
-}
-
-void Nemesis::strike_process(Fault fault, SimProcess& victim) {
-  if (!victim.running() || victim.host().paused()) return;
-  tell(std::string(to_text(fault)) + " " + victim.address());
-  if (fault == Fault::Skew) {
-    const auto skew = up_to(2 * 3600s) - 3600s;
-    return victim.host().loop().set_wall_skew(skew);
-  }
-  if (fault == Fault::Pause) {
-    victim.host().pause();
-    return later(kPausedMost, [&victim] { victim.host().resume(); });
-  }
-  victim.die(fault == Fault::Kill ? Death::Kill : Death::PowerCut);
-  later(kDownMost, [this, &victim] { start_again(victim); });
-}
-
-void Nemesis::strike_disk(Fault fault, SimProcess& victim) {
-  if (fault == Fault::Damage) {
-    SimProcess& rotten = *nodes_[bad_disk_];
-    const bool hit = rotten.running() && rot_record("/" + rotten.address(), random_);
-    if (hit) tell("damage " + rotten.address());
-    return;
-  }
-  if (!victim.running()) return;
-  tell(std::string(to_text(fault)) + " " + victim.address());
-  if (fault == Fault::DiskFull) {
-    victim.disk().fault = [](DiskCall call) {
-      return call == DiskCall::Write ? DiskVerdict::NoSpace : DiskVerdict::Proceed;
-    };
-    return later(kFullMost, [&victim] { victim.disk().fault = nullptr; });
-  }
-  const DiskCall bad = random_.below(3) == 0 ? DiskCall::Write : DiskCall::Sync;
-  victim.disk().fault = [bad, done = false](DiskCall call) mutable {
-    const bool fails = call == bad && !std::exchange(done, true);
-    return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
-  };
-}
-
-void Nemesis::put_old_copy_back() {
-  SimProcess& victim = *nodes_[old_copy_];
-  if (!backup_) {
-    tell("backup of " + victim.address());
-    backup_ = victim.disk().durable_image();
-    return;
-  }
-  if (std::exchange(put_back_, true)) return;
-  tell("old copy of " + victim.address());
-  victim.die(Death::Kill);
-  victim.disk().restore(*backup_);
-  victim.start();
 }
 
 void Nemesis::start_again(SimProcess& victim) {
@@ -158,66 +141,93 @@ void Nemesis::start_again(SimProcess& victim) {
   victim.start();
 }
 
-void Nemesis::strike_link(Fault fault) {
-  SimProcess& one = any_node();
-  SimProcess& other = any_node();
-  if (&one == &other) return;
-  const std::string a = one.address(), b = other.address();
-  tell(std::string(to_text(fault)) + " " + a + " " + b);
-  switch (fault) {
-    case Fault::Cut: {
-      // `one`, and perhaps `other`, away from all the rest.
-      const bool both = random_.below(2) == 0;
-      std::vector<std::string> inside = {a};
-      if (both) inside.push_back(b);
-      for (const auto& node : nodes_) {
-        if (std::count(inside.begin(), inside.end(), node->address()) > 0) continue;
-        for (const auto& in : inside) {
-          world_.cut(in, node->address());
-          later(kCutMost, [this, in, out = node->address()] { world_.heal(in, out); });
-        }
-      }
-      return;
-    }
-    case Fault::OneWay:
-      world_.cut_one_way(a, b);
-      return later(kCutMost, [this, a, b] { world_.heal(a, b); });
-    case Fault::Flap:
-      for (int i = 0; i < 6; ++i) {
-        later(kCutMost, [this, a, b] { world_.cut(a, b); });
-        later(kCutMost, [this, a, b] { world_.heal(a, b); });
-      }
-      return later(kCutMost + 1s, [this, a, b] { world_.heal(a, b); });
-    case Fault::Loss: {
-      fake::LinkRules& link = world_.rules(a, b);
-      link.datagram_loss = random_.unit() * 0.5;
-      link.datagram_twice = random_.unit() * 0.3;
-      link.latency_most = link.latency_least + up_to(60ms);
-      return;
-    }
-    case Fault::Corrupt: world_.rules(a, b).corrupt = random_.unit() * 0.02; return;
-    case Fault::Slow: {
-      fake::LinkRules& link = world_.rules(a, b);
-      link.latency_least = up_to(200ms);
-      link.latency_most = link.latency_least + up_to(100ms);
-      return;
-    }
-    default: PARLEY_UNREACHABLE();
-  }
+void Nemesis::heal_node(SimProcess& node) {
+  node.disk().fault = nullptr;
+  node.host().set_turn_cost(0ms);
+  if (node.host().paused()) node.host().resume();
+  if (node.failed() && node.running()) node.die(Death::Kill);
+  if (!node.running()) start_again(node);
 }
 
 void Nemesis::heal() {
-  stop();
+  core_.reset();
   alive_.reset();
   world_.forget_own_rules();
   world_.heal_all();
   tell("heal all");
   for (const auto& node : nodes_) {
     node->host().loop().set_wall_skew(Duration{0});
-    node->disk().fault = nullptr;
-    if (node->host().paused()) node->host().resume();
-    if (node->failed() && node->running()) node->die(Death::Kill);
-    if (!node->running()) node->start();
+    node->host().loop().set_rate(1);
+    heal_node(*node);
+  }
+}
+
+std::set<std::string> Nemesis::unfit() const {
+  std::set<std::string> out;
+  if (has(Fault::Damage)) out.insert(nodes_[bad_disk_ % nodes_.size()]->address());
+  if (has(Fault::OldCopy)) out.insert(nodes_[old_copy_ % nodes_.size()]->address());
+  if (lost_ != nullptr) out.insert(lost_->address());
+  return out;
+}
+
+void Nemesis::freeze(const std::set<std::string>& core) {
+  core_ = core;
+  alive_.reset();  // whatever would have undone a fault does not
+  std::string names;
+  for (const auto& address : core) names += " " + address;
+  tell("freeze all but" + names);
+  heal_inside(core);
+  strike_outside(core);
+}
+
+void Nemesis::heal_inside(const std::set<std::string>& core) {
+  for (const auto& a : core) {
+    for (const auto& b : core) {
+      world_.forget_own_rules(a, b);
+      if (a < b) world_.heal(a, b);
+    }
+    for (const auto& client : clients_) {
+      world_.forget_own_rules(a, client);
+      world_.forget_own_rules(client, a);
+      world_.heal(a, client);
+    }
+  }
+  for (const auto& node : nodes_) {
+    if (core.contains(node->address())) heal_node(*node);
+  }
+}
+
+// Each of the others gets one thing or two, chosen from what can last.
+void Nemesis::strike_outside(const std::set<std::string>& core) {
+  static constexpr Fault kLasting[] = {
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,    Fault::OneWay, Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,  Fault::Slow,   Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError};
+  std::vector<SimProcess*> inside;
+  for (const auto& node : nodes_) {
+    if (core.contains(node->address())) inside.push_back(node.get());
+  }
+  std::size_t number = kFrozen;
+  for (const auto& node : nodes_) {
+    if (core.contains(node->address())) continue;
+    for (int i = 0; i < 2; ++i, ++number) {
+      const auto word = drawn("lasting " + std::to_string(number), options_.seed);
+      auto stroke = begin(number, kLasting[word % std::size(kLasting)]);
+      if (!stroke) continue;
+      stroke->lasting = true;
+      const Fault fault = stroke->strike.fault;
+      if (fault == Fault::OneWay || fault == Fault::Cut || fault == Fault::Loss ||
+          fault == Fault::Corrupt || fault == Fault::Slow) {
+        // Towards some of the core, in this direction or the other.
+        for (SimProcess* other : inside) {
+          const auto way = stroke->random.below(3);
+          if (way == 0) strike_link(*stroke, *node, *other);
+          if (way == 1) strike_link(*stroke, *other, *node);
+        }
+      } else {
+        strike_at(*stroke, *node);
+      }
+    }
   }
 }
 

@@ -1,14 +1,19 @@
 // What goes wrong in one run: each seed turns on a random part of the faults and draws when they
 // come. Everything that it breaks it can mend.
+//
+// Each strike has a number, and draws from its own source of chance: a run in which some of them do
+// not happen is otherwise as like the whole as it can be.
 #pragma once
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/lifetime.h"
 #include "tests/sim/sim_process.h"
+#include "tests/sim/told.h"
 
 namespace parley::sim {
 
@@ -21,63 +26,120 @@ enum class Fault : std::uint8_t {
   Flap,       // a link goes and comes
   Loss,       // datagrams lost, twice, late
   Corrupt,    // bits flip on the wire
-  Slow,       // one link, or one disk
+  Slow,       // one link
   Skew,       // wall clocks jump
   DiskError,  // a write or an fsync fails
   DiskFull,   // for a while
+  ReadError,  // a read fails
+  Restarts,   // killed again and again as soon as it starts
+  Drift,      // both clocks of a node run too fast, or too slowly
+  SlowCpu,    // every turn of a node takes time
+  Swizzle,    // the links of a node go one after another, and come back in another order
+  Partial,    // two groups do not see each other, and the rest sees both
+  ClientCut,  // clients and nodes do not see each other
   Damage,     // a record of one node's rots, again and again
   OldCopy,    // a node's disk is put back to an earlier day
+  Wipe,       // a node's disk is emptied, once
   CountOfFaults,
 };
 const char* to_text(Fault fault);
+std::optional<Fault> fault_of(const std::string& text);
+
+struct Strike {
+  std::size_t number = 0;  // from 1 on; from kFrozen on: what stays when all else is frozen
+  Fault fault{};
+};
+
+struct NemesisOptions {
+  std::vector<Fault> on;                      // the faults of this run
+  std::optional<std::set<std::size_t>> only;  // the numbers of the strikes that happen
+  Duration mean_pause = 3s;
+  std::uint64_t seed = 0;
+};
 
 class Nemesis {
  public:
-  // `on`: the faults of this seed.
+  static constexpr std::size_t kFrozen = 1001;
+
+  // `clients`: addresses.
   Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-          std::vector<Fault> on, Duration mean_pause, Random random);
+          std::vector<std::string> clients, NemesisOptions options);
 
   // Which of the faults a seed has. Some are alone, because what is promised under them depends on
   // what else goes on.
-  static std::vector<Fault> draw(Random& random);
+  static std::vector<Fault> draw(Random random);
 
   void start();
   // What has ended by itself is started again. To be called now and then, from outside a callback.
   void supervise();
-  // No further fault; those that are stay.
-  void stop();
   // Everything works again: links, clocks, processes.
   void heal();
-  // What was done, one line each.
-  const std::vector<std::string>& story() const { return story_; }
+  // No further fault, and none goes away. The core is healed within itself and towards the clients;
+  // to each of the others something more happens. From then on supervise() looks after the core.
+  void freeze(const std::set<std::string>& core);
+
+  // Nodes of which nobody can demand that they serve while others are away: a record that rotted
+  // is mended, and a rebuild ends, only with the help of all owners.
+  std::set<std::string> unfit() const;
+  bool has(Fault fault) const;
+  // Whose disk was emptied. It is another node now, and the cluster, which has data, takes none in.
+  bool is_lost(const SimProcess& node) const { return &node == lost_; }
+  // What was done.
+  const std::vector<Told>& story() const { return story_; }
+  const std::vector<Strike>& strikes() const { return strikes_; }
 
  private:
-  void strike();
-  void strike_process(Fault fault, SimProcess& victim);
-  void strike_disk(Fault fault, SimProcess& victim);
-  void put_old_copy_back();
-  void strike_link(Fault fault);
-  void later(Duration most, std::function<void()> task);
+  // A strike under way: which, and what it draws from.
+  struct Stroke {
+    Strike strike;
+    Random random;
+    bool lasting = false;  // never undone
+    Duration up_to(Duration most) {
+      return Duration(
+          static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(most.count()) + 1)));
+    }
+  };
+
+  void next();
+  std::optional<Stroke> begin(std::size_t number, Fault fault);
+  void strike(Stroke stroke);
+  // One node; false: this fault is about links.
+  bool strike_at(Stroke& stroke, SimProcess& victim);
+  void strike_lives(Stroke& stroke, SimProcess& victim);
+  void strike_time(Stroke& stroke, SimProcess& victim);
+  void strike_disk(Stroke& stroke, SimProcess& victim);
+  void wipe(Stroke& stroke, SimProcess& victim);
+  void put_old_copy_back(SimProcess& victim);
+  void strike_link(Stroke& stroke, SimProcess& one, SimProcess& other);
+  void cut(Stroke& stroke, SimProcess& one, SimProcess& other);
+  void swizzle(Stroke& stroke, SimProcess& victim);
+  void part(Stroke& stroke);
+  void cut_clients(Stroke& stroke, SimProcess& node);
+  void strike_outside(const std::set<std::string>& core);
+  void heal_inside(const std::set<std::string>& core);
+  void heal_node(SimProcess& node);
+  void after(Duration pause, std::function<void()> task);
+  void undo_later(Stroke& stroke, Duration most, std::function<void()> task);
   void start_again(SimProcess& victim);
+  void tell(const Stroke& stroke, const std::string& what);
   void tell(const std::string& line);
-  SimProcess& any_node() { return *nodes_[random_.below(nodes_.size())]; }
-  Duration up_to(Duration most) {
-    return Duration(
-        static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(most.count()) + 1)));
-  }
+  SimProcess& node_for(std::uint64_t draw) { return *nodes_[draw % nodes_.size()]; }
 
   fake::World& world_;
   std::vector<std::unique_ptr<SimProcess>>& nodes_;
-  const std::vector<Fault> on_;
-  const Duration mean_pause_;
-  Random random_;
+  const std::vector<std::string> clients_;
+  const NemesisOptions options_;
+  Random schedule_;
   fake::Node& host_;
-  bool stopped_ = false;
-  std::size_t bad_disk_;  // the one whose records rot
-  std::size_t old_copy_;  // whose disk is put back, once
+  std::size_t count_ = 0;
+  std::optional<std::set<std::string>> core_;
+  std::uint64_t bad_disk_;  // the one whose records rot
+  std::uint64_t old_copy_;  // whose disk is put back, once
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
-  std::vector<std::string> story_;
+  const SimProcess* lost_ = nullptr;
+  std::vector<Strike> strikes_;
+  std::vector<Told> story_;
   Lifetime alive_;
 };
 

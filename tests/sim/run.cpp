@@ -1,286 +1,137 @@
 #include "tests/sim/run.h"
 
-#include <algorithm>
-#include <cstdio>
-#include <map>
-#include <memory>
-
-#include "api/client_codec.h"
-#include "api/client_requests.h"
 #include "base/check.h"
-#include "base/hash.h"
-#include "tests/sim/nemesis.h"
-#include "tests/sim/sim_client.h"
-#include "tests/sim/sim_process.h"
+#include "tests/sim/converge.h"
+#include "tests/sim/liveness.h"
+#include "tests/sim/scene.h"
 
 namespace parley::sim {
 namespace {
 
 constexpr Duration kFormMost = 60s;
-constexpr Duration kConvergeMost = 120s;
 constexpr Duration kCallsEndMost = 30s;
 
-// Lines with virtual time.
-class TimedLog final : public LogSink {
- public:
-  TimedLog(const fake::World& world, LogLevel least) : world_(world), least_(least) {}
-  bool wants(LogLevel level) const override { return level >= least_; }
-  void write(LogLevel, std::string_view floor, std::string_view event,
-             const std::vector<LogField>& fields) override {
-    std::string line;
-    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
-    std::fprintf(stderr, "%10.3f %.*s %.*s%s\n", to_seconds(world_.now().time_since_epoch()) - 1000,
-                 static_cast<int>(floor.size()), floor.data(), static_cast<int>(event.size()),
-                 event.data(), line.c_str());
-  }
-
- private:
-  const fake::World& world_;
-  const LogLevel least_;
-};
-
-class Run {
- public:
-  explicit Run(const RunOptions& options)
-      : options_(options),
-        random_(options.seed),
-        world_(random_.next()),
-        log_(world_, options.log),
-        kj_(world_.node("kj").loop()),
-        vfs_(random_.next(), [this] { return world_.node("kj").loop().wall(); }) {}
-
-  RunReport go();
-
- private:
-  void perturb(api::NodeConfig& config);
-  void make_nodes();
-  void make_clients();
-  bool form();
-  void work();
-  void settle();
-  bool converge();
-  void judge();
-  void fail(const std::string& rule, const std::string& key, const std::string& what) {
-    report_.violations.push_back({rule, key, what});
-  }
-  std::vector<Endpoint> endpoints() const;
-
-  const RunOptions options_;
-  Random random_;
-  fake::World world_;
-  TimedLog log_;
-  runtime::KjPort kj_;
-  SimVfs vfs_;
-  WorkloadOptions workload_;
-  History history_{2};
-  std::vector<std::unique_ptr<SimProcess>> nodes_;
-  std::vector<std::unique_ptr<SimClient>> clients_;
-  std::unique_ptr<Nemesis> nemesis_;
-  RunReport report_;
-};
-
-// Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
-void Run::perturb(api::NodeConfig& config) {
-  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
-      {"storage.checkpoint_pages", {"100", "100", "4000"}},
-      {"storage.group_most", {"1", "16", "1024"}},
-      {"replication.epoch_lease", {"1", "2", "4096"}},
-      {"replication.replica_patience", {"50ms", "500ms"}},
-      {"replication.pass_hedge", {"20ms", "300ms"}},
-      {"replication.read_hedge", {"5ms", "30ms"}},
-      {"repair.sync_interval", {"500ms", "2s", "10s"}},
-      {"repair.batch_bytes", {"1024", "65536"}},
-      {"membership.probe_interval", {"500ms", "1s"}}};
-  for (const auto& [name, values] : kChoices) {
-    PARLEY_CHECK(config.set_option(name, values[hash64(name, options_.seed) % values.size()]).ok());
-  }
-}
-
-void Run::make_nodes() {
-  const std::size_t count = 3 + random_.below(3);
-  std::vector<Endpoint> seeds;
-  for (std::size_t i = 0; i < count; ++i) {
-    seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    nodes_.push_back(std::make_unique<SimProcess>(world_, kj_, vfs_, seeds[i].address, seeds,
-                                                  random_.fork("node" + std::to_string(i)),
-                                                  options_.log == LogLevel::Off ? nullptr : &log_));
-    perturb(nodes_.back()->config());
-    nodes_.back()->on_end = [this] { history_.process_ended(world_.now()); };
-    nodes_.back()->start();
-  }
-}
-
-std::vector<Endpoint> Run::endpoints() const {
-  std::vector<Endpoint> out;
-  for (const auto& node : nodes_) out.push_back(node->client_endpoint());
-  return out;
-}
-
-bool Run::form() {
-  const bool formed = world_.run_until(
-      [this] {
-        for (const auto& node : nodes_) {
+bool form(Scene& scene) {
+  const bool formed = scene.world.run_until(
+      [&scene] {
+        for (const auto& node : scene.nodes) {
           if (!node->ready()) return false;
         }
         return true;
       },
       kFormMost);
-  if (!formed) fail("forming", "", "the cluster did not form");
+  if (!formed) scene.fail("forming", "", "the cluster did not form");
   return formed;
 }
 
-void Run::make_clients() {
-  const std::size_t keys = 1 + random_.below(12);
-  for (std::size_t i = 0; i < keys; ++i) workload_.keys.push_back("key" + std::to_string(i));
-  static const std::vector<std::string> kLevels = {"all", "quorum", "quorum", "one", "any", "2"};
-  workload_.levels = random_.below(3) == 0 ? std::vector<std::string>{"quorum"} : kLevels;
-  const std::size_t count = 2 + random_.below(4);
-  // About ten calls a second over all of them, and more.
-  workload_.pause_most = Duration(200ms) * static_cast<std::int64_t>(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    clients_.push_back(std::make_unique<SimClient>(world_, i, endpoints(), workload_, history_,
-                                                   random_.fork("client" + std::to_string(i))));
-    clients_.back()->start();
-  }
+void make_nemesis(Scene& scene) {
+  NemesisOptions nemesis;
+  nemesis.on = scene.options.faults ? *scene.options.faults : Nemesis::draw(scene.draw("faults"));
+  nemesis.only = scene.options.strikes;
+  nemesis.seed = scene.options.seed;
+  std::vector<std::string> clients;
+  for (const auto& client : scene.clients) clients.push_back(client->address());
+  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
+  const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
+  scene.history.reads_may_go_back = has(Fault::OldCopy);
+  scene.history.minority_may_be_lost =
+      has(Fault::OldCopy) || has(Fault::Damage) || has(Fault::Wipe);
+  scene.truth.copies_may_go = scene.history.minority_may_be_lost;
+  scene.truth.rollbacks = has(Fault::DiskFull);
 }
 
-void Run::work() {
-  const auto faults = Nemesis::draw(random_);
-  const auto has = [&faults](Fault fault) {
-    return std::count(faults.begin(), faults.end(), fault) > 0;
-  };
-  history_.reads_may_go_back = has(Fault::OldCopy);
-  history_.minority_may_be_lost = has(Fault::OldCopy) || has(Fault::Damage);
-  nemesis_ = std::make_unique<Nemesis>(world_, nodes_, faults, 3s, random_.fork("nemesis"));
-  nemesis_->start();
-  const Instant end = world_.now() + options_.span;
-  while (world_.now() < end) {
-    world_.run_for(100ms);
-    nemesis_->supervise();
-  }
+// Clients at work, and faults.
+void work(Scene& scene) {
+  scene.make_clients();
+  make_nemesis(scene);
+  for (const auto& client : scene.clients) client->start();
+  scene.nemesis->start();
+  scene.pass(scene.options.span);
 }
 
-void Run::settle() {
-  nemesis_->heal();
-  for (const auto& client : clients_) client->stop();
-  const bool ended = world_.run_until(
-      [this] {
-        for (const auto& client : clients_) {
+// No further calls; those under way end.
+void rest(Scene& scene) {
+  for (const auto& client : scene.clients) client->stop();
+  const bool ended = scene.world.run_until(
+      [&scene] {
+        for (const auto& client : scene.clients) {
           if (!client->idle()) return false;
         }
         return true;
       },
       kCallsEndMost);
-  if (!ended) fail("deadline", "", "a call did not end");
+  if (!ended) scene.fail("deadline", "", "a call did not end");
 }
 
-// Every key equal on all its replicas, as the nodes themselves say.
-bool Run::converge() {
-  const Instant limit = world_.now() + kConvergeMost;
-  for (const std::string& key : history_.keys()) {
-    bool equal = false;
-    std::string last;
-    while (!equal && world_.now() < limit) {
-      bool answered = false;
-      auto ask = [key](api::schema::Admin::Client admin, std::uint32_t timeout_ms) {
-        auto request = admin.inspectRequest();
-        request.setKeyspace(client::text_for("default"));
-        request.setKey(client::data_of(key));
-        request.setTimeoutMs(timeout_ms);
-        return request.send().then([](auto&& response) -> Result<client::InspectResult> {
-          if (auto failure = client::read_failure(response.getFailure())) return *failure;
-          return client::read_struct(response.getResult());
-        });
-      };
-      clients_[0]->core().run(std::make_unique<client::AdminCall<client::InspectResult>>(
-          ask, 2s, true, [&](const Result<client::InspectResult>& result) {
-            answered = true;
-            last = result.ok() ? std::string() : result.error().message;
-            if (result.ok()) {
-              for (const auto& row : result->replicas) {
-                last += " " + row.address + (row.reachable ? " [" : " unreachable [") +
-                        row.version + "] hints " + std::to_string(row.hints_pending);
-              }
-            }
-            equal = result.ok() && (!result->diverged || !result->exists);
-            for (std::size_t i = 0; equal && i < result->replicas.size(); ++i) {
-              equal = result->replicas[i].reachable && result->replicas[i].hints_pending == 0;
-            }
-          }));
-      world_.run_until([&] { return answered; }, 10s);
-      if (!equal) world_.run_for(200ms);
-    }
-    if (!equal) {
-      fail("converge", key, "the replicas differ 120 s after everything was healed:" + last);
-      return false;
-    }
+void settle(Scene& scene) {
+  if (scene.report.mode == Mode::Liveness) {
+    Liveness liveness(scene);
+    liveness.begin();
+    liveness.must_serve();
+    rest(scene);
+    if (scene.report.violations.empty()) liveness.must_converge();
+    scene.nemesis->heal();
+    return;
   }
-  return true;
+  scene.nemesis->heal();
+  rest(scene);
 }
 
-void Run::judge() {
-  for (const std::string& key : history_.keys()) {
-    client::ReadResult result;
-    for (int i = 0; i < 5 && result.outcome != client::Outcome::Ok; ++i) {
-      bool answered = false;
-      client::ReadOptions all;
-      all.level = "all";
-      clients_[0]->core().run(client::read_call(key, all, 2s, [&](client::ReadResult one) {
-        result = std::move(one);
-        answered = true;
-      }));
-      world_.run_until([&] { return answered; }, 10s);
-    }
-    if (result.outcome != client::Outcome::Ok) {
-      fail("available", key,
-           "a read at all is refused although nothing is broken: " + result.error->message);
-      continue;
-    }
-    std::set<WriteNumber> values;
-    for (const auto& value : result.values) {
-      if (const auto write = write_of(value.value)) values.insert(*write);
-    }
-    history_.judge_final(key, values);
-  }
+void end(Scene& scene) {
+  if (!converge(scene) || !agree_on_members(scene) || !repair_is_quiet(scene)) return;
+  judge_values(scene);
+  must_be_at_rest(scene);
 }
 
-RunReport Run::go() {
-  report_.seed = options_.seed;
-  const Instant begun = world_.now();
-  make_nodes();
-  if (form()) {
-    make_clients();
-    work();
-    settle();
-    if (report_.violations.empty() && converge()) judge();
+void count(Scene& scene, Instant begun) {
+  RunReport& report = scene.report;
+  for (const auto& write : scene.history.writes()) {
+    if (write.open > 0) continue;
+    if (write.result.outcome == client::Outcome::Ok) ++report.ok;
+    if (write.result.outcome == client::Outcome::NotWritten) ++report.not_written;
+    if (write.result.outcome == client::Outcome::Unknown) ++report.unknown;
   }
-  for (const auto& write : history_.writes()) {
-    if (!write.done) continue;
-    if (write.result.outcome == client::Outcome::Ok) ++report_.ok;
-    if (write.result.outcome == client::Outcome::NotWritten) ++report_.not_written;
-    if (write.result.outcome == client::Outcome::Unknown) ++report_.unknown;
+  const auto& found = scene.history.violations();
+  report.violations.insert(report.violations.end(), found.begin(), found.end());
+  for (const auto& client : scene.clients) report.calls += client->calls();
+  if (scene.nemesis) {
+    report.story = scene.nemesis->story();
+    report.strikes = scene.nemesis->strikes();
   }
-  const auto& found = history_.violations();
-  report_.violations.insert(report_.violations.end(), found.begin(), found.end());
-  for (const auto& client : clients_) report_.calls += client->calls();
-  if (nemesis_) report_.story = nemesis_->story();
-  for (const Violation& one : report_.violations) {
-    if (one.key.empty() || !report_.timeline.empty()) continue;
-    report_.timeline = history_.timeline(one.key);
+  std::string key = scene.options.watch.value_or("");
+  for (const Violation& one : report.violations) {
+    if (key.empty()) key = one.key;
   }
-  report_.virtual_time = world_.now() - begun;
-  report_.digest = world_.digest();
-  report_.events = world_.events();
-  clients_.clear();
-  nemesis_.reset();
-  nodes_.clear();
-  return report_;
+  if (!key.empty()) report.timeline = scene.history.timeline(key);
+  report.timeline.insert(report.timeline.end(), scene.changes.begin(), scene.changes.end());
+  report.virtual_time = scene.world.now() - begun;
+  report.digest = scene.world.digest();
+  report.events = scene.world.events();
 }
 
 }  // namespace
 
-RunReport run_seed(const RunOptions& options) { return Run(options).go(); }
+const char* to_text(Mode mode) {
+  switch (mode) {
+    case Mode::Safety: return "safety";
+    case Mode::Liveness: return "liveness";
+  }
+  PARLEY_UNREACHABLE();
+}
+
+RunReport run_seed(const RunOptions& options) {
+  Scene scene(options);
+  const bool liveness = scene.draw("mode").below(3) == 0;
+  scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
+  const Instant begun = scene.world.now();
+  scene.make_nodes();
+  if (form(scene)) {
+    work(scene);
+    settle(scene);
+    if (scene.report.violations.empty()) end(scene);
+  }
+  count(scene, begun);
+  return scene.report;
+}
 
 }  // namespace parley::sim

@@ -1,10 +1,24 @@
 #include "tests/sim/sim_client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/client_requests.h"
+#include "base/check.h"
+#include "base/hash.h"
 
 namespace parley::sim {
+
+namespace {
+
+std::vector<Endpoint> shuffled(std::vector<Endpoint> endpoints, Random& random) {
+  for (std::size_t i = endpoints.size(); i > 1; --i) {
+    std::swap(endpoints[i - 1], endpoints[random.below(i)]);
+  }
+  return endpoints;
+}
+
+}  // namespace
 
 SimClient::SimClient(fake::World& world, std::uint32_t number, std::vector<Endpoint> endpoints,
                      const WorkloadOptions& options, History& history, Random random)
@@ -13,8 +27,11 @@ SimClient::SimClient(fake::World& world, std::uint32_t number, std::vector<Endpo
       history_(history),
       random_(std::move(random)),
       host_(world.node("127.0.9." + std::to_string(number + 1))),
-      core_(std::make_unique<client::ClientCore>(std::move(endpoints), true, host_.loop(),
-                                                 host_.network(), random_.fork("client"))),
+      core_(std::make_unique<client::ClientCore>(shuffled(endpoints, random_), options.learn_ring,
+                                                 host_.loop(), host_.network(),
+                                                 random_.fork("client"))),
+      other_(std::make_unique<client::ClientCore>(shuffled(endpoints, random_), false, host_.loop(),
+                                                  host_.network(), random_.fork("other"))),
       pause_(host_.loop()) {}
 
 void SimClient::later() {
@@ -22,58 +39,219 @@ void SimClient::later() {
   pause_.after(Duration(static_cast<std::int64_t>(random_.below(most + 1))), [this] { next(); });
 }
 
-void SimClient::next() {
-  if (stopping_) return;
-  const double kind = random_.unit();
-  if (kind < 0.4) return read_then(false);
-  if (random_.unit() < options_.blind) return write(any_of(options_.keys), std::nullopt, {});
-  read_then(true);
-}
-
-void SimClient::read_then(bool write_after) {
-  const std::string key = any_of(options_.keys);
-  client::ReadOptions options;
-  options.level = any_of(options_.levels);
-  const std::size_t number = history_.begin_read(number_, key, options.level, host_.loop().now());
+Call SimClient::begin_call() {
   ++calls_;
   ++under_way_;
+  return {now(), options_.timeouts[random_.below(options_.timeouts.size())]};
+}
+
+void SimClient::next() {
+  if (stopping_) return;
+  if (again_) {
+    const Sending sending = *std::exchange(again_, std::nullopt);
+    return send(*other_, sending, [this](const WriteRecord&) { later(); });
+  }
+  const std::string key = options_.draw_key(random_);
+  const auto then_later = [this](const ReadRecord&) { later(); };
+  switch (options_.draw_act(random_)) {
+    case Act::Get: return get(key, draw_level(), then_later);
+    case Act::Replace:
+      return get(key, draw_level(), [this, key](const ReadRecord& read) {
+        if (stopping_ || read.result.outcome != client::Outcome::Ok) return later();
+        put(key, read_[key]);
+      });
+    case Act::Stale: return put(key, read_[key]);
+    case Act::Chain: return put(key, wrote_[key]);
+    case Act::Blind: return put(key, {});
+    case Act::Delete: return remove(key);
+    case Act::Add: return add();
+    case Act::PutMany: return put_many();
+    case Act::GetMany: return get_many();
+    case Act::Check: return put_and_check(key);
+    case Act::Forge: return forge(key);
+    case Act::CountOfActs: break;
+  }
+  PARLEY_UNREACHABLE();
+}
+
+void SimClient::get(const std::string& key, const std::string& level, AfterRead then) {
+  const Call call = begin_call();
+  const std::size_t number = history_.begin_read(number_, key, level, now());
+  client::ReadOptions options;
+  options.level = level;
   core_->run(client::read_call(
-      key, options, options_.timeout,
-      alive_.guard([this, number, key, write_after](client::ReadResult result) {
+      key, options, call.timeout,
+      alive_.guard([this, number, call, then = std::move(then)](client::ReadResult result) {
         --under_way_;
-        history_.end_read(number, std::move(result), host_.loop().now());
-        const ReadRecord& read = history_.read(number);
-        if (!write_after || stopping_ || read.result.outcome != client::Outcome::Ok) {
-          return later();
-        }
-        std::optional<Bytes> context;
-        if (!read.result.context.empty()) context = read.result.context;
-        write(key, context, read.saw);
+        history_.end_read(number, call, std::move(result), now());
+        const ReadRecord read = history_.read(number);  // a copy: what follows may read more
+        learn(read);
+        then(read);
       })));
 }
 
-void SimClient::write(const std::string& key, std::optional<Bytes> context,
-                      std::set<WriteNumber> saw) {
-  client::WriteOptions options;
-  options.level = any_of(options_.levels);
-  WriteRecord& record = history_.begin_write(number_, key, options.level, host_.loop().now());
-  record.replaces = std::move(saw);
-  record.is_delete = random_.unit() < options_.deletes;
-  client::PutItem item{key, std::nullopt, std::move(context)};
-  if (!record.is_delete) {
-    item.value = value_of(record.number, 8 + random_.below(options_.value_bytes_most));
+void SimClient::learn(const ReadRecord& read) {
+  if (read.result.outcome != client::Outcome::Ok) return;
+  Known& known = read_[read.key];
+  known = {std::nullopt, read.context, read.saw, read.elements};
+  if (!read.result.context.empty()) known.context = read.result.context;
+}
+
+// Its context covers what the write had seen and, mostly, the write.
+void SimClient::learn(const WriteRecord& write, const client::WriteResult& result) {
+  if (result.outcome != client::Outcome::Ok || result.context.empty()) return;
+  const auto vector = vector_of(result.context);
+  const auto dot = parse_dot(result.version);
+  if (!vector || !dot) return;
+  Known& known = wrote_[write.key];
+  known = {result.context, *vector, write.replaces, {}};
+  if (vector->covers(*dot)) known.writes.insert(write.number);
+}
+
+void SimClient::remove(const std::string& key) {
+  get(key, draw_level(), [this, key](const ReadRecord& read) {
+    if (stopping_ || read.result.outcome != client::Outcome::Ok) return later();
+    send(*core_, compose(key, read_[key], true), [this, key](const WriteRecord& write) {
+      if (stopping_ || !write.ok() || random_.below(2) == 0) return later();
+      put(key, random_.below(2) == 0 ? wrote_[key] : Known{});
+    });
+  });
+}
+
+void SimClient::forge(const std::string& key) {
+  const std::string& other = options_.draw_key(random_);
+  std::optional<Bytes> context = read_[other].context;
+  if (!context) return later();
+  if (other == key) {
+    char& byte = (*context)[random_.below(context->size())];
+    byte = static_cast<char>(byte ^ (1 << random_.below(8)));
   }
-  options.context = item.context;
-  options.op = core_->mint_op();
-  ++calls_;
-  ++under_way_;
-  core_->run(
-      client::write_call(std::move(item), options, options_.timeout,
-                         alive_.guard([this, number = record.number](client::WriteResult result) {
-                           --under_way_;
-                           history_.end_write(number, std::move(result), host_.loop().now());
-                           later();
-                         })));
+  Sending sending = compose(key, {}, false);
+  sending.options.context = sending.item.context = std::move(context);
+  history_.write(sending.number).forged = true;
+  send(*core_, sending, [this](const WriteRecord&) { later(); });
+}
+
+void SimClient::add() {
+  const std::string& key = options_.sets[random_.below(options_.sets.size())];
+  get(key, draw_level(), [this, key](const ReadRecord& read) {
+    if (stopping_ || read.result.outcome != client::Outcome::Ok) return later();
+    put(key, read_[key]);
+  });
+}
+
+void SimClient::put_and_check(const std::string& key) {
+  send(*core_, compose(key, read_[key], false), [this, key](const WriteRecord& write) {
+    if (stopping_ || !write.ok()) return later();
+    get(key, "quorum", [this](const ReadRecord&) { later(); });
+  });
+}
+
+SimClient::Sending SimClient::compose(const std::string& key, const Known& known, bool is_delete) {
+  WriteRecord& record = history_.new_write(number_, key, draw_level());
+  record.is_delete = is_delete;
+  record.memory = random_.unit() < options_.memory;
+  record.op = core_->mint_op();
+  record.seen = known.vector;
+  record.replaces = known.writes;
+  Sending out;
+  out.number = record.number;
+  out.item = {key, std::nullopt, known.context};
+  if (!is_delete && key.starts_with("set")) {
+    record.elements = known.elements;
+    record.elements.insert(record.number);
+    out.item.value = set_value_of(record.number, record.elements);
+  } else if (!is_delete) {
+    const bool large = random_.unit() < options_.large;
+    const std::size_t most = large ? options_.large_bytes_most : options_.value_bytes_most;
+    out.item.value = value_of(record.number, 8 + random_.below(most));
+  }
+  if (out.item.value) record.value_hash = hash64(*out.item.value);
+  out.options.level = record.level;
+  out.options.memory_durability = record.memory;
+  out.options.op = record.op;
+  out.options.context = known.context;
+  return out;
+}
+
+void SimClient::send(client::ClientCore& core, const Sending& sending, AfterWrite then) {
+  const Call call = begin_call();
+  history_.begin_write(sending.number, now());
+  core.run(client::write_call(
+      sending.item, sending.options, call.timeout,
+      alive_.guard([this, sending, call, then = std::move(then)](client::WriteResult result) {
+        --under_way_;
+        ended(sending, call, std::move(result));
+        then(history_.writes()[sending.number]);
+      })));
+}
+
+void SimClient::ended(const Sending& sending, const Call& call, client::WriteResult result) {
+  const WriteRecord& write = history_.writes()[sending.number];
+  learn(write, result);
+  const double chance = result.outcome == client::Outcome::Unknown ? options_.retry_unknown
+                        : result.outcome == client::Outcome::Ok    ? options_.retry_ok
+                                                                   : 0;
+  if (write.calls < kCallsMost && random_.unit() < chance) again_ = sending;
+  history_.end_write(sending.number, call, std::move(result), now());
+}
+
+std::vector<std::string> SimClient::draw_keys() {
+  std::vector<std::string> keys;
+  for (const std::string& key : options_.keys) {
+    if (keys.size() < kBatchMost && random_.below(2) == 0) keys.push_back(key);
+  }
+  if (keys.empty()) keys.push_back(options_.draw_key(random_));
+  return keys;
+}
+
+void SimClient::get_many() {
+  const Call call = begin_call();
+  const std::vector<std::string> keys = draw_keys();
+  calls_ += keys.size() - 1;
+  client::ReadOptions options;
+  options.level = draw_level();
+  std::vector<std::size_t> numbers;
+  for (const auto& key : keys) {
+    numbers.push_back(history_.begin_read(number_, key, options.level, now()));
+  }
+  core_->run(client::read_many_call(
+      keys, options, call.timeout,
+      alive_.guard([this, numbers, call](std::vector<client::ReadResult> results) {
+        --under_way_;
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+          history_.end_read(numbers[i], call, std::move(results[i]), now());
+          learn(history_.read(numbers[i]));
+        }
+        later();
+      })));
+}
+
+void SimClient::put_many() {
+  const Call call = begin_call();
+  std::vector<Sending> all;
+  std::vector<client::PutItem> items;
+  std::vector<OpId> ops;
+  const std::string level = draw_level();
+  for (const auto& key : draw_keys()) {
+    all.push_back(compose(key, random_.below(2) == 0 ? read_[key] : Known{}, false));
+    WriteRecord& record = history_.write(all.back().number);
+    record.level = all.back().options.level = level;
+    record.memory = all.back().options.memory_durability = false;
+    history_.begin_write(record.number, now());
+    items.push_back(all.back().item);
+    ops.push_back(all.back().options.op);
+  }
+  calls_ += all.size() - 1;
+  client::WriteOptions options;
+  options.level = level;
+  core_->run(client::write_many_call(
+      std::move(items), std::move(ops), options, call.timeout,
+      alive_.guard([this, all, call](std::vector<client::WriteResult> results) {
+        --under_way_;
+        for (std::size_t i = 0; i < all.size(); ++i) ended(all[i], call, std::move(results[i]));
+        later();
+      })));
 }
 
 }  // namespace parley::sim

@@ -1,8 +1,11 @@
-// One client process: the client library's routing, retries and RPC over the virtual network, and
-// a workload of gets, puts and deletes that it draws for itself.
+// One client process: the client library's routing, retries and RPC over the virtual network. It
+// draws what it does from the workload, one act after the other.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,18 +13,9 @@
 #include "base/lifetime.h"
 #include "tests/fake/fake_world.h"
 #include "tests/sim/history.h"
+#include "tests/sim/workload.h"
 
 namespace parley::sim {
-
-struct WorkloadOptions {
-  std::vector<std::string> keys;
-  std::vector<std::string> levels;  // drawn for each call
-  Duration pause_most{};            // between a call's end and the next
-  Duration timeout = 2s;
-  std::size_t value_bytes_most = 64;
-  double blind = 0.2;  // writes without a read before
-  double deletes = 0.1;
-};
 
 class SimClient {
  public:
@@ -32,17 +26,51 @@ class SimClient {
   // Begins no further call.
   void stop() { stopping_ = true; }
   bool idle() const { return under_way_ == 0; }
+  // Each item of a batch is one.
   std::uint64_t calls() const { return calls_; }
+  const std::string& address() const { return host_.address(); }
   client::ClientCore& core() { return *core_; }
 
  private:
+  // What a get, or the reply of a write, has taught about a key.
+  struct Known {
+    std::optional<Bytes> context;
+    replication::VersionVector vector;
+    std::set<WriteNumber> writes;
+    std::set<WriteNumber> elements;
+  };
+  // A write as it goes out, and as it goes out again.
+  struct Sending {
+    WriteNumber number = 0;
+    client::PutItem item;
+    client::WriteOptions options;
+  };
+  using AfterRead = std::function<void(const ReadRecord&)>;
+  using AfterWrite = std::function<void(const WriteRecord&)>;
+  static constexpr std::size_t kBatchMost = 4;
+  static constexpr unsigned kCallsMost = 3;  // of one write
+
   void next();
   void later();
-  void read_then(bool write);
-  void write(const std::string& key, std::optional<Bytes> context, std::set<WriteNumber> saw);
-  const std::string& any_of(const std::vector<std::string>& choices) {
-    return choices[random_.below(choices.size())];
+  void get(const std::string& key, const std::string& level, AfterRead then);
+  void get_many();
+  void put_many();
+  void add();
+  void remove(const std::string& key);
+  void forge(const std::string& key);
+  void put_and_check(const std::string& key);
+  Sending compose(const std::string& key, const Known& known, bool is_delete);
+  void send(client::ClientCore& core, const Sending& sending, AfterWrite then);
+  void ended(const Sending& sending, const Call& call, client::WriteResult result);
+  void learn(const ReadRecord& read);
+  void learn(const WriteRecord& write, const client::WriteResult& result);
+  void put(const std::string& key, const Known& known) {
+    send(*core_, compose(key, known, false), [this](const WriteRecord&) { later(); });
   }
+  std::vector<std::string> draw_keys();
+  Call begin_call();
+  const std::string& draw_level() { return options_.levels[random_.below(options_.levels.size())]; }
+  Instant now() const { return host_.loop().now(); }
 
   const std::uint32_t number_;
   const WorkloadOptions& options_;
@@ -50,10 +78,14 @@ class SimClient {
   Random random_;
   fake::Node& host_;
   std::unique_ptr<client::ClientCore> core_;
+  std::unique_ptr<client::ClientCore> other_;  // begins with other nodes: retries go there
   runtime::Timer pause_;
   bool stopping_ = false;
   std::size_t under_way_ = 0;
   std::uint64_t calls_ = 0;
+  std::map<std::string, Known> read_;   // what the last get of a key knew
+  std::map<std::string, Known> wrote_;  // what the last write of a key gave
+  std::optional<Sending> again_;        // the next act
   Lifetime alive_;
 };
 

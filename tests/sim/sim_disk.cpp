@@ -109,6 +109,15 @@ DiskImage SimDisk::durable_image() const {
   return image;
 }
 
+bool SimDisk::is_durable_as_read(const std::string& name) const {
+  const auto found = files_.find(name);
+  if (found == files_.end() || found->second->share->shared == 0) return false;
+  return std::all_of(files_.begin(), files_.end(), [](const auto& entry) {
+    const DiskFile& file = *entry.second;
+    return file.durable_entry && file.unsynced.empty() && !file.sync_failed;
+  });
+}
+
 void SimDisk::restore(const DiskImage& image) {
   files_.clear();
   for (const auto& [name, bytes] : image) {

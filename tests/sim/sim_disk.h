@@ -35,6 +35,7 @@ struct DiskFile {
   Bytes written;
   Bytes durable;
   bool durable_entry = false;  // the directory names it after a power cut
+  bool sync_failed = false;    // once: the images may differ with nothing unsynced
   struct Change {
     std::int64_t offset = 0;  // a truncation when `data` is empty: to this size
     Bytes data;
@@ -62,7 +63,10 @@ class SimDisk {
   void sync(DiskFile& file);
   // What Linux does when an fsync fails: the pages read as written, pass for clean, and reach the
   // disk only if somebody writes them again (Rebello et al., ATC 2020).
-  void fail_sync(DiskFile& file) { file.unsynced.clear(); }
+  void fail_sync(DiskFile& file) {
+    file.unsynced.clear();
+    file.sync_failed = true;
+  }
   // Handles opened in an earlier life get errors only.
   std::uint64_t life() const { return life_; }
   // Asked before every call. May cut the power: then the life it came from is over.
@@ -75,6 +79,9 @@ class SimDisk {
   void power_cut();
   void wipe();
   DiskImage durable_image() const;
+  // A running process has the file open, and all that was ever written is durable.
+  bool is_durable_as_read(const std::string& name) const;
+  const std::map<std::string, FilePtr>& files() const { return files_; }
   void restore(const DiskImage& image);
   // Flips a bit in both images of the file, behind one of the places where `text` is in it; false
   // when it is nowhere.

@@ -56,6 +56,7 @@ void SimProcess::start() {
     failed_ = store.error();
     return;
   }
+  if (tap) *store = tap(std::move(*store));
   api::NodeEvents events;
   events.ready = [this](const std::string&) { ready_ = true; };
   events.failed = [this](const Error& error) { fail(error); };

@@ -49,6 +49,8 @@ class SimProcess {
 
   // This life ended, by itself or not.
   std::function<void()> on_end;
+  // Puts something between the node and its store, in each life.
+  std::function<std::unique_ptr<storage::Store>(std::unique_ptr<storage::Store>)> tap;
   // How long the disk takes for one batch.
   std::function<Duration()> disk_delay;
 

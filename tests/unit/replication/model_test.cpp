@@ -188,8 +188,7 @@ class History {
     const bool damaged = local.condition == storage::Condition::Damaged;
     if (!minted) {
       const ErrorCode code = minted.error().code;
-      if (code != (damaged ? ErrorCode::Damaged : ErrorCode::NotReady))
-        fail("a mint was refused");
+      if (code != (damaged ? ErrorCode::Damaged : ErrorCode::NotReady)) fail("a mint was refused");
       return;
     }
     if (damaged) fail("a mint onto a damaged record");

@@ -84,15 +84,28 @@ TEST_CASE("pass ledger: a refusal without a reason is given", "[replication][pas
   CHECK(ledger.step() == Step::Give);
 }
 
-TEST_CASE("pass ledger: an unknown outcome is never asked again", "[replication][pass]") {
-  auto ledger = passing(1);
+TEST_CASE("pass ledger: an owner that fell short counts as silent while others are left",
+          "[replication][pass]") {
+  auto ledger = passing(1, 2);
   ledger.answered(reply_of(Outcome::Unknown, ErrorCode::Unknown));
-  CHECK(ledger.step() == Step::Give);
+  CHECK(ledger.step() == Step::TryLater);
   CHECK(ledger.maybe_sent());
+  ledger.next();
+  CHECK(ledger.step() == Step::Wait);
+  SECTION("and another one may reach them") {
+    ledger.answered(reply_of(Outcome::Ok));
+    CHECK(ledger.step() == Step::Give);
+    CHECK(ledger.best()->outcome == Outcome::Ok);
+  }
+  SECTION("or has nothing better to say") {
+    ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+    CHECK(ledger.step() == Step::Give);
+    CHECK(ledger.best()->outcome == Outcome::Unknown);
+  }
 }
 
 TEST_CASE("pass ledger: it waits for a better answer of a hedge", "[replication][pass]") {
-  auto ledger = passing(2);
+  auto ledger = passing(2, 2);
   ledger.answered(reply_of(Outcome::NotWritten));
   CHECK(ledger.step() == Step::Wait);
   ledger.answered(reply_of(Outcome::Unknown, ErrorCode::Unknown));

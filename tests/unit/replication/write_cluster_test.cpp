@@ -285,6 +285,35 @@ TEST_CASE("write: passed on to a second owner when the first is silent; the two 
   CHECK(VersionSet::decode(cluster.record(owners[1], "k").value)->siblings().size() == 1);
 }
 
+TEST_CASE("write: passed on to a second owner when the first is cut off from the others",
+          "[replication][cluster]") {
+  Cluster cluster;
+  REQUIRE(cluster.options.pass_hedge.set(1500ms));  // it knows that it reaches nobody before that
+  const auto owners = cluster.owners("k");
+  const auto at = cluster.others("k")[0];
+  warm(cluster, at, "k");
+  for (const std::size_t i : {1U, 2U}) {
+    cluster.world.cut(Cluster::address(owners[0]), Cluster::address(owners[i]));
+  }
+  cluster.world.run_for(10s);  // the connections are gone; the views still say that all are up
+  WriteRequest request = cluster.request("k", "v", "quorum", 4s);
+  request.op = op_of(7);
+  request.context = cluster.get(at, "k", "quorum").context;
+  const Instant begun = cluster.world.now();
+  const auto reply = cluster.write(at, request);
+  CHECK(reply.outcome == Outcome::Ok);
+  CHECK(state_of(reply, cluster.id(owners[1])) == ReplicaState::Durable);
+  CHECK(state_of(reply, cluster.id(owners[2])) == ReplicaState::Durable);
+  CHECK(cluster.world.now() - begun >= cluster.options.pass_hedge());
+  for (const std::size_t i : {1U, 2U}) {
+    cluster.world.heal(Cluster::address(owners[0]), Cluster::address(owners[i]));
+  }
+  cluster.world.run_for(1min);
+  const auto got = cluster.get(at, "k", "all");
+  REQUIRE(got.values.size() == 1);  // two mints under one op-id
+  CHECK(got.values[0].value == "v");
+}
+
 TEST_CASE("write: an owner that cannot take it leaves it to the next", "[replication][cluster]") {
   Cluster cluster;
   const auto owners = cluster.owners("k");

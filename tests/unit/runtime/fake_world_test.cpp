@@ -111,6 +111,49 @@ TEST_CASE("fake world: a paused node reads its sockets before its timers run") {
   CHECK(p.b.loop().lag() == 0s);
 }
 
+TEST_CASE("fake world: a drifting clock shows its own time, and its timers follow it") {
+  fake::World world;
+  auto& loop = world.node("127.0.0.1").loop();
+  const Instant begun = loop.now();
+  loop.set_rate(0.5);
+  CHECK(loop.now() == begun);  // no jump
+  bool ran = false;
+  loop.start_timer(begun + 1s, [&] { ran = true; });
+  world.run_for(1999ms);
+  CHECK_FALSE(ran);
+  world.run_for(1ms);
+  CHECK(ran);
+  CHECK(loop.now() == begun + 1s);
+  loop.set_rate(1);
+  world.run_for(1s);
+  CHECK(loop.now() == begun + 2s);
+  CHECK(world.now() == begun + 3s);
+}
+
+TEST_CASE("fake world: a slow node takes its turns one after another") {
+  fake::World world;
+  auto& node = world.node("127.0.0.1");
+  node.set_turn_cost(10ms);
+  std::vector<Duration> at;
+  const Instant begun = world.now();
+  const auto note = [&] { at.push_back(world.now() - begun); };
+  for (int i = 0; i < 3; ++i) node.loop().post(note);
+  const auto cancelled = node.loop().start_timer(begun + 1ms, note);
+  node.loop().start_timer(begun + 2ms, note);
+  node.loop().start_timer(begun + 2ms, [&] { node.loop().cancel_timer(cancelled); });
+  world.run_for(5ms);
+  node.loop().cancel_timer(cancelled);
+  world.run_for(1s);
+  CHECK(at == std::vector<Duration>{0ms, 10ms, 20ms, 40ms});
+  node.set_turn_cost(0ms);
+  at.clear();
+  node.loop().post(note);
+  node.loop().post(note);
+  world.run_for(1s);
+  REQUIRE(at.size() == 2);
+  CHECK(at[0] == at[1]);
+}
+
 TEST_CASE("fake world: back-pressure shows as unsent bytes") {
   Pair p;
   p.far->set_reading(false);

@@ -1,5 +1,7 @@
 // Full disks, failing writes and syncs, damaged records.
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "tests/fake/fault_vfs.h"
 #include "tests/unit/storage/raw_database.h"
@@ -30,6 +32,20 @@ SqliteSettings on(const fake::FaultVfs& vfs, StoreThreads threads) {
   settings.vfs = vfs.name();
   settings.threads = threads;
   return settings;
+}
+
+// Changes the last byte of `text` wherever it is in the file; how often it was.
+int rot(const std::string& path, const std::string& text) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  file.clear();
+  int places = 0;
+  for (std::size_t at = bytes.find(text); at != Bytes::npos; at = bytes.find(text, at + 1)) {
+    file.seekp(static_cast<std::streamoff>(at + text.size() - 1));
+    file.put('!');
+    ++places;
+  }
+  return places;
 }
 
 }  // namespace
@@ -268,6 +284,33 @@ TEST_CASE("damage: a wrong checksum is no answer, is marked once, and can be rep
   CHECK(seen->value.empty());
   CHECK(sums.sum == slot_term(7, "a", digest));
   CHECK(test.get(key)->value == "value");
+}
+
+// The reader goes to the file, the writer keeps the page that it wrote: without more they would
+// never agree, and whoever mends the record would find it sound.
+TEST_CASE("damage: what rots below the writer's own sound page is written anew") {
+  const auto settings = GENERATE(fake::inline_settings(), threaded_settings());
+  const std::size_t size = GENERATE(std::size_t{20}, std::size_t{20000});
+  StoreCase test(settings);
+  const RecordKey key = record_key("a", 7);
+  const Bytes value = Bytes(size, 'v') + "the end";
+  REQUIRE(test.update(key, put(value)).ok());
+  REQUIRE(test.update_hint(hint_key(1, "h"), true, {1}, put(value)).ok());
+  CHECK(rot(test.store.directory() + "/parley.db-wal", "the end") > 0);
+  CHECK(test.get(key)->condition == Condition::Damaged);
+  CHECK(test.list_hints(node_id(1))->front().damaged);
+  // What the reader asked for is done before what is asked for now.
+  REQUIRE(test.update(record_key("b"), put("other")).ok());
+  CHECK(test.get(key)->condition == Condition::Sound);
+  CHECK(test.get(key)->value == value);
+  const auto hints = test.list_hints(node_id(1));
+  CHECK_FALSE(hints->front().damaged);
+  CHECK(hints->front().value == value);
+  CHECK(hints->front().sole);
+  CHECK(test.store.metrics().render().find("parley_store_damaged_total 2\n") != Bytes::npos);
+  test.store.reopen();
+  CHECK(test.get(key)->value == value);
+  CHECK(test.list_slot(0)->back().digest == record_digest("a", value));
 }
 
 TEST_CASE("damage: an update that leaves a damaged record marks it") {

@@ -1,0 +1,165 @@
+#include "tests/sim/converge.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/sim/node_metrics.h"
+
+namespace parley::sim {
+namespace {
+
+constexpr Duration kConvergeMost = 120s;
+constexpr Duration kMembersMost = 30s;
+constexpr Duration kRoundsMost = 60s;  // a frame cut short by a flipped bit is waited for 30 s
+constexpr Duration kRestMost = 15s;
+
+bool is_lost(const Scene& scene, const std::string& address) {
+  return std::any_of(scene.nodes.begin(), scene.nodes.end(), [&](const auto& node) {
+    return node->address() == address && scene.nemesis->is_lost(*node);
+  });
+}
+
+// What is kept for a node that never comes back stays.
+bool all_equal(const Scene& scene, const Result<client::InspectResult>& result) {
+  if (!result.ok()) return false;
+  const client::InspectRow* first = nullptr;
+  for (const auto& row : result->replicas) {
+    if (is_lost(scene, row.address)) continue;
+    if (!row.reachable || row.hints_pending != 0 || row.damaged) return false;
+    if (first == nullptr) first = &row;
+    if (row.digest != first->digest || row.version != first->version) return false;
+  }
+  return first != nullptr;
+}
+
+std::string text_of(const Result<client::InspectResult>& result) {
+  if (!result.ok()) return " " + result.error().message;
+  std::string out;
+  for (const auto& row : result->replicas) {
+    out += " " + row.address + (row.reachable ? " [" : " unreachable [") + row.version +
+           "] hints " + std::to_string(row.hints_pending);
+  }
+  return out;
+}
+
+// What is wrong with the members as this node sees them; empty: nothing.
+std::string wrong_members(Scene& scene, const SimProcess& node) {
+  const auto rows = scene.door(node).gossip();
+  if (!rows.ok()) return node.address() + " does not tell them: " + rows.error().message;
+  std::string out;
+  std::set<std::string> missing;
+  for (const auto& other : scene.nodes) missing.insert(other->address());
+  for (const auto& row : *rows) {
+    if (missing.erase(row.address) == 0) out += " " + row.address + " is no node of this cluster";
+    // Whoever came after it at its address is another one.
+    if (row.liveness != (is_lost(scene, row.address) ? "dead" : "alive"))
+      out += " " + row.address + " is " + row.liveness;
+  }
+  for (const auto& address : missing) out += " " + address + " is not known";
+  return out.empty() ? out : "as " + node.address() + " sees it," + out;
+}
+
+}  // namespace
+
+bool converge(Scene& scene) {
+  const Instant limit = scene.world.now() + kConvergeMost;
+  for (const std::string& key : scene.history.keys()) {
+    auto last = scene.door(scene.witness()).inspect(key);
+    while (!all_equal(scene, last) && scene.world.now() < limit) {
+      scene.pass(200ms);
+      last = scene.door(scene.witness()).inspect(key);
+    }
+    if (!all_equal(scene, last)) {
+      scene.fail("converge", key,
+                 "the replicas differ 120 s after everything was healed:" + text_of(last));
+      return false;
+    }
+  }
+  return true;
+}
+
+bool agree_on_members(Scene& scene) {
+  const Instant limit = scene.world.now() + kMembersMost;
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) continue;
+    std::string wrong = wrong_members(scene, *node);
+    while (!wrong.empty() && scene.world.now() < limit) {
+      scene.pass(500ms);
+      wrong = wrong_members(scene, *node);
+    }
+    if (wrong.empty()) continue;
+    scene.fail("members", "", "long after everything was healed, " + wrong);
+    return false;
+  }
+  return true;
+}
+
+bool repair_is_quiet(Scene& scene) {
+  Door& door = scene.door(scene.witness());
+  const Instant limit = scene.world.now() + kRoundsMost;
+  // A comparison under way may still hold what differed before: the first round takes it along.
+  auto first = door.repair(), second = door.repair();
+  while ((!first.ok() || !second.ok()) && scene.world.now() < limit) {
+    scene.pass(500ms);
+    first = door.repair();
+    second = door.repair();
+  }
+  if (!first.ok() || !second.ok()) {
+    const auto& error = first.ok() ? second.error() : first.error();
+    scene.fail("second-round", "", "rounds of repair go on failing: " + error.message);
+    return false;
+  }
+  if (*second == 0) return true;
+  scene.fail("second-round", "",
+             "after convergence the first round of repair moved " + std::to_string(*first) +
+                 " keys and the second " + std::to_string(*second));
+  return false;
+}
+
+void must_be_at_rest(Scene& scene) {
+  if (scene.nemesis->has(Fault::Wipe)) return;  // hints wait for who never comes back
+  const Instant limit = scene.world.now() + kRestMost;
+  for (const auto& node : scene.nodes) {
+    auto left = not_at_rest(node->metrics());
+    while (!left.empty() && scene.world.now() < limit) {
+      scene.pass(500ms);
+      left = not_at_rest(node->metrics());
+    }
+    if (!left.empty()) scene.fail("at-rest", "", node->address() + ": " + left.front());
+  }
+}
+
+void judge_values(Scene& scene) {
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) scene.truth.forget(node->address());
+  }
+  const std::string level = scene.nemesis->has(Fault::Wipe) ? "quorum" : "all";
+  for (const std::string& key : scene.history.keys()) {
+    client::ReadResult result;
+    for (int i = 0; i < 5 && result.outcome != client::Outcome::Ok; ++i) {
+      result = scene.door(scene.witness()).read(key, level);
+    }
+    if (result.outcome != client::Outcome::Ok) {
+      scene.fail("available", key,
+                 "a read at " + level +
+                     " is refused although nothing is broken: " + result.error->message);
+      continue;
+    }
+    const auto state = scene.truth.judge_end(key);
+    if (!state) continue;
+    std::set<WriteNumber> live, shown;
+    for (const auto& sibling : state->siblings) {
+      if (!sibling.tombstone) live.insert(sibling.write);
+    }
+    for (const auto& value : result.values) {
+      if (const auto write = write_of(value.value)) shown.insert(*write);
+    }
+    if (live != shown) {
+      scene.fail("shown", key, "a read shows other siblings than the disks hold");
+    }
+    scene.history.judge_final(key, *state);
+  }
+  scene.truth.judge_refused();
+}
+
+}  // namespace parley::sim

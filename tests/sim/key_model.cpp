@@ -1,0 +1,79 @@
+#include "tests/sim/key_model.h"
+
+#include <algorithm>
+
+namespace parley::sim {
+
+namespace {
+
+std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
+
+}  // namespace
+
+void KeyModel::begun(const WriteRecord& write) {
+  for (const WriteNumber one : write.replaces) {
+    must_see_.erase(one);
+    perhaps_replaced_.insert(one);
+  }
+}
+
+void KeyModel::established(const WriteRecord& write, const replication::VersionVector& context) {
+  now_.floor.merge(context);
+  now_.replaced.merge(write.seen);
+  if (!write.elements.empty()) elements_.emplace(write.number, write.ended);
+  if (write.is_delete || perhaps_replaced_.contains(write.number)) return;
+  must_see_.emplace(write.number, write.ended);
+}
+
+std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, const Snapshot& then,
+                                                    const std::vector<SeenValue>& values,
+                                                    bool lasting) {
+  std::vector<Finding> out;
+  if (!read.context.covers(then.floor)) {
+    out.push_back({"backwards", "saw less than what an earlier read or an ok write established"});
+  }
+  for (const SeenValue& value : values) {
+    if (then.replaced.covers(value.dot)) {
+      out.push_back({"resurrected", "saw " + name_of(value.write) + " (" + to_text(value.dot) +
+                                        "), which an ok write had replaced"});
+    }
+  }
+  for (const auto& [number, acked] : must_see_) {
+    if (acked > read.begun || read.saw.contains(number)) continue;
+    out.push_back({"unseen", "did not see " + name_of(number) +
+                                 ", which was ok and which no write replaces"});
+  }
+  for (const auto& [number, acked] : elements_) {
+    if (acked > read.begun || read.elements.contains(number)) continue;
+    out.push_back({"set", "lacks the element of " + name_of(number) + ", which was ok"});
+  }
+  if (!lasting) return out;
+  remember(read, values, out);
+  now_.floor.merge(read.context);
+  return out;
+}
+
+// A dot that a majority has seen and does not show is dead for every later majority.
+void KeyModel::remember(const ReadRecord& read, const std::vector<SeenValue>& values,
+                        std::vector<Finding>& out) {
+  for (const SeenValue& value : values) {
+    const auto died = dead_.find(value.dot);
+    if (died != dead_.end() && died->second <= read.begun) {
+      out.push_back({"resurrected", "saw " + name_of(value.write) + " (" + to_text(value.dot) +
+                                        "), which an earlier read had found replaced"});
+    }
+    live_.emplace(value.dot, Known{value.write, read.ended});
+  }
+  for (auto at = live_.begin(); at != live_.end();) {
+    // Of two dots of one write only the least is shown.
+    const bool dead = read.context.covers(at->first) && !read.saw.contains(at->second.write);
+    if (!dead) {
+      ++at;
+      continue;
+    }
+    dead_.emplace(at->first, read.ended);
+    at = live_.erase(at);
+  }
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,232 @@
+// What each fault does, and what undoes it.
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/sim_rot.h"
+
+namespace parley::sim {
+namespace {
+
+constexpr Duration kDownMost = 12s;
+constexpr Duration kPausedMost = 8s;
+constexpr Duration kCutMost = 15s;
+constexpr Duration kFullMost = 6s;
+constexpr Duration kSlowMost = 10s;
+constexpr Duration kTurnMost = 4ms;
+constexpr Duration kShortLifeMost = 1500ms;
+// Four times what NTP slews. The age of a request allows no more (decision 5).
+constexpr double kDriftMost = 0.002;
+constexpr Duration kSwizzleStep = 1s;
+
+}  // namespace
+
+void Nemesis::strike(Stroke stroke) {
+  SimProcess& victim = node_for(stroke.random.next());
+  if (strike_at(stroke, victim)) return;
+  if (stroke.strike.fault == Fault::Partial) return part(stroke);
+  SimProcess& other = node_for(stroke.random.next());
+  if (&victim != &other) strike_link(stroke, victim, other);
+}
+
+bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
+  switch (stroke.strike.fault) {
+    case Fault::Kill:
+    case Fault::PowerCut:
+    case Fault::Restarts: strike_lives(stroke, victim); return true;
+    case Fault::Pause:
+    case Fault::Skew:
+    case Fault::Drift:
+    case Fault::SlowCpu: strike_time(stroke, victim); return true;
+    case Fault::DiskError:
+    case Fault::DiskFull:
+    case Fault::ReadError: strike_disk(stroke, victim); return true;
+    case Fault::Swizzle: swizzle(stroke, victim); return true;
+    case Fault::ClientCut: cut_clients(stroke, victim); return true;
+    case Fault::OldCopy: put_old_copy_back(node_for(old_copy_)); return true;
+    case Fault::Wipe: wipe(stroke, victim); return true;
+    case Fault::Damage: {
+      SimProcess& rotten = node_for(bad_disk_);
+      // The file, of which the log may have something newer, or a record that is read for certain.
+      const bool hit = stroke.random.below(2) == 0
+                           ? rotten.disk().damage("parley.db", ";..")
+                           : rotten.running() && rot_record("/" + rotten.address(), stroke.random);
+      if (hit) tell(stroke, rotten.address());
+      return true;
+    }
+    default: return false;
+  }
+}
+
+void Nemesis::strike_lives(Stroke& stroke, SimProcess& victim) {
+  if (!victim.running() || victim.host().paused()) return;
+  tell(stroke, victim.address());
+  victim.die(stroke.strike.fault == Fault::PowerCut ? Death::PowerCut : Death::Kill);
+  if (stroke.strike.fault != Fault::Restarts) {
+    return undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
+  }
+  Duration at{0};
+  for (std::uint64_t left = 3 + stroke.random.below(4); left > 0; --left) {
+    const auto how = stroke.random.below(2) == 0 ? Death::Kill : Death::PowerCut;
+    at += stroke.up_to(300ms);
+    after(at, [this, &victim] { start_again(victim); });
+    at += stroke.up_to(kShortLifeMost);
+    if (left == 1) return;
+    after(at, [&victim, how] {
+      if (victim.running() && !victim.failed()) victim.die(how);
+    });
+  }
+}
+
+void Nemesis::strike_time(Stroke& stroke, SimProcess& victim) {
+  if (!victim.running() || victim.host().paused()) return;
+  tell(stroke, victim.address());
+  fake::Loop& loop = victim.host().loop();
+  switch (stroke.strike.fault) {
+    case Fault::Skew: return loop.set_wall_skew(stroke.up_to(2 * 3600s) - 3600s);
+    case Fault::Drift: return loop.set_rate(1 + kDriftMost * (2 * stroke.random.unit() - 1));
+    case Fault::SlowCpu:
+      victim.host().set_turn_cost(stroke.up_to(kTurnMost));
+      return undo_later(stroke, kSlowMost, [&victim] { victim.host().set_turn_cost(0ms); });
+    default:
+      victim.host().pause();
+      return undo_later(stroke, kPausedMost, [&victim] { victim.host().resume(); });
+  }
+}
+
+void Nemesis::strike_disk(Stroke& stroke, SimProcess& victim) {
+  if (!victim.running()) return;
+  tell(stroke, victim.address());
+  if (stroke.strike.fault == Fault::DiskFull) {
+    victim.disk().fault = [](DiskCall call) {
+      return call == DiskCall::Write ? DiskVerdict::NoSpace : DiskVerdict::Proceed;
+    };
+    return undo_later(stroke, kFullMost, [&victim] { victim.disk().fault = nullptr; });
+  }
+  DiskCall bad = stroke.random.below(3) == 0 ? DiskCall::Write : DiskCall::Sync;
+  if (stroke.strike.fault == Fault::ReadError) bad = DiskCall::Read;
+  victim.disk().fault = [bad, done = false](DiskCall call) mutable {
+    const bool fails = call == bad && !std::exchange(done, true);
+    return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
+  };
+}
+
+void Nemesis::wipe(Stroke& stroke, SimProcess& victim) {
+  if (lost_ != nullptr || victim.host().paused()) return;
+  tell(stroke, victim.address());
+  lost_ = &victim;
+  if (victim.running()) victim.die(Death::PowerCut);
+  victim.disk().wipe();
+  undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
+}
+
+void Nemesis::put_old_copy_back(SimProcess& victim) {
+  if (!backup_) {
+    tell("backup of " + victim.address());
+    backup_ = victim.disk().durable_image();
+    return;
+  }
+  if (std::exchange(put_back_, true)) return;
+  tell("old copy of " + victim.address());
+  victim.die(Death::Kill);
+  victim.disk().restore(*backup_);
+  victim.start();
+}
+
+// `one`, and perhaps `other`, away from all the rest.
+void Nemesis::cut(Stroke& stroke, SimProcess& one, SimProcess& other) {
+  std::vector<std::string> inside = {one.address()};
+  if (!stroke.lasting && stroke.random.below(2) == 0) inside.push_back(other.address());
+  for (const auto& node : nodes_) {
+    if (std::count(inside.begin(), inside.end(), node->address()) > 0) continue;
+    for (const auto& in : inside) {
+      world_.cut(in, node->address());
+      undo_later(stroke, kCutMost, [this, in, out = node->address()] { world_.heal(in, out); });
+    }
+  }
+}
+
+void Nemesis::swizzle(Stroke& stroke, SimProcess& victim) {
+  tell(stroke, victim.address());
+  Duration at{0};
+  for (const auto& other : nodes_) {
+    if (other.get() == &victim) continue;
+    const std::string a = victim.address(), b = other->address();
+    at += stroke.up_to(kSwizzleStep);
+    after(at, [this, a, b] { world_.cut(a, b); });
+    const auto most = static_cast<std::int64_t>(nodes_.size()) * kSwizzleStep;
+    after(most + stroke.up_to(2 * most), [this, a, b] { world_.heal(a, b); });
+  }
+}
+
+// Each node is on one side, on the other, or between them.
+void Nemesis::part(Stroke& stroke) {
+  std::vector<std::string> left, right;
+  for (const auto& node : nodes_) {
+    const auto side = stroke.random.below(3);
+    if (side == 0) left.push_back(node->address());
+    if (side == 1) right.push_back(node->address());
+  }
+  std::string names;
+  for (const auto& a : left) names += a + " ";
+  names += "|";
+  for (const auto& b : right) names += " " + b;
+  tell(stroke, names);
+  const Duration span = stroke.up_to(kCutMost);
+  for (const auto& a : left) {
+    for (const auto& b : right) {
+      world_.cut(a, b);
+      after(span, [this, a, b] { world_.heal(a, b); });
+    }
+  }
+}
+
+void Nemesis::cut_clients(Stroke& stroke, SimProcess& node) {
+  tell(stroke, node.address());
+  for (const auto& client : clients_) {
+    const auto way = stroke.random.below(4);
+    if (way == 0) continue;
+    const std::string a = way == 1 ? client : node.address();
+    const std::string b = way == 1 ? node.address() : client;
+    world_.cut_one_way(a, b);
+    if (way == 3) world_.cut_one_way(b, a);
+    undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+  }
+}
+
+void Nemesis::strike_link(Stroke& stroke, SimProcess& one, SimProcess& other) {
+  const std::string a = one.address(), b = other.address();
+  tell(stroke, a + " " + b);
+  switch (stroke.strike.fault) {
+    case Fault::Cut:
+      if (!stroke.lasting) return cut(stroke, one, other);
+      return world_.cut(a, b);
+    case Fault::OneWay:
+      world_.cut_one_way(a, b);
+      return undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+    case Fault::Flap:
+      for (int i = 0; i < 6; ++i) {
+        undo_later(stroke, kCutMost, [this, a, b] { world_.cut(a, b); });
+        undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+      }
+      return after(kCutMost, [this, a, b] { world_.heal(a, b); });
+    case Fault::Loss: {
+      fake::LinkRules& link = world_.rules(a, b);
+      link.datagram_loss = stroke.random.unit() * 0.5;
+      link.datagram_twice = stroke.random.unit() * 0.3;
+      link.latency_most = link.latency_least + stroke.up_to(60ms);
+      return;
+    }
+    case Fault::Corrupt: world_.rules(a, b).corrupt = stroke.random.unit() * 0.02; return;
+    case Fault::Slow: {
+      fake::LinkRules& link = world_.rules(a, b);
+      link.latency_least = stroke.up_to(200ms);
+      link.latency_most = link.latency_least + stroke.up_to(100ms);
+      return;
+    }
+    default: PARLEY_UNREACHABLE();
+  }
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,186 @@
+#include "tests/sim/scene.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "base/check.h"
+#include "base/hash.h"
+
+#include "tests/sim/node_metrics.h"
+#include "tests/sim/store_tap.h"
+
+namespace parley::sim {
+namespace {
+
+constexpr Duration kBoundsPause = 5s;
+constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
+
+// Lines with virtual time.
+class TimedLog final : public LogSink {
+ public:
+  TimedLog(const fake::World& world, LogLevel least) : world_(world), least_(least) {}
+  bool wants(LogLevel level) const override { return level >= least_; }
+  void write(LogLevel, std::string_view floor, std::string_view event,
+             const std::vector<LogField>& fields) override {
+    std::string line;
+    for (const auto& field : fields) line += " " + std::string(field.name) + "=" + field.value;
+    std::fprintf(stderr, "%10.3f %.*s %.*s%s\n", to_seconds(world_.now().time_since_epoch()) - 1000,
+                 static_cast<int>(floor.size()), floor.data(), static_cast<int>(event.size()),
+                 event.data(), line.c_str());
+  }
+
+ private:
+  const fake::World& world_;
+  const LogLevel least_;
+};
+
+}  // namespace
+
+Scene::Scene(const RunOptions& run)
+    : options(run),
+      world(draw("world").next()),
+      log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
+      kj(world.node("kj").loop()),
+      vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
+      truth(vfs, history, draw("truth"), kTruthSampling) {
+  report.seed = run.seed;
+}
+
+Scene::~Scene() {
+  doors_.clear();
+  clients.clear();
+  nemesis.reset();
+  nodes.clear();
+}
+
+Random Scene::draw(const std::string& concern) const {
+  return Random(hash64(concern, options.seed));
+}
+
+// Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
+void Scene::perturb(api::NodeConfig& config) const {
+  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
+      {"storage.checkpoint_pages", {"100", "100", "4000"}},
+      {"storage.group_most", {"1", "16", "1024"}},
+      {"replication.epoch_lease", {"1", "2", "4096"}},
+      {"replication.replica_patience", {"50ms", "500ms"}},
+      {"replication.pass_hedge", {"20ms", "300ms"}},
+      {"replication.read_hedge", {"5ms", "30ms"}},
+      {"repair.sync_interval", {"500ms", "2s", "10s"}},
+      {"repair.batch_bytes", {"1024", "65536"}},
+      {"membership.probe_interval", {"500ms", "1s"}}};
+  for (const auto& [name, values] : kChoices) {
+    PARLEY_CHECK(config.set_option(name, values[hash64(name, options.seed) % values.size()]).ok());
+  }
+}
+
+void Scene::make_nodes() {
+  report.nodes = options.nodes.value_or(3 + draw("nodes").below(3));
+  std::vector<Endpoint> seeds;
+  for (std::size_t i = 0; i < report.nodes; ++i) {
+    seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
+  }
+  for (const Endpoint& seed : seeds) {
+    nodes.push_back(std::make_unique<SimProcess>(world, kj, vfs, seed.address, seeds,
+                                                 draw("node " + seed.address), log_.get()));
+    perturb(nodes.back()->config());
+    nodes.back()->on_end = [this] { history.process_ended(world.now()); };
+    truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
+    if (options.watch) watch(*nodes.back());
+    nodes.back()->start();
+  }
+}
+
+void Scene::watch(SimProcess& node) {
+  node.tap = [this, &node](std::unique_ptr<storage::Store> store) {
+    return tap_store(std::move(store), node.address(), *options.watch,
+                     [this](const std::string& line) {
+                       changes.push_back({world.now(), line});
+                     });
+  };
+}
+
+// Of the keys and sets that were drawn, so many.
+void Scene::limit_keys(std::size_t count) {
+  auto& keys = workload.keys;
+  while (keys.size() < count) keys.push_back("key" + std::to_string(keys.size()));
+  keys.resize(count);
+  workload.sets.clear();
+  workload.weights[static_cast<std::size_t>(Act::Add)] = 0;
+}
+
+void Scene::make_clients() {
+  Random random = draw("clients");
+  const std::size_t drawn = 2 + random.below(4);
+  Random work = draw("workload");
+  workload = draw_workload(work, drawn);
+  if (options.keys) limit_keys(*options.keys);
+  if (options.levels) workload.levels = *options.levels;
+  report.keys = workload.keys.size() + workload.sets.size();
+  report.clients = options.clients.value_or(drawn);
+  for (std::uint32_t i = 0; i < report.clients; ++i) {
+    clients.push_back(std::make_unique<SimClient>(world, i, endpoints(), workload, history,
+                                                  draw("client " + std::to_string(i))));
+  }
+  learn_owners();
+  history.on_write = [this](const auto& write, const auto& said) { truth.judge(write, said); };
+  history.on_read = [this](const auto& read) { truth.judge(read); };
+}
+
+// Nobody joins or leaves later.
+void Scene::learn_owners() {
+  std::vector<std::string> keys = workload.keys;
+  keys.insert(keys.end(), workload.sets.begin(), workload.sets.end());
+  for (const std::string& key : keys) {
+    std::vector<std::string> owners;
+    const auto result = door(*nodes[0]).inspect(key);
+    for (std::size_t i = 0; result.ok() && i < result->replicas.size(); ++i) {
+      owners.push_back(result->replicas[i].address);
+    }
+    if (owners.size() != 3) fail("forming", key, "its owners are not known");
+    history.set_owners(key, std::move(owners));
+  }
+}
+
+std::vector<Endpoint> Scene::endpoints() const {
+  std::vector<Endpoint> out;
+  for (const auto& node : nodes) out.push_back(node->client_endpoint());
+  return out;
+}
+
+void Scene::pass(Duration span) {
+  const Instant end = world.now() + span;
+  while (world.now() < end) {
+    world.run_for(std::min<Duration>(100ms, end - world.now()));
+    nemesis->supervise();
+    if (world.now() < look_at_bounds_) continue;
+    look_at_bounds_ = world.now() + kBoundsPause;
+    check_bounds();
+  }
+}
+
+void Scene::check_bounds() {
+  for (const auto& node : nodes) {
+    if (!node->running()) continue;
+    for (const auto& line : past_bounds(node->metrics(), node->config(), nodes.size())) {
+      fail("bounds", "", node->address() + ": " + line);
+    }
+  }
+}
+
+SimProcess& Scene::witness() const {
+  for (const auto& node : nodes) {
+    if (!nemesis->is_lost(*node)) return *node;
+  }
+  PARLEY_UNREACHABLE();
+}
+
+Door& Scene::door(const SimProcess& node) {
+  auto& slot = doors_[node.address()];
+  if (!slot) {
+    slot = std::make_unique<Door>(world, node.client_endpoint(), draw("door " + node.address()));
+  }
+  return *slot;
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,74 @@
+// What one run is played with: the world, its nodes, clients and nemesis, and what was found. Made
+// and torn down in an order that the real code allows.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/kj_port.h"
+#include "tests/sim/door.h"
+#include "tests/sim/history.h"
+#include "tests/sim/nemesis.h"
+#include "tests/sim/run.h"
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_process.h"
+#include "tests/sim/sim_vfs.h"
+#include "tests/sim/truth.h"
+
+namespace parley::sim {
+
+class Scene {
+ public:
+  explicit Scene(const RunOptions& run);
+  ~Scene();
+  Scene(const Scene&) = delete;
+  Scene& operator=(const Scene&) = delete;
+
+  void make_nodes();
+  void make_clients();
+
+  // For one concern, so that a draw more there changes nothing elsewhere.
+  Random draw(const std::string& concern) const;
+  void fail(const std::string& rule, const std::string& key, const std::string& what) {
+    report.violations.push_back({rule, key, what});
+  }
+  // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
+  void pass(Duration span);
+  std::vector<Endpoint> endpoints() const;
+  // A node that has all it ever had.
+  SimProcess& witness() const;
+  // Into this node, over links that no fault touches.
+  Door& door(const SimProcess& node);
+
+  const RunOptions options;
+  fake::World world;
+
+ private:
+  std::unique_ptr<LogSink> log_;
+
+ public:
+  runtime::KjPort kj;
+  SimVfs vfs;
+  WorkloadOptions workload;
+  History history{2};
+  Truth truth;
+  std::vector<std::unique_ptr<SimProcess>> nodes;
+  std::vector<std::unique_ptr<SimClient>> clients;
+  std::unique_ptr<Nemesis> nemesis;
+  RunReport report;
+  std::vector<Told> changes;  // of the key that is watched
+
+ private:
+  void learn_owners();
+  void limit_keys(std::size_t count);
+  void perturb(api::NodeConfig& config) const;
+  void check_bounds();
+  void watch(SimProcess& node);
+
+  Instant look_at_bounds_{};
+
+  std::map<std::string, std::unique_ptr<Door>> doors_;
+};
+
+}  // namespace parley::sim

@@ -1,0 +1,146 @@
+#include "tests/sim/shrink.h"
+
+#include <algorithm>
+
+#include "tests/catch.h"
+#include "tests/sim/run_flags.h"
+
+using namespace parley;
+using namespace parley::sim;
+
+namespace {
+
+// A checker with a fault of its own: it takes every kill for a violation.
+RunReport run_planted(const RunOptions& options) {
+  RunReport report = run_seed(options);
+  for (const Strike& one : report.strikes) {
+    if (one.fault == Fault::Kill) report.violations.push_back({"planted", "key0", "a kill"});
+  }
+  return report;
+}
+
+RunOptions busy() {
+  RunOptions options;
+  options.seed = 7;
+  options.span = 24s;
+  options.nodes = 4;
+  options.faults = {Fault::Kill, Fault::Cut, Fault::Skew, Fault::Loss};
+  return options;
+}
+
+const auto kNever = [] { return false; };
+
+}  // namespace
+
+TEST_CASE("shrink: what is told of a shrunk run fails again by the same rule", "[shrink]") {
+  const RunReport whole = run_planted(busy());
+  REQUIRE(whole.strikes.size() > 3);
+  REQUIRE_FALSE(whole.violations.empty());
+  const Shrunk small = shrink(busy(), whole, run_planted, kNever);
+  CHECK(small.runs > 0);
+  REQUIRE(small.report.strikes.size() == 1);
+  CHECK(small.report.strikes[0].fault == Fault::Kill);
+  CHECK(small.report.nodes == 3);
+  CHECK(small.report.clients == 1);
+  CHECK(small.report.keys == 1);
+  CHECK(small.options.span < busy().span);
+
+  const auto told = parse_command(to_command(small.options));
+  REQUIRE(told.ok());
+  const RunReport again = run_planted(*told);
+  CHECK(again.digest == small.report.digest);
+  REQUIRE_FALSE(again.violations.empty());
+  CHECK(again.violations.front().rule == "planted");
+}
+
+TEST_CASE("shrink: a rule that only the whole run breaks leaves it whole", "[shrink]") {
+  RunOptions options = busy();
+  options.span = 6s;
+  const RunReport first = run_seed(options);
+  const auto only_whole = [&first](const RunOptions& smaller) {
+    RunReport report = run_seed(smaller);
+    if (report.digest == first.digest) report.violations.push_back({"planted", "", ""});
+    return report;
+  };
+  const Shrunk kept = shrink(options, only_whole(options), only_whole, kNever);
+  CHECK(kept.report.digest == first.digest);
+}
+
+TEST_CASE("shrink: nothing is run when there is no time", "[shrink]") {
+  RunReport report;
+  report.violations.push_back({"planted", "", ""});
+  report.strikes = {{1, Fault::Kill}, {2, Fault::Cut}};
+  report.nodes = 5;
+  const auto never_run = [](const RunOptions&) -> RunReport {
+    FAIL("a run without time");
+    return {};
+  };
+  const Shrunk same = shrink(busy(), report, never_run, [] { return true; });
+  CHECK(same.runs == 0);
+  CHECK(same.report.strikes.size() == 2);
+}
+
+TEST_CASE("shrink: strikes that do not happen leave the others alike", "[shrink]") {
+  RunOptions options = busy();
+  const RunReport whole = run_seed(options);
+  options.strikes.emplace();
+  for (const Strike& one : whole.strikes) {
+    if (one.number % 2 == 0) options.strikes->insert(one.number);
+  }
+  const RunReport half = run_seed(options);
+  REQUIRE(half.strikes.size() == options.strikes->size());
+  for (const Strike& one : half.strikes) {
+    CHECK(std::any_of(whole.strikes.begin(), whole.strikes.end(), [&](const Strike& other) {
+      return other.number == one.number && other.fault == one.fault;
+    }));
+  }
+}
+
+TEST_CASE("shrink: a key that is watched changes no event", "[shrink]") {
+  RunOptions options = busy();
+  options.span = 6s;
+  options.keys = 1;
+  const RunReport plain = run_seed(options);
+  options.watch = "key0";
+  const RunReport watched = run_seed(options);
+  CHECK(watched.digest == plain.digest);
+  const std::string text = text_of(watched.timeline);
+  CHECK(text.find("record: nothing -> {w") != std::string::npos);
+  CHECK(text.find("record durable") != std::string::npos);
+}
+
+TEST_CASE("shrink: a command line says a run and gives it back", "[shrink]") {
+  RunOptions options = busy();
+  options.mode = Mode::Liveness;
+  options.clients = 2;
+  options.keys = 5;
+  options.levels = {"quorum", "any"};
+  options.strikes = {1, 3, 4, 5, 1001};
+  const std::string command = to_command(options);
+  CHECK(command ==
+        "parley-sim --seed 7 --mode liveness --seconds 24 --nodes 4 --clients 2 --keys 5 "
+        "--levels quorum,any --faults kill,cut,skew,loss --strikes 1,3-5,1001");
+  const auto back = parse_command(command);
+  REQUIRE(back.ok());
+  CHECK(to_command(*back) == command);
+  CHECK(back->span == options.span);
+  options.strikes.emplace();
+  options.faults.emplace();
+  CHECK(to_command(*parse_command(to_command(options))) == to_command(options));
+}
+
+TEST_CASE("shrink: what no run can be is refused", "[shrink]") {
+  RunOptions options;
+  for (const auto& [name, value] : {std::pair{"nodes", "2"},
+                                    {"nodes", "8"},
+                                    {"mode", "both"},
+                                    {"faults", "kill,typo"},
+                                    {"strikes", "3-"},
+                                    {"strikes", "x"},
+                                    {"seconds", "0"},
+                                    {"keys", "-1"},
+                                    {"levels", ""}}) {
+    INFO(name << " " << value);
+    CHECK_FALSE(set_flag(options, name, value).ok());
+  }
+}

@@ -1,0 +1,206 @@
+#include "tests/sim/truth.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "replication/level.h"
+#include "ring/ring.h"
+#include "storage/sqlite_rows.h"
+#include "storage/sqlite_schema.h"
+#include "storage/sqlite_statement.h"
+
+namespace parley::sim {
+namespace {
+
+using replication::VersionSet;
+
+constexpr const char* kScratch = "/truth";
+constexpr const char* kDatabase = "parley.db";
+constexpr std::size_t kReplicas = 3;
+constexpr std::size_t kNameMost = 12;  // "w4294967295;"
+
+std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
+
+// The writes whose values, or parts of them with the name, are in the file.
+std::set<WriteNumber> names_in(const Bytes& file) {
+  std::set<WriteNumber> out;
+  for (std::size_t at = file.find('w'); at != Bytes::npos; at = file.find('w', at + 1)) {
+    if (const auto write = write_of(ByteView(file).substr(at, kNameMost))) out.insert(*write);
+  }
+  return out;
+}
+
+}  // namespace
+
+Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling)
+    : vfs_(vfs),
+      history_(history),
+      random_(std::move(random)),
+      sampling_(sampling),
+      scratch_(random_.fork("scratch")) {
+  vfs_.mount(kScratch, scratch_);
+}
+
+void Truth::add(const std::string& address, const std::string& directory, SimDisk& disk) {
+  nodes_[address] = {directory, &disk};
+}
+
+Result<DurableCopy> Truth::look(const std::string& address, const std::string& key) {
+  const NodeDisk& node = nodes_.at(address);
+  ++looks_;
+  // Usually all that is written is durable: then the file itself can be read, and need not be
+  // copied.
+  if (node.disk->is_durable_as_read(kDatabase)) {
+    // What is to fail, fails for the node.
+    auto fault = std::exchange(node.disk->fault, nullptr);
+    auto copy = read(node.directory + "/" + kDatabase, key);
+    node.disk->fault = std::move(fault);
+    return copy;
+  }
+  scratch_.restore(node.disk->durable_image());
+  return read(std::string(kScratch) + "/" + kDatabase, key);
+}
+
+Result<DurableCopy> Truth::read(const std::string& path, const std::string& key) const {
+  DurableCopy out;
+  try {
+    const auto connection = storage::open_reading(path, SimVfs::kName);
+    const auto token = storage::stored_token(ring::token_of(key));
+    storage::Statement record(
+        connection, "SELECT digest, value FROM records WHERE keyspace=1 AND token=? AND key=?");
+    if (record.with(token, ByteView(key)).step()) {
+      const auto row = storage::load_row(record, 0, 1, key);
+      out.condition = row.found.condition;
+      if (row.found.condition == storage::Condition::Sound) {
+        auto set = VersionSet::decode(row.found.value);
+        if (!set) return set.error();
+        out.record = std::move(*set);
+      }
+    }
+    storage::Statement hint(
+        connection, "SELECT digest, value FROM hints WHERE keyspace=1 AND token=? AND key=?");
+    hint.with(token, ByteView(key));
+    while (hint.step()) {
+      const auto row = storage::load_row(hint, 0, 1, key);
+      if (row.found.condition != storage::Condition::Sound) continue;
+      if (auto set = VersionSet::decode(row.found.value)) out.hints.push_back(std::move(*set));
+    }
+  } catch (const storage::SqliteError& error) {
+    return storage::open_error(path, error);
+  }
+  return out;
+}
+
+void Truth::forget(const std::string& address) { one_is_lost_ = nodes_.erase(address) > 0; }
+
+bool Truth::holds(const std::string& address, const std::string& key, const replication::Dot& dot) {
+  const auto copy = look(address, key);
+  return copy.ok() && copy->record.context().covers(dot);
+}
+
+bool Truth::hints(const std::string& address, const std::string& key, const replication::Dot& dot) {
+  const auto copy = look(address, key);
+  return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(),
+                                  [&dot](const auto& set) { return set.context().covers(dot); });
+}
+
+void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
+  if (copies_may_go || write.memory || random_.below(sampling_) != 0) return;
+  const auto dot = parse_dot(result.version);
+  if (!dot) return;
+  for (const auto& replica : result.replicas) {
+    const bool known = nodes_.contains(replica.address);
+    if (replica.state == "durable") {
+      if (known && holds(replica.address, write.key, *dot)) continue;
+      history_.fail("untrue", write.key,
+                    name_of(write.number) + " is said to be durable at " + replica.address +
+                        ", and its disk does not have it");
+    }
+    if (replica.state == "hinted") {
+      // Delivered in the meantime, it is with its target.
+      if (nodes_.contains(replica.hint_holder) && known &&
+          (hints(replica.hint_holder, write.key, *dot) ||
+           holds(replica.address, write.key, *dot))) {
+        continue;
+      }
+      history_.fail("untrue", write.key,
+                    "a hint of " + name_of(write.number) + " for " + replica.address +
+                        " is said to be kept by " + replica.hint_holder + ", and it is on no disk");
+    }
+  }
+}
+
+// A read whose count is a majority: as many replicas hold durably what it shows.
+void Truth::judge(const ReadRecord& read) {
+  const std::size_t majority = replication::majority_of(kReplicas);
+  if (copies_may_go || history_.memory_writes || !level_counts(read.level, majority)) return;
+  if (read.context.empty() || random_.below(sampling_) != 0) return;
+  std::size_t holders = 0;
+  for (const std::string& owner : history_.owners(read.key)) {
+    const auto copy = look(owner, read.key);
+    if (copy.ok() && copy->record.context().covers(read.context)) ++holders;
+  }
+  if (holders >= read.result.required || history_.owners(read.key).empty()) return;
+  history_.fail("untrue", read.key,
+                "a read at " + read.level + " showed what only " + std::to_string(holders) +
+                    " replicas hold durably");
+}
+
+std::optional<FinalState> Truth::judge_end(const std::string& key) {
+  std::optional<VersionSet> first;
+  for (const std::string& owner : history_.owners(key)) {
+    if (!nodes_.contains(owner)) continue;
+    const auto copy = look(owner, key);
+    const bool sound = copy.ok() && copy->condition != storage::Condition::Damaged;
+    if (!sound || (first && *first != copy->record)) {
+      history_.fail("converge", key, "the disk of " + owner + " is unlike that of other owners");
+      return std::nullopt;
+    }
+    first = copy->record;
+  }
+  if (!first) return std::nullopt;
+  judge_strays(key);
+  FinalState out;
+  out.context = first->context();
+  for (const auto& sibling : first->siblings()) {
+    const auto write = history_.write_with(sibling.op);
+    if (!write) {
+      history_.fail("phantom", key, "the end has a sibling of an operation that nobody asked for");
+      continue;
+    }
+    out.siblings.push_back({*write, sibling.dot, sibling.tombstone});
+    if (!sibling.tombstone) out.elements.merge(elements_of(sibling.value));
+  }
+  return out;
+}
+
+// The ring is as it was: whoever is no owner has nothing, and all hints are delivered.
+void Truth::judge_strays(const std::string& key) {
+  const auto& owners = history_.owners(key);
+  for (const auto& [address, node] : nodes_) {
+    const auto copy = look(address, key);
+    const bool owner = std::count(owners.begin(), owners.end(), address) > 0;
+    const bool stray = !owner && copy.ok() && copy->condition != storage::Condition::Missing;
+    if (stray) history_.fail("stray", key, address + " holds a copy and is no owner");
+    if (one_is_lost_ || (copy.ok() && copy->hints.empty())) continue;
+    history_.fail("stray", key, "a hint is left on the disk of " + address);
+  }
+}
+
+// api/parley.capnp, Outcome.notWritten: no replica has it nor ever will. So no disk ever had it.
+void Truth::judge_refused() {
+  if (rollbacks) return;
+  const auto& writes = history_.writes();
+  for (const auto& [address, node] : nodes_) {
+    std::set<WriteNumber> there;
+    for (const auto& [name, file] : node.disk->files()) there.merge(names_in(file->written));
+    for (const WriteNumber number : there) {
+      if (number >= writes.size() || !writes[number].never()) continue;
+      history_.fail("ghost", writes[number].key,
+                    name_of(number) + " was not_written, and the disk of " + address + " had it");
+    }
+  }
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,72 @@
+// What the disks of a run hold for certain: asked whether what replies say is there. The bytes that
+// a power cut would leave are opened by the real SQLite and read as the store reads them.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "replication/version.h"
+#include "storage/store.h"
+#include "tests/sim/history.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_vfs.h"
+
+namespace parley::sim {
+
+// One key on one disk.
+struct DurableCopy {
+  storage::Condition condition = storage::Condition::Missing;
+  replication::VersionSet record;
+  std::vector<replication::VersionSet> hints;  // whatever their target
+};
+
+class Truth {
+ public:
+  // Looks behind one in `sampling` replies.
+  Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling);
+  void add(const std::string& address, const std::string& directory, SimDisk& disk);
+  // Its disk was emptied: it is another node's now. Hints for the one that was stay.
+  void forget(const std::string& address);
+
+  // Error: the image is no database (yet).
+  Result<DurableCopy> look(const std::string& address, const std::string& key);
+
+  // Judge a reply at the moment when it is there. What a reply says is true from before it left,
+  // and copies only grow, so whatever happened since takes nothing away.
+  void judge(const WriteRecord& write, const client::WriteResult& result);
+  void judge(const ReadRecord& read);
+  // What all owners of a key hold in the end; nullopt, with a violation, when it is not one thing.
+  std::optional<FinalState> judge_end(const std::string& key);
+  // Writes that were refused and whose bytes are on a disk after all.
+  void judge_refused();
+
+  // A node may have damaged records, or was put back to an earlier day: its disk proves nothing.
+  bool copies_may_go = false;
+  // Pages of a group that was rolled back may be on a full disk.
+  bool rollbacks = false;
+  std::uint64_t looks() const { return looks_; }
+
+ private:
+  struct NodeDisk {
+    std::string directory;
+    SimDisk* disk = nullptr;
+  };
+  void judge_strays(const std::string& key);
+  bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
+  bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
+  Result<DurableCopy> read(const std::string& path, const std::string& key) const;
+
+  SimVfs& vfs_;
+  History& history_;
+  Random random_;
+  const std::uint64_t sampling_;
+  SimDisk scratch_;
+  std::map<std::string, NodeDisk> nodes_;
+  bool one_is_lost_ = false;
+  std::uint64_t looks_ = 0;
+};
+
+}  // namespace parley::sim

@@ -1,0 +1,70 @@
+#include "tests/sim/workload.h"
+
+#include <numeric>
+
+namespace parley::sim {
+namespace {
+
+unsigned& weight(WorkloadOptions& options, Act act) {
+  return options.weights[static_cast<std::size_t>(act)];
+}
+
+bool one_in(Random& random, std::uint64_t n) { return random.below(n) == 0; }
+
+void draw_levels(WorkloadOptions& options, Random& random) {
+  switch (random.below(4)) {
+    case 0: options.levels = {"quorum"}; break;
+    case 1: options.levels = {"quorum", "2", "all", "3", ""}; break;
+    default:
+      options.levels = {"all", "quorum", "quorum", "one", "any", "2", "1", "3", "", "quorum"};
+  }
+  if (one_in(random, 8)) options.levels.push_back("4");  // more than a key can ever have
+}
+
+}  // namespace
+
+Act WorkloadOptions::draw_act(Random& random) const {
+  std::uint64_t at = random.below(std::accumulate(weights.begin(), weights.end(), 0U));
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (at < weights[i]) return static_cast<Act>(i);
+    at -= weights[i];
+  }
+  return Act::Get;
+}
+
+const std::string& WorkloadOptions::draw_key(Random& random) const {
+  if (random.unit() < hot) return keys.front();
+  return keys[random.below(keys.size())];
+}
+
+WorkloadOptions draw_workload(Random& random, std::size_t clients) {
+  WorkloadOptions out;
+  const std::size_t keys = 1 + random.below(12);
+  for (std::size_t i = 0; i < keys; ++i) out.keys.push_back("key" + std::to_string(i));
+  draw_levels(out, random);
+  // About ten calls a second over all of them, and more.
+  out.pause_most = Duration(240ms) * static_cast<std::int64_t>(clients);
+  out.timeouts =
+      one_in(random, 3) ? std::vector<Duration>{200ms, 1s, 2s, 5s} : std::vector<Duration>{2s};
+  weight(out, Act::Get) = 3;
+  weight(out, Act::Replace) = 3;
+  for (const Act act : {Act::Stale, Act::Chain, Act::Blind, Act::Delete, Act::Add, Act::PutMany,
+                        Act::GetMany, Act::Check}) {
+    if (one_in(random, 2)) weight(out, act) = 1 + static_cast<unsigned>(random.below(3));
+  }
+  if (one_in(random, 8)) weight(out, Act::Forge) = 1;
+  if (one_in(random, 8)) weight(out, Act::Delete) = 10;  // storms of deletes and new values
+  if (weight(out, Act::Add) > 0) {
+    const std::size_t sets = 1 + random.below(2);
+    for (std::size_t i = 0; i < sets; ++i) out.sets.push_back("set" + std::to_string(i));
+  }
+  if (one_in(random, 4)) out.hot = 0.8;
+  if (one_in(random, 12)) out.large = 0.03;
+  if (one_in(random, 8)) out.memory = 0.3;
+  if (one_in(random, 2)) out.retry_unknown = 0.5;
+  if (one_in(random, 4)) out.retry_ok = 0.1;
+  out.learn_ring = !one_in(random, 3);
+  return out;
+}
+
+}  // namespace parley::sim
