@@ -1,0 +1,16 @@
+#include "replication/hint_merge.h"
+
+namespace parley::replication {
+
+std::optional<Bytes> decide_hint(const storage::Found& current, const VersionSet& incoming,
+                                 const Bytes& bytes) {
+  if (current.condition != storage::Condition::Sound) return bytes;
+  auto set = VersionSet::decode(current.value);
+  if (!set) return bytes;
+  set->merge(incoming);
+  Bytes merged = set->encode();
+  if (merged == current.value) return std::nullopt;
+  return merged;
+}
+
+}  // namespace parley::replication
