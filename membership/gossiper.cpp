@@ -166,17 +166,27 @@ SavedState GossiperDriver::state() const {
 }
 
 void GossiperDriver::save(std::function<void()> done) {
-  ++saving_;
-  journal_.save(encode_state(state()), lifetime_.guard([this, done = std::move(done)] {
-    --saving_;
-    done();
+  to_save_.push_back(lifetime_.guard(std::move(done)));
+  if (saving_.empty()) save_now();
+}
+
+// One at a time; what changes meanwhile goes together into the next: a state is as long as the
+// cluster is large, and a start learns something of every member.
+void GossiperDriver::save_now() {
+  saving_ = std::exchange(to_save_, {});
+  journal_.save(encode_state(state()), lifetime_.guard([this] {
+    const auto saved = std::exchange(saving_, {});
+    if (!to_save_.empty()) save_now();
+    for (const auto& done : saved) done();
   }));
 }
 
-// Every change is saved in the turn that makes it, so with no save under way nothing is missing.
+// Every change is saved in the turn that makes it, so the last save asked for holds all of them.
 void GossiperDriver::save_if(bool changed, const std::function<void()>& done) {
-  if (changed || saving_ > 0) return save(done);
-  done();
+  if (changed) return save(done);
+  auto& waiting = to_save_.empty() ? saving_ : to_save_;
+  if (waiting.empty()) return done();
+  waiting.push_back(lifetime_.guard(done));
 }
 
 void GossiperDriver::arm() {
@@ -184,6 +194,9 @@ void GossiperDriver::arm() {
   Instant wake = Instant::max();
   if (join_) wake = std::min(wake, join_->next_wake());
   if (member_) wake = std::min(wake, swim_.next_wake());
+  // Most datagrams change nothing about it.
+  if (timer_.pending() && wake == armed_for_) return;
+  armed_for_ = wake;
   if (wake == Instant::max()) {
     timer_.cancel();
   } else {

@@ -51,6 +51,7 @@ class GossiperDriver final : public Gossiper {
   void refuse(const Refusal& refusal);
   void call(const Endpoint& to, runtime::Verb verb, Bytes body, Duration timeout, Answer done);
   void save(std::function<void()> done);
+  void save_now();
   // The same, when the disk may hold all that is known here already.
   void save_if(bool changed, const std::function<void()>& done);
   SavedState state() const;
@@ -65,7 +66,7 @@ class GossiperDriver final : public Gossiper {
   void begin_joining();
   void carry_out(JoinOutbox out);
   void ask_seed(const Endpoint& seed);
-  void ask_grant(const JoinOutbox::Grant& granter);
+  void ask_grants(const std::vector<JoinOutbox::Grant>& granters);
   void tell_done(const JoinOutbox::Grant& granter, bool gave_up);
   void found_cluster();
   void take_slots();
@@ -144,12 +145,14 @@ class GossiperDriver final : public Gossiper {
   std::array<std::size_t, 4> members_by_state_{};
   std::vector<std::unique_ptr<Gauge>> gauges_;
 
-  std::size_t saving_ = 0;  // saves under way; what they hold is not durable yet
+  // Who waits for the save under way, whose state is not durable yet, and for the one after it.
+  std::vector<std::function<void()>> saving_, to_save_;
   std::uint64_t next_call_ = 0;
   std::map<std::uint64_t, runtime::CallHandle> calls_;
   std::unique_ptr<runtime::DatagramSocket> socket_;
   runtime::Timer timer_, goodbye_timer_, introduction_timer_;
-  Lifetime lifetime_;  // last: dies first
+  Instant armed_for_{};  // what timer_ waits for, while it does
+  Lifetime lifetime_;    // last: dies first
 };
 
 }  // namespace parley::membership

@@ -53,7 +53,7 @@ void GossiperDriver::begin_joining() {
 
 void GossiperDriver::carry_out(JoinOutbox out) {
   for (const Endpoint& seed : out.asks) ask_seed(seed);
-  for (const auto& granter : out.grants) ask_grant(granter);
+  if (!out.grants.empty()) ask_grants(out.grants);
   for (const auto& granter : out.releases) tell_done(granter, true);
   for (const auto& granter : out.dones) tell_done(granter, false);
   if (out.found) found_cluster();
@@ -88,16 +88,19 @@ void GossiperDriver::ask_seed(const Endpoint& seed) {
        });
 }
 
-void GossiperDriver::ask_grant(const JoinOutbox::Grant& granter) {
+void GossiperDriver::ask_grants(const std::vector<JoinOutbox::Grant>& granters) {
   std::vector<ring::RingRecord> rings;
   for (const NodeRecord& record : join_->shown().nodes) rings.push_back(record.ring);
   const JoinGrant grant{self_.node, join_->shown().cluster, ring::Ring::build(rings)->digest()};
-  call(granter.at, runtime::Verb::JoinGrant, encode_join_grant(grant), kJoinCallTimeout,
-       [this, node = granter.node](const Result<Bytes>& answer) {
-         JoinOutbox out;
-         join_->on_grant_answer(loop_.now(), node, decoded(answer, decode_join_grant_reply), out);
-         carry_out(std::move(out));
-       });
+  const Bytes body = encode_join_grant(grant);
+  for (const auto& granter : granters) {
+    call(granter.at, runtime::Verb::JoinGrant, body, kJoinCallTimeout,
+         [this, node = granter.node](const Result<Bytes>& answer) {
+           JoinOutbox out;
+           join_->on_grant_answer(loop_.now(), node, decoded(answer, decode_join_grant_reply), out);
+           carry_out(std::move(out));
+         });
+  }
 }
 
 void GossiperDriver::tell_done(const JoinOutbox::Grant& granter, bool gave_up) {

@@ -30,7 +30,7 @@ bool Records::merge(const NodeRecord& record) {
   }
   digest_sum_ += hash64(fresh);
   nodes_[record.node] = record;
-  if (ring_moves) rebuild_ring();
+  ring_is_old_ = ring_is_old_ || ring_moves;
   return true;
 }
 
@@ -66,10 +66,14 @@ std::vector<KeyspaceRecord> Records::all_keyspaces() const {
   return out;
 }
 
-void Records::rebuild_ring() {
+const std::shared_ptr<const ring::Ring>& Records::ring() const {
+  if (!ring_is_old_) return ring_;
   std::vector<ring::RingRecord> rings;
+  rings.reserve(nodes_.size());
   for (const auto& [id, record] : nodes_) rings.push_back(record.ring);
   ring_ = ring::Ring::build(rings);
+  ring_is_old_ = false;
+  return ring_;
 }
 
 }  // namespace parley::membership

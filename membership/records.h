@@ -20,19 +20,19 @@ class Records {
   const std::map<NodeId, NodeRecord>& nodes() const { return nodes_; }
   const std::map<KeyspaceId, KeyspaceRecord>& keyspaces() const { return keyspaces_; }
   const NodeRecord* find(const NodeId& node) const;
-  const std::shared_ptr<const ring::Ring>& ring() const { return ring_; }
+  const std::shared_ptr<const ring::Ring>& ring() const;
   // Over all records, whatever their order of arrival. Never 0.
   std::uint64_t view_digest() const;
   std::vector<NodeRecord> all_nodes() const;
   std::vector<KeyspaceRecord> all_keyspaces() const;
 
  private:
-  void rebuild_ring();
-
   std::map<NodeId, NodeRecord> nodes_;
   std::map<KeyspaceId, KeyspaceRecord> keyspaces_;
   std::uint64_t digest_sum_ = 0;
-  std::shared_ptr<const ring::Ring> ring_ = ring::Ring::build({});
+  // Made when first asked for: a thousand records that come together need one ring.
+  mutable std::shared_ptr<const ring::Ring> ring_ = ring::Ring::build({});
+  mutable bool ring_is_old_ = false;
 };
 
 }  // namespace parley::membership

@@ -37,8 +37,10 @@ void Swim::learn(Instant now, const Endpoint& endpoint, const Claim& claim, Swim
   Peer& peer = at->second;
   peer.endpoint = endpoint;
   if (!fresh) return;
+  known_.push_back(claim.node);
   peer.claim = claim;
   if (claim.liveness == Liveness::Suspect) peer.claim.liveness = Liveness::Alive;
+  if (peer.claim.liveness == Liveness::Alive) ++alive_;
   if (!next_probe_) next_probe_ = now + options_.probe_interval;
   if (!next_dead_probe_) next_dead_probe_ = now + options_.dead_probe_interval;
   probe(now, claim.node, out);
@@ -70,9 +72,7 @@ void Swim::note_time(Instant now) {
 }
 
 void Swim::extend_all(Duration gap) {
-  for (auto& [node, peer] : peers_) {
-    if (peer.suspicion) peer.suspicion->extend(gap);
-  }
+  for (const NodeId& node : suspects_) peers_.at(node).suspicion->extend(gap);
   for (auto& [sequence, probe] : probes_) {
     probe.indirect_at += gap;
     probe.ends_at += gap;
@@ -272,13 +272,10 @@ Instant Swim::next_wake() const {
   sooner(next_probe_);
   sooner(next_dead_probe_);
   sooner(next_gossip_);
-  for (const auto& [sequence, probe] : probes_) {
-    sooner(probe.asked_others ? probe.ends_at : probe.indirect_at);
-    if (probe.asked_others && probe.counts) sooner(probe.knock_at);
-  }
+  sooner(probe_wake_);
   for (const auto& [sequence, relay] : relays_) sooner(relay.ends_at);
-  for (const auto& [node, peer] : peers_) {
-    if (peer.suspicion) sooner(std::max(suspicion_deadline(peer), no_conviction_before_));
+  for (const NodeId& node : suspects_) {
+    sooner(std::max(suspicion_deadline(peers_.at(node)), no_conviction_before_));
   }
   return wake;
 }

@@ -135,6 +135,11 @@ class Swim {
     bool blamed = false;  // has cost its step of our health
     std::size_t helpers = 0;
     std::set<NodeId> owing;  // helpers of which neither ack nor nack has come
+
+    Instant wake() const {
+      if (!asked_others) return indirect_at;
+      return counts ? std::min(ends_at, knock_at) : ends_at;
+    }
   };
   struct Relay {  // a probe on behalf of another
     Endpoint origin;
@@ -179,6 +184,7 @@ class Swim {
   void convict(Instant now, SwimOutbox& out);
   Instant suspicion_deadline(const Peer& peer) const;
   std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
+  std::vector<NodeId> draw_alive(std::size_t count, const NodeId& except);
   void extend_all(Duration gap);
 
   static constexpr std::size_t kProbesAtOnce = 32;
@@ -195,11 +201,16 @@ class Swim {
   Awareness awareness_;
   Dissemination news_;
   std::map<NodeId, Peer> peers_;
+  // Of peers_, so that no call walks through a large cluster to find them.
+  std::size_t alive_ = 0;
+  std::set<NodeId> suspects_;
+  std::vector<NodeId> known_;
   std::uint64_t view_digest_ = 0, ring_digest_ = 0;
   bool digests_are_news_ = false;
 
   std::uint64_t sequence_;
   std::map<std::uint64_t, Probe> probes_;  // by our sequence
+  Instant probe_wake_ = Instant::max();    // none of them has anything to do before
   std::map<std::uint64_t, Relay> relays_;  // by our sequence
   std::vector<NodeId> round_;              // shuffled; probed from the back
   std::vector<NodeId> dead_round_;

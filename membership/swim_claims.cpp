@@ -88,14 +88,18 @@ void Swim::ask_other_life(const Endpoint& at, SwimOutbox& out) {
 void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out) {
   Peer& peer = peers_.at(claim.node);
   const bool was_up = up(peer.claim.liveness);
+  if (peer.claim.liveness == Liveness::Alive) --alive_;
+  if (claim.liveness == Liveness::Alive) ++alive_;
   const bool new_life = claim.generation > peer.claim.generation;
   const std::uint64_t nonce = new_life || claim.nonce != 0 ? claim.nonce : peer.claim.nonce;
   if (nonce != 0 && nonce != peer.claim.nonce) out.nonce_learned = true;
   peer.claim = claim;
   peer.claim.nonce = nonce;
   peer.suspicion.reset();
+  suspects_.erase(claim.node);
   if (peer.unchecked && !supersedes(*peer.unchecked, claim)) peer.unchecked.reset();
   if (claim.liveness == Liveness::Suspect) {
+    suspects_.insert(claim.node);
     const Duration least =
         suspicion_least(options_.suspicion_factor, cluster_size(), options_.probe_interval);
     peer.suspicion.emplace(now, claim.accuser, least,

@@ -10,6 +10,8 @@ namespace parley::membership {
 namespace {
 
 constexpr std::size_t kDeadProbesAtOnce = 4;
+// From so many times as many members as are wanted on, they are drawn and not sorted out.
+constexpr std::size_t kManyTimes = 8;
 // Middleboxes forge refusals: two nodes must see one.
 constexpr std::size_t kWitnessesNeeded = 2;
 constexpr Duration kKnockInterval = 100ms;
@@ -37,6 +39,7 @@ void Swim::probe(Instant now, const NodeId& node, SwimOutbox& out, bool urgent) 
   ping.kind = DatagramKind::Ping;
   ping.sequence = sequence;
   ping.target = node;
+  probe_wake_ = std::min(probe_wake_, probe.wake());
   send(peer.endpoint, node, std::move(ping), out);
   if (urgent) ask_others(now, sequence, probe, out);
 }
@@ -116,8 +119,24 @@ void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
   }
 }
 
+// A few of very many, without a walk through all of them. Fewer than asked for: bad luck.
+std::vector<NodeId> Swim::draw_alive(std::size_t count, const NodeId& except) {
+  std::vector<NodeId> nodes;
+  for (std::size_t draws = count * 4; draws > 0 && nodes.size() < count; --draws) {
+    const NodeId& node = known_[random_.below(known_.size())];
+    const bool again = std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+    if (again || node == except || peers_.at(node).claim.liveness != Liveness::Alive) continue;
+    nodes.push_back(node);
+  }
+  return nodes;
+}
+
 // Alive ones first: a suspect makes a poor helper.
 std::vector<NodeId> Swim::some_up(std::size_t count, const NodeId& except) {
+  if (alive_ > count * kManyTimes) {
+    auto drawn = draw_alive(count, except);
+    if (drawn.size() == count) return drawn;
+  }
   std::vector<NodeId> nodes, suspects;
   for (const auto& [node, peer] : peers_) {
     if (node == except || !up(peer.claim.liveness)) continue;
@@ -166,6 +185,7 @@ void Swim::ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOut
   knock(now, target, out);
   probe.asked_at = now;
   probe.knock_at = now + kKnockInterval;
+  probe_wake_ = std::min(probe_wake_, probe.wake());
   const auto helpers = some_up(options_.indirect_probes, target);
   probe.helpers = helpers.size();
   probe.owing.insert(helpers.begin(), helpers.end());
@@ -179,6 +199,7 @@ void Swim::ask_others(Instant now, std::uint64_t sequence, Probe& probe, SwimOut
 }
 
 void Swim::end_probes(Instant now, SwimOutbox& out) {
+  if (now < probe_wake_) return;
   std::vector<NodeId> again;
   for (auto at = probes_.begin(); at != probes_.end();) {
     Probe& probe = at->second;
@@ -219,6 +240,10 @@ void Swim::end_probes(Instant now, SwimOutbox& out) {
   // This probe proved nothing, for we were late ourselves. But an accusation by others that waits
   // for our word must not wait until its turn in the round: the longest suspicion is much longer.
   for (const NodeId& node : again) probe(now, node, out);
+  probe_wake_ = Instant::max();
+  for (const auto& [sequence, probe] : probes_) {
+    probe_wake_ = std::min(probe_wake_, probe.wake());
+  }
 }
 
 void Swim::end_relays(Instant now, SwimOutbox& out) {
@@ -243,12 +268,8 @@ void Swim::end_relays(Instant now, SwimOutbox& out) {
 Instant Swim::suspicion_deadline(const Peer& peer) const {
   if (PARLEY_MUTANT(suspicion_never_ends)) return Instant::max();
   const std::size_t wanted = options_.suspicion_factor > 2 ? options_.suspicion_factor - 2 : 0;
-  std::size_t able = 0;
-  for (const auto& [node, other] : peers_) {
-    able += other.claim.liveness == Liveness::Alive ? 1 : 0;
-  }
-  const Instant by_silence = peer.suspicion->deadline(able < wanted ? 0 : wanted);
-  const std::size_t witnesses = able == 0 ? 1 : kWitnessesNeeded;
+  const Instant by_silence = peer.suspicion->deadline(alive_ < wanted ? 0 : wanted);
+  const std::size_t witnesses = alive_ == 0 ? 1 : kWitnessesNeeded;
   return std::min(
       by_silence,
       peer.suspicion->refused_deadline(witnesses, options_.probe_timeout).value_or(by_silence));
@@ -256,8 +277,9 @@ Instant Swim::suspicion_deadline(const Peer& peer) const {
 
 void Swim::convict(Instant now, SwimOutbox& out) {
   if (now < no_conviction_before_) return;
-  for (auto& [node, peer] : peers_) {
-    if (!peer.suspicion || now < suspicion_deadline(peer)) continue;
+  for (const NodeId& node : std::set<NodeId>(suspects_)) {
+    const Peer& peer = peers_.at(node);
+    if (now < suspicion_deadline(peer)) continue;
     Claim dead = peer.claim;
     dead.liveness = Liveness::Dead;
     dead.accuser = self_;

@@ -1,6 +1,6 @@
 #include "replication/store_hint_log.h"
 
-#include "base/mutant.h"
+#include "replication/hint_merge.h"
 
 namespace parley::replication {
 namespace {
@@ -8,19 +8,6 @@ namespace {
 // Old hints go slowly: they are in nobody's way, and deletes compete with writes for the disk.
 constexpr Duration kExpiryPause = 10s;
 constexpr std::size_t kExpiryRows = 256;
-
-std::optional<Bytes> merged_hint(const storage::Found& current, const VersionSet& incoming,
-                                 const Bytes& incoming_bytes) {
-  if (current.condition != storage::Condition::Sound || PARLEY_MUTANT(hint_overwritten)) {
-    return incoming_bytes;
-  }
-  auto set = VersionSet::decode(current.value);
-  if (!set) return incoming_bytes;
-  set->merge(incoming);
-  Bytes bytes = set->encode();
-  if (bytes == current.value) return std::nullopt;
-  return bytes;
-}
 
 }  // namespace
 
@@ -92,7 +79,7 @@ void StoreHintLog::keep(const storage::HintKey& key, VersionSet set, Bytes encod
   world_.store.update_hint(
       key, sole, world_.loop.wall(),
       [incoming = std::move(set), bytes = std::move(encoded_set)](const storage::Found& current) {
-        return merged_hint(current, incoming, bytes);
+        return decide_hint(current, incoming, bytes);
       },
       alive_.guard([done](const Result<storage::Updated>& updated) {
         if (!updated) return done(updated.error());
