@@ -128,7 +128,7 @@ void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
 // A read whose count is a majority: as many replicas hold durably what it shows.
 void Truth::judge(const ReadRecord& read) {
   const std::size_t majority = replication::majority_of(kReplicas);
-  if (copies_may_go || history_.memory_writes || !level_counts(read.level, majority)) return;
+  if (copies_may_go || !level_counts(read.level, majority)) return;
   if (read.context.empty() || random_.below(sampling_) != 0) return;
   std::size_t holders = 0;
   for (const std::string& owner : history_.owners(read.key)) {
