@@ -153,7 +153,7 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
     first = copy->record;
   }
   if (!first) return std::nullopt;
-  judge_strays(key);
+  judge_strays(key, *first);
   FinalState out;
   out.context = first->context();
   for (const auto& sibling : first->siblings()) {
@@ -168,16 +168,21 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
   return out;
 }
 
-// The ring is as it was: whoever is no owner has nothing, and all hints are delivered.
-void Truth::judge_strays(const std::string& key) {
+// The ring is as it was: whoever is no owner has nothing. A hint may have come a moment ago, for an
+// owner that was slow to ack, and then it says nothing new.
+void Truth::judge_strays(const std::string& key, const VersionSet& held) {
   const auto& owners = history_.owners(key);
   for (const auto& [address, node] : nodes_) {
     const auto copy = look(address, key);
+    if (!copy.ok()) continue;
     const bool owner = std::count(owners.begin(), owners.end(), address) > 0;
-    const bool stray = !owner && copy.ok() && copy->condition != storage::Condition::Missing;
-    if (stray) history_.fail("stray", key, address + " holds a copy and is no owner");
-    if (copy.ok() && copy->hints.empty()) continue;
-    history_.fail("stray", key, "a hint is left on the disk of " + address);
+    if (!owner && copy->condition != storage::Condition::Missing) {
+      history_.fail("stray", key, address + " holds a copy and is no owner");
+    }
+    for (const auto& hint : copy->hints) {
+      if (held.context().covers(hint.context())) continue;
+      history_.fail("stray", key, "a hint on the disk of " + address + " holds what no owner has");
+    }
   }
 }
 

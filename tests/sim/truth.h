@@ -52,7 +52,7 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
   };
-  void judge_strays(const std::string& key);
+  void judge_strays(const std::string& key, const replication::VersionSet& held);
   bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
   Result<DurableCopy> read(const std::string& path, const std::string& key) const;
