@@ -60,7 +60,6 @@ void History::begin_write(WriteNumber number, Instant now) {
   }
   ++write.calls;
   ++write.open;
-  memory_writes = memory_writes || write.memory;
   models_[write.key].begun(write);
 }
 
@@ -117,7 +116,7 @@ void History::end_read(std::size_t number, const Call& call, client::ReadResult 
   const auto values = take_values(read);
   if (level_counts(read.level, majority_) && !reads_may_go_back) {
     KeyModel& model = models_[read.key];
-    for (const auto& one : model.judge_read(read, reading.then, values, !memory_writes)) {
+    for (const auto& one : model.judge_read(read, reading.then, values)) {
       fail(one.rule, read.key,
            "a read at " + read.level + " begun at " + seconds(read.begun) + " " + one.what +
                "; it saw " + text_of(read.saw));

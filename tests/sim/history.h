@@ -54,8 +54,6 @@ class History {
   // A disk went back to an earlier day of the same life, which nobody can see from outside: until
   // anti-entropy has been there, reads may go back with it.
   bool reads_may_go_back = false;
-  // Some writes ask for `memory`: what reads saw of them may go with the power.
-  bool memory_writes = false;
 
   // A process ended: what was sent to it may have been sent to another one too.
   void process_ended(Instant now) { ends_.push_back(now); }

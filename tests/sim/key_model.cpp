@@ -26,8 +26,7 @@ void KeyModel::established(const WriteRecord& write, const replication::VersionV
 }
 
 std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, const Snapshot& then,
-                                                    const std::vector<SeenValue>& values,
-                                                    bool lasting) {
+                                                    const std::vector<SeenValue>& values) {
   std::vector<Finding> out;
   if (!read.context.covers(then.floor)) {
     out.push_back({"backwards", "saw less than what an earlier read or an ok write established"});
@@ -47,7 +46,6 @@ std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, cons
     if (acked > read.begun || read.elements.contains(number)) continue;
     out.push_back({"set", "lacks the element of " + name_of(number) + ", which was ok"});
   }
-  if (!lasting) return out;
   remember(read, values, out);
   now_.floor.merge(read.context);
   return out;

@@ -31,10 +31,10 @@ class KeyModel {
   struct Finding {
     std::string rule, what;
   };
-  // A read at a majority that began with `then`. `lasting`: a process that ends takes nothing of
-  // what it saw with it, so it establishes that.
+  // A read at a majority that began with `then`. It establishes what it saw, `memory` writes too:
+  // as many replicas hold it durably (replication/read_merge.h).
   std::vector<Finding> judge_read(const ReadRecord& read, const Snapshot& then,
-                                  const std::vector<SeenValue>& values, bool lasting);
+                                  const std::vector<SeenValue>& values);
 
  private:
   struct Known {

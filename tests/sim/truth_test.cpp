@@ -199,8 +199,13 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
     CHECK_FALSE(stage.truth.judge_end("key").has_value());
     CHECK(stage.story.found() == "converge");
   }
-  SECTION("a hint is left") {
+  SECTION("a hint is left, of what is there") {
     stage.keep_hint(Stage::set_of(put, kA1));
+    stage.truth.judge_end("key");
+    CHECK(stage.story.found().empty());
+  }
+  SECTION("a hint is left, of what no owner has") {
+    stage.keep_hint(Stage::set_of(stage.put(kB1), kB1));
     stage.truth.judge_end("key");
     CHECK(stage.story.found() == "stray");
   }
