@@ -35,6 +35,7 @@ Result<EpochMark> decode_epoch_mark(ByteView bytes) {
 
 EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
     : start_(on_disk.end),
+      fleeting_from_(on_disk.end),
       block_(block),
       next_(on_disk.end),
       durable_end_(on_disk.end),
@@ -42,7 +43,7 @@ EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
       floor_(on_disk.floor) {}
 
 void EpochRange::doubt_earlier_lives(std::uint64_t jump) {
-  start_ = next_ = durable_end_ = asked_end_ = durable_end_ + jump;
+  start_ = fleeting_from_ = next_ = durable_end_ = asked_end_ = durable_end_ + jump;
   doubted_ = true;
 }
 
