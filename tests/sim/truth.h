@@ -28,7 +28,7 @@ class Truth {
   // Looks behind one in `sampling` replies.
   Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling);
   void add(const std::string& address, const std::string& directory, SimDisk& disk);
-  // Its disk was emptied: it is another node's now. Hints for the one that was stay.
+  // Its disk was emptied: it is another node's now.
   void forget(const std::string& address);
 
   // Error: the image is no database (yet).
@@ -54,7 +54,7 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
   };
-  void judge_strays(const std::string& key);
+  void judge_strays(const std::string& key, const replication::VersionSet& held);
   bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
   Result<DurableCopy> read(const std::string& path, const std::string& key) const;
@@ -65,7 +65,6 @@ class Truth {
   const std::uint64_t sampling_;
   SimDisk scratch_;
   std::map<std::string, NodeDisk> nodes_;
-  bool one_is_lost_ = false;
   std::uint64_t looks_ = 0;
 };
 
