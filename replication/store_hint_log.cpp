@@ -1,7 +1,5 @@
 #include "replication/store_hint_log.h"
 
-#include "base/mutant.h"
-
 namespace parley::replication {
 namespace {
 
@@ -11,9 +9,7 @@ constexpr std::size_t kExpiryRows = 256;
 
 std::optional<Bytes> merged_hint(const storage::Found& current, const VersionSet& incoming,
                                  const Bytes& incoming_bytes) {
-  if (current.condition != storage::Condition::Sound || PARLEY_MUTANT(hint_overwritten)) {
-    return incoming_bytes;
-  }
+  if (current.condition != storage::Condition::Sound) return incoming_bytes;
   auto set = VersionSet::decode(current.value);
   if (!set) return incoming_bytes;
   set->merge(incoming);

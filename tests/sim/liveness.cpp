@@ -131,6 +131,31 @@ void Liveness::must_serve() {
   }
 }
 
+// The first node that stands still outside and is not dead for all of the core.
+std::string Liveness::thought_alive() {
+  for (SimProcess* node : inside_) {
+    const auto rows = scene_.door(*node).gossip();
+    if (!rows.ok()) return node->address() + " does not tell its members";
+    for (const auto& row : *rows) {
+      const auto still = [&row](const auto& other) {
+        return other->address() == row.address && (!other->running() || other->host().paused());
+      };
+      if (core_.contains(row.address) || row.liveness == "dead" || row.liveness == "left") continue;
+      if (std::none_of(scene_.nodes.begin(), scene_.nodes.end(), still)) continue;
+      return node->address() + " takes " + row.address + ", which stands still, for " +
+             row.liveness;
+    }
+  }
+  return {};
+}
+
+void Liveness::must_convict() {
+  const Instant limit = scene_.world.now() + kConvictMost;
+  for (std::string said; !(said = thought_alive()).empty(); scene_.pass(200ms)) {
+    if (scene_.world.now() >= limit) return scene_.fail("core-members", "", said);
+  }
+}
+
 bool Liveness::core_equal(const std::string& key, std::string& said) {
   said.clear();
   const auto result = scene_.door(*inside_[0]).inspect(key);
