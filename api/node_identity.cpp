@@ -105,8 +105,7 @@ void begin_life(storage::Store& store, Random& random,
     return done(Error{ErrorCode::StaleCopy, "no generation is left for this node's id"});
   }
   if (*rebuild == 0) return save(store, identity, std::move(done));
-  identity.rebuilding = !PARLEY_MUTANT(rebuild_serves_at_once);
-  if (PARLEY_MUTANT(rebuild_keeps_storage_id)) return save(store, identity, std::move(done));
+  identity.rebuilding = true;
   replication::renew_storage_identity(
       store, random, [&store, identity, done = std::move(done)](const Status& renewed) {
         if (!renewed.ok()) return done(renewed.error());

@@ -4,8 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/mutant.h"
-
 namespace parley::runtime {
 namespace {
 
@@ -142,7 +140,7 @@ Status RpcServer::admit(const FrameHeader& header, const Service* service, Durat
                                          : "the caller is in another cluster: " +
                                                to_text(header.cluster) + ", not " + to_text(own)};
   }
-  if (remaining <= Duration{0} && !PARLEY_MUTANT(expired_request_served)) {
+  if (remaining <= Duration{0}) {
     context_->metrics.expired.add();
     return Error{ErrorCode::Expired, "the deadline passed before the work was begun"};
   }

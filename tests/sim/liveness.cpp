@@ -90,7 +90,9 @@ void Liveness::write(SimProcess& node, const std::string& key, const std::string
   const auto error = result.error;
   const bool ok = result.outcome == client::Outcome::Ok;
   history.end_write(number, call, std::move(result), scene_.world.now());
-  if (!ok && judged) refuse(node, key, "a write at " + level, error);
+  // Siblings are bounded, however well all works.
+  const bool full = error && error->code == ErrorCode::SiblingCap;
+  if (!ok && !full && judged) refuse(node, key, "a write at " + level, error);
 }
 
 // Nobody in the core takes another one of it for dead.
@@ -128,6 +130,31 @@ void Liveness::must_serve() {
   while (!failed_ && scene_.world.now() < begun + kServeMost + kServeSpan) {
     round(true);
     scene_.pass(200ms);
+  }
+}
+
+// The first node that stands still outside and is not dead for all of the core.
+std::string Liveness::thought_alive() {
+  for (SimProcess* node : inside_) {
+    const auto rows = scene_.door(*node).gossip();
+    if (!rows.ok()) return node->address() + " does not tell its members";
+    for (const auto& row : *rows) {
+      const auto still = [&row](const auto& other) {
+        return other->address() == row.address && (!other->running() || other->host().paused());
+      };
+      if (core_.contains(row.address) || row.liveness == "dead" || row.liveness == "left") continue;
+      if (std::none_of(scene_.nodes.begin(), scene_.nodes.end(), still)) continue;
+      return node->address() + " takes " + row.address + ", which stands still, for " +
+             row.liveness;
+    }
+  }
+  return {};
+}
+
+void Liveness::must_convict() {
+  const Instant limit = scene_.world.now() + kConvictMost;
+  for (std::string said; !(said = thought_alive()).empty(); scene_.pass(200ms)) {
+    if (scene_.world.now() >= limit) return scene_.fail("core-members", "", said);
   }
 }
 

@@ -20,11 +20,14 @@ class Liveness {
   // After at most kServeMost every node of the core serves every key of which it has a majority,
   // and `any` for all keys, and goes on doing so. Fails as `serves` or `core-members`.
   void must_serve();
+  // Whoever stands still outside is dead for all of the core. Fails as `core-members`.
+  void must_convict();
   // With nobody writing: the core's copies of each key become equal. Fails as `core-converge`.
   void must_converge();
 
   static constexpr Duration kServeMost = 15s;
   static constexpr Duration kServeSpan = 10s;
+  static constexpr Duration kConvictMost = 60s;
   static constexpr Duration kConvergeMost = 60s;
 
  private:
@@ -39,6 +42,7 @@ class Liveness {
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
   void check_members(const SimProcess& node);
+  std::string thought_alive();
   bool core_equal(const std::string& key, std::string& said);
 
   Scene& scene_;

@@ -29,14 +29,12 @@
   X(last_write_wins, "a write replaces whatever is there")                                         \
   X(mint_ignores_local, "a write forgets the siblings that are there")                             \
   X(dot_given_twice, "an epoch goes on with the dot that it gave last")                            \
-  X(retry_mints_again, "a retry of a write that is there gets a dot of its own")                   \
   X(foreign_context_accepted, "a context is opened for any key")                                   \
   X(damaged_taken_for_absent, "a record that fails its checksum counts as not there")              \
   X(old_copy_continues_epochs, "an old copy of a disk goes on with the epochs of its records")     \
   X(epochs_run_out, "no more epochs are leased than at the start")                                 \
   X(epochs_begin_again, "a restart draws the same epochs again")                                   \
   X(any_keeps_nothing, "`any` is ok although no hint was stored")                                  \
-  X(hint_overwritten, "a second hint of a key replaces the first")                                 \
   X(hint_told_as_durable, "a receipt says durable for a replica that has a hint only")             \
   X(stale_ring_accepted, "a changed record leaves the ring stale, and who plans on one is served") \
   /* repair */                                                                                     \
@@ -47,8 +45,6 @@
   X(delete_left_out_of_digest, "the digest of a slot misses deletes")                              \
   X(different_roots_taken_for_equal, "anti-entropy finds every peer equal")                        \
   X(damage_mended_from_one, "a damaged record is mended from too few owners")                      \
-  X(rebuild_serves_at_once, "an old copy answers before it has its peers' copies")                 \
-  X(rebuild_keeps_storage_id, "an old copy goes on under its storage id")                          \
   /* storage */                                                                                    \
   X(ack_before_commit, "a write is acked before its commit")                                       \
   X(commit_not_synced, "commits are not fsynced")                                                  \
@@ -69,7 +65,6 @@
   X(frame_checksum_ignored, "a frame that fails its checksum is read")                             \
   X(frame_may_never_end, "a frame that never ends holds its connection for ever")                  \
   X(never_redials, "a peer connection that failed is not dialled again")                           \
-  X(expired_request_served, "a request is served after its deadline")                              \
   /* client */                                                                                     \
   X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")       \
   X(client_deadline_ignored, "a call waits past its deadline")

@@ -70,6 +70,7 @@ void settle(Scene& scene) {
     liveness.must_serve();
     rest(scene);
     if (scene.report.violations.empty()) liveness.must_converge();
+    if (scene.report.violations.empty()) liveness.must_convict();
     scene.nemesis->heal();
     return;
   }
