@@ -12,7 +12,7 @@
 namespace parley::sim {
 namespace {
 
-constexpr Duration kBoundsPause = 5s;
+constexpr Duration kBoundsPause = 15s;
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.

@@ -148,10 +148,12 @@ void Truth::judge(const ReadRecord& read) {
 }
 
 std::optional<FinalState> Truth::judge_end(const std::string& key) {
+  Copies copies;
+  for (const auto& [address, node] : nodes_) copies.emplace(address, look(address, key));
   std::optional<VersionSet> first;
   for (const std::string& owner : history_.owners(key)) {
     if (!nodes_.contains(owner)) continue;
-    const auto copy = look(owner, key);
+    const auto& copy = copies.at(owner);
     const bool sound = copy.ok() && copy->condition != storage::Condition::Damaged;
     if (!sound || (first && *first != copy->record)) {
       history_.fail("converge", key, "the disk of " + owner + " is unlike that of other owners");
@@ -160,7 +162,7 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
     first = copy->record;
   }
   if (!first) return std::nullopt;
-  judge_strays(key, *first);
+  judge_strays(key, copies, *first);
   FinalState out;
   out.context = first->context();
   for (const auto& sibling : first->siblings()) {
@@ -177,10 +179,9 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
 
 // The ring is as it was: whoever is no owner has nothing. A hint may have come a moment ago, for an
 // owner that was slow to ack, and then it says nothing new.
-void Truth::judge_strays(const std::string& key, const VersionSet& held) {
+void Truth::judge_strays(const std::string& key, const Copies& copies, const VersionSet& held) {
   const auto& owners = history_.owners(key);
-  for (const auto& [address, node] : nodes_) {
-    const auto copy = look(address, key);
+  for (const auto& [address, copy] : copies) {
     if (!copy.ok()) continue;
     const bool owner = std::count(owners.begin(), owners.end(), address) > 0;
     if (!owner && copy->condition != storage::Condition::Missing) {

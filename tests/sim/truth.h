@@ -54,7 +54,9 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
   };
-  void judge_strays(const std::string& key, const replication::VersionSet& held);
+  using Copies = std::map<std::string, Result<DurableCopy>>;  // by address
+  void judge_strays(const std::string& key, const Copies& copies,
+                    const replication::VersionSet& held);
   bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
   Result<DurableCopy> read(const std::string& path, const std::string& key) const;
