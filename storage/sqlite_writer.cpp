@@ -268,9 +268,7 @@ void SqliteWriter::apply(UpdateRecord& request, Group& group) {
     found_damaged("record", request.key);
   }
   // Told also when only the bytes were wrong and the stored digest right.
-  const bool left_out = PARLEY_MUTANT(delete_left_out_of_digest) && value &&
-                        value->size() < current.found.value.size();
-  if ((updated.changed || after != current.digest) && !left_out) {
+  if (updated.changed || after != current.digest) {
     finished.changes.push_back(RecordChange{request.key, current.digest, after});
   }
   finished.answer = [done = std::move(request.done), updated](const Error* error) {
@@ -328,8 +326,7 @@ void SqliteWriter::apply(UpdateHint& request, Group& group) {
 void SqliteWriter::apply(EraseHint& request, Group& group) {
   const std::optional<StoredHint> current = rows_->hint(request.key);
   // A damaged hint is listed with digest 0, and can be erased by it.
-  const bool erased =
-      current && (current->row.found.digest == request.digest || PARLEY_MUTANT(newer_hint_erased));
+  const bool erased = current && current->row.found.digest == request.digest;
   Finished finished;
   if (erased) {
     rows_->erase_hint(request.key);

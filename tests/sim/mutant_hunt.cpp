@@ -210,8 +210,11 @@ Row hunt_one(const std::string& mutant, const std::vector<std::string>& options,
 }
 
 void print_row(const Planted& one, const Row& row) {
-  std::printf("| `%s` | %s | %s | %llu |\n", one.name, one.what, row.checker.c_str(),
-              static_cast<unsigned long long>(row.seeds));
+  std::string options;
+  for (const auto& option : row.options) options += (options.empty() ? ", `" : " ") + option;
+  if (!options.empty()) options += "`";
+  std::printf("| `%s` | %s | %s | %llu%s |\n", one.name, one.what, row.checker.c_str(),
+              static_cast<unsigned long long>(row.seeds), options.c_str());
 }
 
 bool is_wanted(const HuntSaid& said, const char* name) {
@@ -260,7 +263,7 @@ int replay(const HuntSaid& said) {
       continue;
     }
     if (row->second.checker == kNone) {
-      std::printf("%s was not found yet\n", one.name);
+      complain(one.name, "was not found by any seed");
       continue;
     }
     ++found;

@@ -5,68 +5,64 @@
 #include <cstdint>
 
 // What each one does, for the table in docs/simulation.md.
-#define PARLEY_MUTANTS(X)                                                                          \
-  /* replication */                                                                                \
-  X(hint_counts_as_ack, "a kept hint counts for the write's level")                                \
-  X(quorum_off_by_one, "a quorum is one replica short of a majority")                              \
-  X(ack_counted_when_sent, "a copy counts as acked when it is sent")                               \
-  X(failed_merge_acked, "a replica acks a copy that it could not store")                           \
-  X(unreached_told_as_not_written, "a write that fell short is `not_written`, not `unknown`")      \
-  X(silence_taken_for_refusal, "an owner that did not answer a passed-on write has not done it")   \
-  X(sent_told_as_not_written, "a refusal stands although another owner was asked too")             \
-  X(read_repair_skipped, "a quorum read answers before a majority holds what it returns")          \
-  X(repair_counted_when_sent, "a blocking repair counts when it is sent")                          \
-  X(replica_counted_twice, "a replica that holds what is read counts as two")                      \
-  X(first_answer_wins, "a read returns its first answer, and merges no other")                     \
-  X(tombstone_shown, "a read returns a deleted value as an empty one")                             \
-  X(context_left_out, "a read returns no context")                                                 \
-  X(merge_drops_sibling, "a merge takes no second sibling")                                        \
-  X(merge_keeps_replaced, "a merge keeps siblings that the other side had replaced")               \
-  X(merge_overwrites, "what comes from elsewhere replaces the local copy")                         \
-  X(tombstone_not_merged, "a set of tombstones alone is not merged")                               \
-  X(context_ignored, "a write replaces nothing of what its context covers")                        \
-  X(delete_drops_unseen, "a delete replaces also what its writer never saw")                       \
-  X(last_write_wins, "a write replaces whatever is there")                                         \
-  X(mint_ignores_local, "a write forgets the siblings that are there")                             \
-  X(dot_given_twice, "an epoch goes on with the dot that it gave last")                            \
-  X(foreign_context_accepted, "a context is opened for any key")                                   \
-  X(damaged_taken_for_absent, "a record that fails its checksum counts as not there")              \
-  X(old_copy_continues_epochs, "an old copy of a disk goes on with the epochs of its records")     \
-  X(epochs_run_out, "no more epochs are leased than at the start")                                 \
-  X(epochs_begin_again, "a restart draws the same epochs again")                                   \
-  X(any_keeps_nothing, "`any` is ok although no hint was stored")                                  \
-  X(hint_told_as_durable, "a receipt says durable for a replica that has a hint only")             \
-  X(stale_ring_accepted, "a changed record leaves the ring stale, and who plans on one is served") \
-  /* repair */                                                                                     \
-  X(hints_never_delivered, "a target that is back gets no hints")                                  \
-  X(hint_erased_before_ack, "a hint is erased when it is sent")                                    \
-  X(newer_hint_erased, "the ack of a hint erases a newer one")                                     \
-  X(overwrite_left_out_of_digest, "the digest of a slot misses overwrites")                        \
-  X(delete_left_out_of_digest, "the digest of a slot misses deletes")                              \
-  X(different_roots_taken_for_equal, "anti-entropy finds every peer equal")                        \
-  X(damage_mended_from_one, "a damaged record is mended from too few owners")                      \
-  /* storage */                                                                                    \
-  X(ack_before_commit, "a write is acked before its commit")                                       \
-  X(commit_not_synced, "commits are not fsynced")                                                  \
-  X(disk_full_told_as_ok, "a commit that found no room is told as done")                           \
-  X(log_not_rewritten, "a start trusts the log that it finds")                                     \
-  X(record_checksum_ignored, "a record that fails its checksum is read")                           \
-  /* membership */                                                                                 \
-  X(generation_not_raised, "a restart keeps the generation of the life before")                    \
-  X(incarnation_not_raised, "a refutation names the incarnation that is accused")                  \
-  X(refutation_ignored, "a higher incarnation supersedes nothing")                                 \
-  X(suspicion_never_ends, "a suspect is never convicted")                                          \
-  X(one_way_cut_taken_for_alive, "a helper vouches for a member that did not answer it")           \
-  X(dead_not_probed, "nobody asks whether a dead member is back")                                  \
-  X(view_digest_ignored, "records are not exchanged when digests differ")                          \
-  X(membership_not_saved, "a restart does not know the members")                                   \
-  X(datagram_checksum_ignored, "a datagram that fails its checksum is read")                       \
-  /* runtime */                                                                                    \
-  X(frame_checksum_ignored, "a frame that fails its checksum is read")                             \
-  X(frame_may_never_end, "a frame that never ends holds its connection for ever")                  \
-  X(never_redials, "a peer connection that failed is not dialled again")                           \
-  /* client */                                                                                     \
-  X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")       \
+#define PARLEY_MUTANTS(X)                                                                        \
+  /* replication */                                                                              \
+  X(hint_counts_as_ack, "a kept hint counts for the write's level")                              \
+  X(quorum_off_by_one, "a quorum is one replica short of a majority")                            \
+  X(ack_counted_when_sent, "a copy counts as acked when it is sent")                             \
+  X(failed_merge_acked, "a replica acks a copy that it could not store")                         \
+  X(unreached_told_as_not_written, "a write that fell short is `not_written`, not `unknown`")    \
+  X(silence_taken_for_refusal, "an owner that did not answer a passed-on write has not done it") \
+  X(sent_told_as_not_written, "a refusal stands although another owner was asked too")           \
+  X(read_repair_skipped, "a quorum read answers before a majority holds what it returns")        \
+  X(repair_counted_when_sent, "a blocking repair counts when it is sent")                        \
+  X(replica_counted_twice, "a replica that holds what is read counts as two")                    \
+  X(first_answer_wins, "a read returns its first answer, and merges no other")                   \
+  X(tombstone_shown, "a read returns a deleted value as an empty one")                           \
+  X(context_left_out, "a read returns no context")                                               \
+  X(merge_drops_sibling, "a merge takes no second sibling")                                      \
+  X(merge_keeps_replaced, "a merge keeps siblings that the other side had replaced")             \
+  X(merge_overwrites, "what comes from elsewhere replaces the local copy")                       \
+  X(tombstone_not_merged, "a set of tombstones alone is not merged")                             \
+  X(context_ignored, "a write replaces nothing of what its context covers")                      \
+  X(delete_drops_unseen, "a delete replaces also what its writer never saw")                     \
+  X(last_write_wins, "a write replaces whatever is there")                                       \
+  X(mint_ignores_local, "a write forgets the siblings that are there")                           \
+  X(dot_given_twice, "an epoch goes on with the dot that it gave last")                          \
+  X(foreign_context_accepted, "a context is opened for any key")                                 \
+  X(damaged_taken_for_absent, "a record that fails its checksum counts as not there")            \
+  X(old_copy_continues_epochs, "an old copy of a disk goes on with the epochs of its records")   \
+  X(epochs_run_out, "no more epochs are leased than at the start")                               \
+  X(epochs_begin_again, "a restart draws the same epochs again")                                 \
+  X(any_keeps_nothing, "`any` is ok although no hint was stored")                                \
+  X(hint_told_as_durable, "a receipt says durable for a replica that has a hint only")           \
+  X(stale_ring_accepted, "late members leave the ring stale, and who plans on one is served")    \
+  /* repair */                                                                                   \
+  X(hints_never_delivered, "a target that is back gets no hints")                                \
+  X(hint_erased_before_ack, "a hint is erased when it is sent")                                  \
+  X(overwrite_left_out_of_digest, "the digest of a slot misses overwrites and deletes")          \
+  X(different_roots_taken_for_equal, "anti-entropy finds every peer equal")                      \
+  /* storage */                                                                                  \
+  X(ack_before_commit, "a write is acked before its commit")                                     \
+  X(commit_not_synced, "commits are not fsynced")                                                \
+  X(disk_full_told_as_ok, "a commit that found no room is told as done")                         \
+  X(log_not_rewritten, "a start trusts the log that it finds")                                   \
+  X(record_checksum_ignored, "a record that fails its checksum is read")                         \
+  /* membership */                                                                               \
+  X(generation_not_raised, "a restart keeps the generation of the life before")                  \
+  X(incarnation_not_raised, "a refutation names the incarnation that is accused")                \
+  X(refutation_ignored, "a higher incarnation supersedes nothing")                               \
+  X(suspicion_never_ends, "a suspect is never convicted")                                        \
+  X(one_way_cut_taken_for_alive, "a helper vouches for a member that did not answer it")         \
+  X(dead_not_probed, "nobody asks whether a dead member is back")                                \
+  X(membership_not_saved, "a restart does not know the members")                                 \
+  X(datagram_checksum_ignored, "a datagram that fails its checksum is read")                     \
+  /* runtime */                                                                                  \
+  X(frame_checksum_ignored, "a frame that fails its checksum is read")                           \
+  X(frame_may_never_end, "a frame that never ends holds its connection for ever")                \
+  X(never_redials, "a peer connection that failed is not dialled again")                         \
+  /* client */                                                                                   \
+  X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")     \
   X(client_deadline_ignored, "a call waits past its deadline")
 
 namespace parley::sim {
