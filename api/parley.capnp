@@ -50,6 +50,7 @@ struct Level {
 enum Durability {
   fsync @0;              # a replica counts once the write is on its disk
   memory @1;             # it counts before; such a write is outside every promise about crashes
+                         # and full disks
 }
 
 enum Outcome {

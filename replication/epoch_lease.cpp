@@ -19,6 +19,11 @@ Result<EpochMark> stored_epoch_mark(const storage::Store& store) {
 
 EpochBounds EpochLease::bounds() const {
   const std::lock_guard hold(lock_);
+  // A dot may have left in the answer to a write that is not there any more.
+  if (const auto undone = store_.undone(); undone != undone_) {
+    undone_ = undone;
+    range_.end_fleeting();
+  }
   return range_.bounds();
 }
 

@@ -45,7 +45,8 @@ class EpochLease final : public EpochSource {
 
   storage::Store& store_;
   mutable std::mutex lock_;
-  EpochRange range_;
+  mutable EpochRange range_;
+  mutable std::uint64_t undone_ = 0;  // as the store said last
   bool started_ = false;
   Lifetime alive_;
 };

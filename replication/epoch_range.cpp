@@ -36,6 +36,7 @@ Result<EpochMark> decode_epoch_mark(ByteView bytes) {
 
 EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
     : start_(on_disk.end),
+      fleeting_from_(on_disk.end),
       block_(block),
       next_(on_disk.end),
       durable_end_(on_disk.end),
@@ -44,7 +45,7 @@ EpochRange::EpochRange(const EpochMark& on_disk, std::uint64_t block)
 
 void EpochRange::doubt_earlier_lives(std::uint64_t jump) {
   const std::uint64_t begin = PARLEY_MUTANT(epochs_begin_again) ? 1 : durable_end_ + jump;
-  start_ = next_ = durable_end_ = asked_end_ = begin;
+  start_ = fleeting_from_ = next_ = durable_end_ = asked_end_ = begin;
   doubted_ = !PARLEY_MUTANT(old_copy_continues_epochs);
 }
 

@@ -26,7 +26,9 @@ class EpochRange final : public EpochSource {
   // Starts at the end of what was leased in earlier lives; nothing to draw until confirm().
   EpochRange(const EpochMark& on_disk, std::uint64_t block);
 
-  EpochBounds bounds() const override { return {floor_, start_, next_, doubted_ ? start_ : 0}; }
+  EpochBounds bounds() const override {
+    return {floor_, fleeting_from_, next_, doubted_ ? start_ : 0};
+  }
   std::optional<std::uint64_t> draw() override;
 
   // Before the first mark: begins `jump` beyond the lease, where other lives of a copied disk, each
@@ -35,6 +37,8 @@ class EpochRange final : public EpochSource {
   // All that the earlier lives gave to others is known here.
   void trust_earlier_lives() { doubted_ = false; }
 
+  // Dots of fleeting epochs were told and then undone: all that were drawn so far are dead.
+  void end_fleeting() { fleeting_from_ = next_; }
   // Makes every draw up to and with `draw` dead here and now. Durable once a mark taken
   // afterwards is confirmed.
   void raise_floor(std::uint64_t draw);
@@ -50,6 +54,7 @@ class EpochRange final : public EpochSource {
 
  private:
   std::uint64_t start_;
+  std::uint64_t fleeting_from_;
   const std::uint64_t block_;
   std::uint64_t next_;
   std::uint64_t durable_end_;

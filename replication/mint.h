@@ -5,7 +5,8 @@
 // back) and come back older by a merge (riak_kv issue 679). So an epoch is continued only while
 // the local record cannot have been forgotten since its last dot:
 //  - a steady epoch mints only dots that are fsynced before anyone sees them;
-//  - a fleeting epoch mints those of Durability::Memory, and ends with this start of the node;
+//  - a fleeting epoch mints those of Durability::Memory, and ends with this start of the node, or
+//    when the store has undone such writes (a full disk);
 //  - a merge that brings dots of the own storage id which the local record does not know proves
 //    that it was forgotten: the floor rises above them first, durably, then the merge happens.
 //

@@ -46,6 +46,7 @@ class SqliteStore final : public Store {
               Completion<Updated> done) override;
   void list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
                  std::size_t limit, Completion<std::vector<ListedKey>> done) override;
+  std::uint64_t undone() const override { return writer_.undone(); }
   bool has_records() const override { return has_records_; }
   std::uint64_t bytes_on_disk() const override { return writer_.bytes_on_disk(); }
   void observe(RecordObserver* observer) override { observer_ = observer; }

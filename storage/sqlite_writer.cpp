@@ -167,6 +167,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
     }
   }
   found_no_room("write");
+  if (group.told > 0) ++undone_;
   Delivery delivery;
   // What was told before the commit is taken back, the last first.
   while (group.told > 0) {

@@ -47,6 +47,7 @@ class SqliteWriter {
 
   const Connection& connection() const { return connection_; }
   // From any thread.
+  std::uint64_t undone() const { return undone_.load(std::memory_order_relaxed); }  // store.h
   std::uint64_t bytes_on_disk() const { return bytes_on_disk_.load(std::memory_order_relaxed); }
   // Running mean of what an update writes: what a queued one, whose closure cannot be measured,
   // is taken to keep in memory. From any thread.
@@ -110,6 +111,7 @@ class SqliteWriter {
   std::uint64_t checkpoint_at_;
   std::atomic<std::uint64_t> bytes_on_disk_{0};
   std::atomic<std::size_t> usual_bytes_{512};
+  std::atomic<std::uint64_t> undone_{0};
 };
 
 }  // namespace parley::storage

@@ -72,6 +72,16 @@ void Scene::perturb(api::NodeConfig& config) const {
   for (const auto& [name, values] : kChoices) {
     PARLEY_CHECK(config.set_option(name, values[hash64(name, options.seed) % values.size()]).ok());
   }
+  // Bounds that are met: what is past them is overloaded, which no core may be.
+  if (report.mode != Mode::Safety || draw("tight").below(8) != 0) return;
+  for (const auto& [name, least] : {std::pair{"storage.write_queue_most", "16"},
+                                    {"storage.read_queue_most", "16"},
+                                    {"rpc.calls_most", "16"},
+                                    {"replication.in_flight_most", "2"},
+                                    {"replication.hint_bytes_most", "65536"},
+                                    {"repair.background_most", "1"}}) {
+    if (hash64(name, options.seed) % 2 == 0) PARLEY_CHECK(config.set_option(name, least).ok());
+  }
 }
 
 void Scene::make_nodes() {

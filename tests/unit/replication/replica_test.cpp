@@ -21,7 +21,9 @@ class MapStore final : public storage::Store {
   std::map<Bytes, Bytes> names;
   int writes = 0;
   bool full = false;
+  std::uint64_t undone_count = 0;
 
+  std::uint64_t undone() const override { return undone_count; }
   void run() {
     while (!queue_.empty()) {
       const auto task = std::move(queue_.front());
@@ -115,10 +117,12 @@ struct Fixture {
         },
         Logger{}, metrics);
   }
-  Result<Minted> mint(Bytes value, OpId op = {}) {
+  Result<Minted> mint(Bytes value, OpId op = {},
+                      storage::Durability durability = storage::Durability::Fsync) {
     std::optional<Result<Minted>> out;
     MintRequest request;
     request.key = key;
+    request.durability = durability;
     request.value = std::move(value);
     request.op = op;
     replica->mint(request, [&](Result<Minted> r) { out = std::move(r); });
@@ -177,6 +181,24 @@ TEST_CASE("replica: mints, merges and reads its record", "[replica]") {
   CHECK(f.read()->set.siblings().size() == 3);
   CHECK(f.read()->digest == merged->digest);
   CHECK_FALSE(f.merge(foreign)->changed);
+}
+
+TEST_CASE("replica: a dot that was told and then undone is not given again", "[replica]") {
+  Fixture f;
+  const auto durability = GENERATE(storage::Durability::Memory, storage::Durability::Fsync);
+  REQUIRE(f.mint("a", {}, storage::Durability::Memory));
+  const auto kept = f.store.records[f.key];
+  const auto told = f.mint("b", {}, storage::Durability::Memory);
+  REQUIRE(told->dot.counter == 2);
+  f.store.records[f.key] = kept;  // the commit found no room
+  ++f.store.undone_count;
+  const auto next = f.mint("c", {}, durability);
+  CHECK(next->dot != told->dot);
+  CHECK(next->dot.actor.epoch > told->dot.actor.epoch);
+  // Both are known from now on.
+  REQUIRE(f.merge(told->set));
+  CHECK(f.read()->set.siblings().size() == 3);
+  CHECK(f.mint("d", {}, durability)->dot == Dot{next->dot.actor, 2});
 }
 
 TEST_CASE("replica: a retry and a refused mint write nothing", "[replica]") {

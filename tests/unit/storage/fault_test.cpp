@@ -68,6 +68,7 @@ TEST_CASE("full disk: the group rolls back, writes are refused, reads go on, it 
   }
   REQUIRE(test.world.run_until([&] { return codes.size() == 3; }, 1s));
   CHECK(codes == std::vector<ErrorCode>(3, ErrorCode::DiskFull));
+  CHECK(test.store->undone() == 0);  // nobody was told anything else
   CHECK(sums.sum == sum);
   CHECK(test.get(record_key("a"))->value == "before");
   CHECK(test.get(record_key("b"))->condition == Condition::Missing);
@@ -117,6 +118,7 @@ TEST_CASE("full disk: what a memory write had told before the commit is taken ba
   REQUIRE(test.world.run_until([&] { return answers >= 3; }, 1s));
   CHECK(answers == 3);
   CHECK(memory_acked);
+  CHECK(test.store->undone() == 1);
   CHECK(sums.sum == sum);
   CHECK(test.store->named("n") == "old");
   CHECK(test.store->hint_totals().empty());
