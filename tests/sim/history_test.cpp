@@ -155,7 +155,7 @@ TEST_CASE("history: bytes that nobody wrote are found", "[history]") {
   result.required = result.asked = result.answered = result.agreed = 2;
   result.found = true;
   result.context = token_of(vector_with({kA1}));
-  SECTION("another length") { result.values.push_back({value_of(write, 9), to_text(kA1)}); }
+  SECTION("another length") { result.values.push_back({value_of(write, 90), to_text(kA1)}); }
   SECTION("a write that never was") { result.values.push_back({value_of(7, 8), to_text(kA1)}); }
   story.history.end_read(number, {story.begun, 2s}, result, story.now);
   CHECK(story.found().starts_with("phantom"));
@@ -280,8 +280,8 @@ TEST_CASE("history: versions and values are read as they are written", "[history
   CHECK_FALSE(parse_dot("").has_value());
   CHECK_FALSE(parse_dot("00:1:2").has_value());
   CHECK(write_of(value_of(17, 30)) == 17);
-  CHECK_FALSE(write_of("w;").has_value());
-  CHECK_FALSE(write_of("w1x;").has_value());
+  CHECK_FALSE(write_of("write w;").has_value());
+  CHECK_FALSE(write_of("write w1x;").has_value());
   CHECK(elements_of(set_value_of(17, {3, 17})) == std::set<WriteNumber>{3, 17});
   CHECK(elements_of(value_of(17, 30)).empty());
 }

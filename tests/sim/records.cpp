@@ -20,21 +20,23 @@ std::optional<Number> number_of(std::string_view text) {
 }  // namespace
 
 Bytes value_of(WriteNumber number, std::size_t size) {
-  Bytes value = "w" + std::to_string(number) + ";";
+  Bytes value = Bytes(kValueMark) + std::to_string(number) + ";";
   if (value.size() < size) value.resize(size, '.');
   return value;
 }
 
 Bytes set_value_of(WriteNumber number, const std::set<WriteNumber>& elements) {
-  Bytes value = "w" + std::to_string(number) + ";";
+  Bytes value = Bytes(kValueMark) + std::to_string(number) + ";";
   for (const WriteNumber one : elements) value += std::to_string(one) + ",";
   return value;
 }
 
 std::optional<WriteNumber> write_of(ByteView value) {
+  if (!value.starts_with(kValueMark)) return std::nullopt;
+  value.remove_prefix(kValueMark.size());
   const auto end = value.find(';');
-  if (value.empty() || value[0] != 'w' || end == ByteView::npos) return std::nullopt;
-  return number_of<WriteNumber>(value.substr(1, end - 1));
+  if (end == ByteView::npos) return std::nullopt;
+  return number_of<WriteNumber>(value.substr(0, end));
 }
 
 std::set<WriteNumber> elements_of(ByteView value) {

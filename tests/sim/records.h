@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/client.h"
@@ -59,7 +60,9 @@ struct Violation {
   std::string what;
 };
 
-// "w12;....", of a set "w12;3,5,12,".
+// What every value begins with: long enough that no digest or token on a disk looks like it.
+inline constexpr std::string_view kValueMark = "write w";
+// "write w12;....", of a set "write w12;3,5,12,".
 Bytes value_of(WriteNumber number, std::size_t size);
 Bytes set_value_of(WriteNumber number, const std::set<WriteNumber>& elements);
 std::optional<WriteNumber> write_of(ByteView value);

@@ -18,14 +18,15 @@ using replication::VersionSet;
 constexpr const char* kScratch = "/truth";
 constexpr const char* kDatabase = "parley.db";
 constexpr std::size_t kReplicas = 3;
-constexpr std::size_t kNameMost = 12;  // "w4294967295;"
+constexpr std::size_t kNameMost = kValueMark.size() + 11;  // "write w4294967295;"
 
 std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 
 // The writes whose values, or parts of them with the name, are in the file.
 std::set<WriteNumber> names_in(const Bytes& file) {
   std::set<WriteNumber> out;
-  for (std::size_t at = file.find('w'); at != Bytes::npos; at = file.find('w', at + 1)) {
+  for (std::size_t at = file.find(kValueMark); at != Bytes::npos;
+       at = file.find(kValueMark, at + 1)) {
     if (const auto write = write_of(ByteView(file).substr(at, kNameMost))) out.insert(*write);
   }
   return out;
