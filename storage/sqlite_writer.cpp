@@ -381,26 +381,35 @@ void SqliteWriter::apply(PutNamed& request, Group& group) {
 void SqliteWriter::apply(MarkRecord& request, Group& group) {
   const StoredRow row = rows_->record(request.key);
   const bool sound = row.found.condition == Condition::Sound;
-  if (!sound && (row.found.condition != Condition::Damaged || row.digest == 0)) return;
+  if (row.found.condition == Condition::Missing || row.digest == 0) return;
+  if (sound && !group.records_anew.insert(request.key).second) return;
   found_damaged("record", request.key);
-  if (sound) return rows_->rewrite_record(request.key, row);
+  if (sound) {
+    group.bytes += row.found.value.size();
+    return rows_->rewrite_record(request.key, row);
+  }
   rows_->mark_record(request.key);
   Finished finished;
-  finished.changes.push_back(RecordChange{request.key, row.digest, 0});
+  finished.changes.emplace_back(RecordChange{request.key, row.digest, 0});
   group.finished.push_back(std::move(finished));
 }
 
-void SqliteWriter::apply(MarkHint& request, Group&) {
+void SqliteWriter::apply(MarkHint& request, Group& group) {
   const std::optional<StoredHint> current = rows_->hint(request.key);
   if (!current) return;
   const bool sound = current->row.found.condition == Condition::Sound;
   if (!sound && current->row.digest == 0) return;
+  if (sound && !group.hints_anew.insert(request.key).second) return;
   found_damaged("hint", request.key.record);
-  if (sound) return rows_->rewrite_hint(request.key, *current);
+  if (sound) {
+    group.bytes += current->row.found.value.size();
+    return rows_->rewrite_hint(request.key, *current);
+  }
   rows_->mark_hint(request.key);
 }
 
-// Counted and logged where the row is marked, so once for each damage.
+// Counted and logged where the row is marked or written anew. A mark that comes after its row was
+// mended counts once more: the digest cannot tell, for it may be what rotted.
 void SqliteWriter::found_damaged(const char* what, const RecordKey& key) {
   metrics_.damaged.add();
   log_.error("store.damaged", {{"what", what},

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 
 #include "base/log.h"
 #include "base/metric.h"
@@ -65,6 +66,9 @@ class SqliteWriter {
     std::size_t bytes = 0;
     std::size_t told = 0;  // finished[0..told) had their changes delivered before the commit
     std::vector<WriteRequest> again;  // the rest of sliced requests
+    // Sound to this connection, rotten in the file: written anew once, however many readers met it.
+    std::set<RecordKey> records_anew;
+    std::set<HintKey> hints_anew;
   };
 
   enum class Room : std::uint8_t {

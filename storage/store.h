@@ -116,7 +116,7 @@ class Store {
                          std::size_t limit, Completion<std::vector<ListedKey>> done) = 0;
   // How often updates of Durability::Memory were answered and then undone, because the commit found
   // the disk full. Any thread; a Decide sees the count of all that was undone before it.
-  virtual std::uint64_t undone() const { return 0; }
+  virtual std::uint64_t undone() const = 0;
   // Any record at all? (What a joining node's cluster is asked.)
   virtual bool has_records() const = 0;
   virtual std::uint64_t bytes_on_disk() const = 0;

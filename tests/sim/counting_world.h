@@ -125,6 +125,7 @@ class CountingStore final : public storage::Store {
     counted().list_slot(keyspace, slot, std::move(after), limit, std::move(done));
   }
   bool has_records() const override { return counted().has_records(); }
+  std::uint64_t undone() const override { return counted().undone(); }
   std::uint64_t bytes_on_disk() const override { return counted().bytes_on_disk(); }
   void observe(storage::RecordObserver* observer) override { counted().observe(observer); }
   std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber keyspace) const override {

@@ -59,6 +59,7 @@ class StoreTap final : public storage::Store {
     store_->list_slot(keyspace, slot, std::move(after), limit, std::move(done));
   }
   bool has_records() const override { return store_->has_records(); }
+  std::uint64_t undone() const override { return store_->undone(); }
   std::uint64_t bytes_on_disk() const override { return store_->bytes_on_disk(); }
   void observe(storage::RecordObserver* observer) override { store_->observe(observer); }
   std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber keyspace) const override {

@@ -108,6 +108,7 @@ class MemoryStore final : public storage::Store {
     });
   }
   bool has_records() const override { return !records_.empty(); }
+  std::uint64_t undone() const override { return 0; }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver* observer) override { observer_ = observer; }
   std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber) const override {
