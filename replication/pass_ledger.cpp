@@ -1,9 +1,23 @@
 #include "replication/pass_ledger.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/mutant.h"
 
 namespace parley::replication {
+
+namespace {
+
+std::size_t acks(const WriteReply& reply) {
+  return static_cast<std::size_t>(
+      std::count_if(reply.replicas.begin(), reply.replicas.end(), [](const auto& replica) {
+        return replica.state == ReplicaState::Durable || replica.state == ReplicaState::Memory;
+      }));
+}
+
+}  // namespace
 
 bool is_own_trouble(ErrorCode code) {
   return code == ErrorCode::DiskFull || code == ErrorCode::Damaged || code == ErrorCode::NotReady;
@@ -31,10 +45,11 @@ void PassLedger::answered(const WriteReply& reply) {
     return;
   }
   if (reply.outcome == Outcome::Unknown) maybe_sent_ = true;
-  const auto rank = [](Outcome outcome) {
-    return outcome == Outcome::Ok ? 2 : outcome == Outcome::Unknown ? 1 : 0;
+  const auto rank = [](const WriteReply& one) {
+    const int outcome = one.outcome == Outcome::Ok ? 2 : one.outcome == Outcome::Unknown ? 1 : 0;
+    return std::pair(outcome, acks(one));
   };
-  if (!best_ || rank(reply.outcome) > rank(best_->outcome)) best_ = reply;
+  if (!best_ || rank(reply) > rank(*best_)) best_ = reply;
 }
 
 void PassLedger::failed(const Error& error) {
@@ -58,10 +73,11 @@ PassLedger::Step PassLedger::step() const {
   if (best_ && best_->outcome == Outcome::Ok) return Step::Give;
   if (outstanding_ > 0) return Step::Wait;
   if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) return Step::Give;
-  // One that coordinated and fell short may be the one that is cut off, and its word came early
-  // because it knows that it reaches nobody. It is no better than silence.
+  // One that coordinated and reached nobody else may be the one that is cut off, and said so early
+  // because it knows. That is no better than silence. One that others acked is not cut off: what
+  // is missing has been refused, and asking again would be load on who sheds it.
   if (best_ && best_->outcome == Outcome::Unknown) {
-    return order_.empty() ? Step::Give : Step::TryLater;
+    return order_.empty() || acks(*best_) > 1 ? Step::Give : Step::TryLater;
   }
   if (!order_.empty()) return Step::TryNext;
   if (wrong_ring_) return Step::Replan;

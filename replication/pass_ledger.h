@@ -39,7 +39,7 @@ class PassLedger {
   bool can_hedge() const { return !order_.empty(); }
   bool maybe_sent() const { return maybe_sent_; }
   std::size_t outstanding() const { return outstanding_; }
-  // The best reply so far: ok before unknown before not_written.
+  // The best reply so far: ok before unknown before not_written; of two unknown, more acks.
   const std::optional<WriteReply>& best() const { return best_; }
   const std::optional<Error>& last_error() const { return last_error_; }
 

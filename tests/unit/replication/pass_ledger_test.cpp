@@ -104,6 +104,30 @@ TEST_CASE("pass ledger: an owner that fell short counts as silent while others a
   }
 }
 
+TEST_CASE("pass ledger: an owner that others acked and one refused is not asked past",
+          "[replication][pass]") {
+  auto ledger = passing(1, 2);
+  auto reply = reply_of(Outcome::Unknown, ErrorCode::Unknown);
+  reply.replicas.resize(3);
+  reply.replicas[0].state = reply.replicas[1].state = ReplicaState::Durable;
+  reply.replicas[2].state = ReplicaState::Failed;
+  ledger.answered(reply);
+  CHECK(ledger.step() == Step::Give);
+}
+
+TEST_CASE("pass ledger: of two that fell short the one with more acks is given",
+          "[replication][pass]") {
+  auto ledger = passing(2);
+  auto reply = reply_of(Outcome::Unknown, ErrorCode::Unknown);
+  reply.replicas.resize(3);
+  reply.replicas[0].state = ReplicaState::Durable;
+  ledger.answered(reply);
+  reply.replicas[1].state = ReplicaState::Memory;
+  ledger.answered(reply);
+  CHECK(ledger.best()->replicas[1].state == ReplicaState::Memory);
+  CHECK(ledger.step() == Step::Give);
+}
+
 TEST_CASE("pass ledger: it waits for a better answer of a hedge", "[replication][pass]") {
   auto ledger = passing(2, 2);
   ledger.answered(reply_of(Outcome::NotWritten));
