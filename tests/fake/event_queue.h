@@ -1,9 +1,10 @@
-// What is still to happen in a fake world, ordered by time and then by number. Included by
-// tests/fake/fake_world.h.
+// What is still to happen in a fake world, ordered by time, then by rank, then by number. Included
+// by tests/fake/fake_world.h.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,8 @@ class EventQueue {
   bool empty() const { return heap_.empty(); }
   const EventKey& first() const { return heap_.front().key; }
 
-  void add(const EventKey& key, Event event) {
+  // `rank` decides between events of one instant, before the number does.
+  void add(const EventKey& key, Event event, std::uint64_t rank) {
     std::size_t place = events_.size();
     if (free_.empty()) {
       events_.push_back(std::move(event));
@@ -27,7 +29,7 @@ class EventQueue {
       free_.pop_back();
       events_[place] = std::move(event);
     }
-    heap_.push_back({key, place});
+    heap_.push_back({key, rank, place});
     std::push_heap(heap_.begin(), heap_.end(), Later{});
   }
 
@@ -60,10 +62,14 @@ class EventQueue {
  private:
   struct Entry {
     EventKey key;
+    std::uint64_t rank;
     std::size_t place;
   };
   struct Later {
-    bool operator()(const Entry& a, const Entry& b) const { return a.key > b.key; }
+    bool operator()(const Entry& a, const Entry& b) const {
+      return std::tie(a.key.first, a.rank, a.key.second) >
+             std::tie(b.key.first, b.rank, b.key.second);
+    }
   };
   Event take(const Entry& entry) {
     free_.push_back(entry.place);

@@ -84,7 +84,11 @@ class Network final : public runtime::Network {
 class Node {
  public:
   Node(World& world, std::string address)
-      : world_(world), address_(std::move(address)), loop_(world, *this), network_(world, *this) {}
+      : world_(world),
+        address_(std::move(address)),
+        name_hash_(hash64(address_)),
+        loop_(world, *this),
+        network_(world, *this) {}
   Loop& loop() { return loop_; }
   Network& network() { return network_; }
   const std::string& address() const { return address_; }
@@ -100,6 +104,7 @@ class Node {
   friend class World;
   World& world_;
   std::string address_;
+  std::uint64_t name_hash_;
   Loop loop_;
   Network network_;
   bool paused_ = false;
@@ -129,6 +134,10 @@ class World {
     return *slot;
   }
   Instant now() const { return now_; }
+  // From now on chance decides which node goes first when several have something to do at one
+  // instant, anew for each instant; what one node has to do stays in order. Without it they go in
+  // the order in which the events were made.
+  void shuffle_ties(std::uint64_t seed) { ties_ = seed | 1; }
 
   void run_for(Duration span) {
     const Instant end = now_ + span;
@@ -283,7 +292,8 @@ class World {
   std::uint64_t add(Instant at, Node& owner, detail::EventKind kind, Task task) {
     const std::uint64_t sequence = ++sequence_;
     if (ending_) return sequence;
-    queue_.add({std::max(at, now_), sequence}, {&owner, kind, std::move(task)});
+    const Instant due = std::max(at, now_);
+    queue_.add({due, sequence}, {&owner, kind, std::move(task)}, rank(owner, due));
     return sequence;
   }
   void take_posts() {
@@ -310,6 +320,13 @@ class World {
   }
   Duration latency(const std::string& from, const std::string& to) {
     return latency(rules_of(from, to));
+  }
+  std::uint64_t rank(const Node& node, Instant at) const {
+    if (ties_ == 0) return 0;
+    const auto time = static_cast<std::uint64_t>(at.time_since_epoch().count());
+    std::uint64_t word = (time ^ ties_ ^ node.name_hash_) * 0x9e3779b97f4a7c15ULL;
+    word = (word ^ (word >> 32)) * 0xd6e8feb86659fd93ULL;
+    return word ^ (word >> 32);
   }
   void note(std::uint64_t word) {
     digest_ = (digest_ ^ word) * 0x9e3779b97f4a7c15ULL;
@@ -423,6 +440,7 @@ class World {
   std::uint64_t events_now_ = 0;
   std::uint64_t events_ = 0;
   std::uint64_t digest_ = 0;
+  std::uint64_t ties_ = 0;  // 0: none
   detail::EventQueue queue_;
   detail::LiveTimers timers_;
   std::mutex posts_mutex_;
@@ -477,10 +495,11 @@ inline void Node::resume() {
                         {this, detail::EventKind::Post,
                          [&world = world_, id = key.second.second, task = std::move(event.task)] {
                            if (world.timers_.remove(id)) task();
-                         }});
+                         }},
+                        world_.rank(*this, world_.now()));
       continue;
     }
-    world_.queue_.add({world_.now(), sequence}, std::move(event));
+    world_.queue_.add({world_.now(), sequence}, std::move(event), world_.rank(*this, world_.now()));
   }
   world_.add(world_.now() + 100ms, *this, detail::EventKind::Post,
              [this] { loop_.set_lag(Duration{0}); });

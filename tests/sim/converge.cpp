@@ -94,8 +94,11 @@ bool agree_on_members(Scene& scene) {
   return true;
 }
 
-bool repair_is_quiet(Scene& scene) {
-  Door& door = scene.door(scene.witness());
+namespace {
+
+// Two rounds of this node with all its peers.
+bool second_round_is_quiet(Scene& scene, const SimProcess& node) {
+  Door& door = scene.door(node);
   const Instant limit = scene.world.now() + kRoundsMost;
   // A comparison under way may still hold what differed before: the first round takes it along.
   auto first = door.repair(), second = door.repair();
@@ -111,9 +114,19 @@ bool repair_is_quiet(Scene& scene) {
   }
   if (*second == 0) return true;
   scene.fail("second-round", "",
-             "after convergence the first round of repair moved " + std::to_string(*first) +
-                 " keys and the second " + std::to_string(*second));
+             "after convergence the first round of repair of " + node.address() + " moved " +
+                 std::to_string(*first) + " keys and the second " + std::to_string(*second));
   return false;
+}
+
+}  // namespace
+
+bool repair_is_quiet(Scene& scene) {
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) continue;
+    if (!second_round_is_quiet(scene, *node)) return false;
+  }
+  return true;
 }
 
 void must_be_at_rest(Scene& scene) {

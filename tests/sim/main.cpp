@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "tests/sim/run_flags.h"
 #include "tests/sim/shrink.h"
 #ifdef PARLEY_WITH_MUTANTS
@@ -100,10 +102,13 @@ RunReport run_one(const Said& said, std::uint64_t seed) {
   return report;
 }
 
-// Seeds first, first + jobs, ... until they or the time are over; a line for each to `out`.
-void work(const Said& said, std::uint64_t first, RealClock::time_point end, int out) {
+// Seeds first, first + jobs, ... until they or the time are over; a line for each to `out`, and in
+// `at` the one under way.
+void work(const Said& said, std::uint64_t first, RealClock::time_point end, int out,
+          std::uint64_t& at) {
   const std::uint64_t last = said.minutes > 0 ? UINT64_MAX : said.first + said.seeds - 1;
   for (std::uint64_t seed = first; seed <= last && RealClock::now() < end; seed += said.jobs) {
+    at = seed;
     const RunReport report = run_one(said, seed);
     std::ostringstream line;
     line << report.calls << " " << report.ok << " " << !report.violations.empty() << " "
@@ -141,29 +146,44 @@ void add_lines(std::string& buffer, Totals& totals) {
   }
 }
 
-int run_jobs(Said said) {
-  const auto begun = RealClock::now();
-  const auto end = said.minutes > 0 ? begun + std::chrono::minutes(said.minutes)
-                                    : begun + std::chrono::hours(24 * 365);
-  if (said.run.seed != 0) {
-    said.first = said.run.seed;
-    said.seeds = said.jobs = 1;
+// Which seed each job is at, where the parent can see it when the child is gone.
+class Progress {
+ public:
+  explicit Progress(std::size_t jobs) : jobs_(jobs) {
+    void* at = ::mmap(nullptr, jobs * sizeof(std::uint64_t), PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    PARLEY_CHECK(at != MAP_FAILED);
+    seeds_ = static_cast<std::uint64_t*>(at);
   }
+  ~Progress() { ::munmap(seeds_, jobs_ * sizeof(std::uint64_t)); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+  std::uint64_t& seed(std::size_t job) { return seeds_[job]; }
+
+ private:
+  const std::size_t jobs_;
+  std::uint64_t* seeds_;
+};
+
+// One process for each of `firsts`; the seeds at which one of them died.
+std::vector<std::uint64_t> run_children(const Said& said, const std::vector<std::uint64_t>& firsts,
+                                        RealClock::time_point begun, RealClock::time_point end,
+                                        Totals& totals) {
   int ends[2];
-  if (::pipe(ends) != 0) return 2;
+  PARLEY_CHECK(::pipe(ends) == 0);
+  Progress progress(firsts.size());
   std::vector<pid_t> children;
-  for (std::uint64_t i = 0; i < said.jobs; ++i) {
+  for (std::size_t job = 0; job < firsts.size(); ++job) {
     const pid_t child = ::fork();
     if (child == 0) {
       ::close(ends[0]);
-      work(said, said.first + i, end, ends[1]);
+      work(said, firsts[job], end, ends[1], progress.seed(job));
       std::fflush(stdout);
       ::_exit(0);
     }
     children.push_back(child);
   }
   ::close(ends[1]);
-  Totals totals;
   std::string buffer;
   char bytes[4096];
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
@@ -172,15 +192,43 @@ int run_jobs(Said said) {
     add_lines(buffer, totals);
     if (terminal) show(totals, begun, stderr, '\r');
   }
-  bool crashed = false;
-  for (const pid_t child : children) {
+  ::close(ends[0]);
+  std::vector<std::uint64_t> died;
+  for (std::size_t job = 0; job < children.size(); ++job) {
     int status = 0;
-    ::waitpid(child, &status, 0);
-    crashed = crashed || status != 0;
+    ::waitpid(children[job], &status, 0);
+    if (status != 0) died.push_back(progress.seed(job));
+  }
+  return died;
+}
+
+int run_jobs(Said said) {
+  const auto begun = RealClock::now();
+  const auto end = said.minutes > 0 ? begun + std::chrono::minutes(said.minutes)
+                                    : begun + std::chrono::hours(24 * 365);
+  if (said.run.seed != 0) {
+    said.first = said.run.seed;
+    said.seeds = said.jobs = 1;
+  }
+  std::vector<std::uint64_t> firsts;
+  for (std::uint64_t i = 0; i < said.jobs; ++i) firsts.push_back(said.first + i);
+  Totals totals;
+  while (!firsts.empty()) {
+    const auto died = run_children(said, firsts, begun, end, totals);
+    firsts.clear();
+    for (const std::uint64_t seed : died) {
+      RunOptions options = said.run;
+      options.seed = seed;
+      print("seed " + std::to_string(seed) +
+            ": check: its process ended by a signal or a failed check\nreplay: " +
+            to_command(options) + "\n");
+      ++totals.seeds;
+      ++totals.failures;
+      firsts.push_back(seed + said.jobs);
+    }
   }
   show(totals, begun, stdout, '\n');
-  if (crashed) std::printf("a job ended by a signal or a failed check: see above\n");
-  return totals.failures == 0 && !crashed ? 0 : 1;
+  return totals.failures == 0 ? 0 : 1;
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ class Nemesis {
   // One node; false: this fault is about links.
   bool strike_at(Stroke& stroke, SimProcess& victim);
   void strike_lives(Stroke& stroke, SimProcess& victim);
+  void cut_at_work(Stroke& stroke, SimProcess& victim);
   void strike_time(Stroke& stroke, SimProcess& victim);
   void strike_disk(Stroke& stroke, SimProcess& victim);
   void wipe(Stroke& stroke, SimProcess& victim);

@@ -19,6 +19,7 @@ constexpr Duration kShortLifeMost = 1500ms;
 // Four times what NTP slews. The age of a request allows no more (decision 5).
 constexpr double kDriftMost = 0.002;
 constexpr Duration kSwizzleStep = 1s;
+constexpr std::uint64_t kCallsBeforeCut = 24;  // a few batches, or amid a checkpoint
 
 }  // namespace
 
@@ -62,7 +63,9 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
 void Nemesis::strike_lives(Stroke& stroke, SimProcess& victim) {
   if (!victim.running() || victim.host().paused()) return;
   tell(stroke, victim.address());
-  victim.die(stroke.strike.fault == Fault::PowerCut ? Death::PowerCut : Death::Kill);
+  const bool power = stroke.strike.fault == Fault::PowerCut;
+  if (power && !stroke.lasting && stroke.random.below(2) == 0) return cut_at_work(stroke, victim);
+  victim.die(power ? Death::PowerCut : Death::Kill);
   if (stroke.strike.fault != Fault::Restarts) {
     return undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
   }
@@ -77,6 +80,26 @@ void Nemesis::strike_lives(Stroke& stroke, SimProcess& victim) {
       if (victim.running() && !victim.failed()) victim.die(how);
     });
   }
+}
+
+// The power goes amid what the disk does: before one of its next writes, truncations or syncs, with
+// whatever is unsynced then. (Between two batches nothing is.)
+void Nemesis::cut_at_work(Stroke& stroke, SimProcess& victim) {
+  auto left = static_cast<int>(stroke.random.below(kCallsBeforeCut));
+  const Duration down = stroke.up_to(kDownMost);
+  victim.disk().fault = [this, &victim, left, down, life = victim.lives()](DiskCall call) mutable {
+    if (call == DiskCall::Read || left < 0 || left-- > 0) return DiskVerdict::Proceed;
+    victim.disk().power_cut();
+    // The machine follows in a turn of its own: this one is deep inside SQLite.
+    after(0ms, [this, &victim, down, life] {
+      if (!victim.running() || victim.lives() != life) return;
+      victim.disk().fault = nullptr;
+      victim.die(Death::PowerCut);
+      victim.forget_failure();
+      after(down, [this, &victim] { start_again(victim); });
+    });
+    return DiskVerdict::Proceed;
+  };
 }
 
 void Nemesis::strike_time(Stroke& stroke, SimProcess& victim) {

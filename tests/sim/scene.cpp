@@ -13,6 +13,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kBoundsPause = 15s;
+constexpr Duration kSlowDiskMost = 8ms;       // for a batch
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
@@ -34,6 +35,12 @@ class TimedLog final : public LogSink {
   const LogLevel least_;
 };
 
+// Mostly five: one failed, one cut off, and still a majority. At times more, so that most nodes own
+// nothing of a key.
+std::size_t draw_nodes(Random random) {
+  return random.below(8) == 0 ? 6 + random.below(2) : 3 + random.below(3);
+}
+
 }  // namespace
 
 Scene::Scene(const RunOptions& run)
@@ -44,6 +51,7 @@ Scene::Scene(const RunOptions& run)
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
+  world.shuffle_ties(draw("ties").next());
 }
 
 Scene::~Scene() {
@@ -85,16 +93,25 @@ void Scene::perturb(api::NodeConfig& config) const {
 }
 
 void Scene::make_nodes() {
-  report.nodes = options.nodes.value_or(3 + draw("nodes").below(3));
+  report.nodes = options.nodes.value_or(draw_nodes(draw("nodes")));
   std::vector<Endpoint> seeds;
   for (std::size_t i = 0; i < report.nodes; ++i) {
     seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
   }
+  // Others take no time: then each batch is one request, which is an order of its own.
+  const bool slow_disks = draw("disks").below(2) == 0;
   for (const Endpoint& seed : seeds) {
     nodes.push_back(std::make_unique<SimProcess>(world, kj, vfs, seed.address, seeds,
                                                  draw("node " + seed.address), log_.get()));
     perturb(nodes.back()->config());
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
+    if (slow_disks) {
+      auto random = std::make_shared<Random>(draw("disk of " + seed.address));
+      nodes.back()->disk_delay = [random, most = kSlowDiskMost] {
+        return Duration(
+            static_cast<std::int64_t>(random->below(static_cast<std::uint64_t>(most.count()))));
+      };
+    }
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     if (options.watch) watch(*nodes.back());
     nodes.back()->start();
