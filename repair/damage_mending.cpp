@@ -1,11 +1,13 @@
 #include "repair/damage_mending.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace parley::repair {
 
 DamageMending::DamageMending(std::size_t owners)
-    : others_(owners - 1), needed_(owners - (owners / 2 + 1) + 1) {
+    : others_(owners - 1),
+      needed_(PARLEY_MUTANT(damage_mended_from_one) ? 1 : owners - (owners / 2 + 1) + 1) {
   PARLEY_CHECK(owners > 0);
 }
 

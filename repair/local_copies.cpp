@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/mutant.h"
+#include "replication/version.h"
 #include "ring/ring.h"
 
 namespace parley::repair {
@@ -90,11 +92,18 @@ struct Reading {
 
 void read_next(const std::shared_ptr<Reading>& reading);
 
+// Sets of tombstones alone, for a planted bug.
+[[maybe_unused]] bool is_deleted(const storage::Found& found) {
+  const auto set = replication::VersionSet::decode(found.value);
+  return set.ok() && set->value_bytes() == 0;
+}
+
 // False when the batch is full.
 bool take_copies(Reading& reading) {
   for (auto& found : reading.window) {
     const std::size_t bytes = reading.bytes + found->value.size();
     if (!reading.copies.empty() && bytes > reading.order.bytes_most) return false;
+    if (PARLEY_MUTANT(tombstone_not_handed_over) && is_deleted(*found)) *found = storage::Found{};
     reading.bytes = bytes;
     reading.copies.push_back({found->condition, std::move(found->value)});
     ++reading.at;

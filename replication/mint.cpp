@@ -130,7 +130,7 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
                                  const StorageId& own, EpochSource& epochs,
                                  const MintLimits& limits) {
   if (local.condition == storage::Condition::Damaged) return damaged();
-  if (!request.op.is_nil()) {
+  if (!request.op.is_nil() && !PARLEY_MUTANT(retry_mints_again)) {
     for (const Sibling& sibling : local.set.siblings()) {  // by dot: the first is the least
       if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
     }

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutant.h"
+
 namespace parley::runtime {
 namespace {
 
@@ -112,7 +114,8 @@ void RpcServer::on_frame(RpcLink& link, const Frame& frame, Duration waited) {
   const auto known = services_.find(frame.header.verb);
   // Held: the handler may replace itself.
   const auto service = known == services_.end() ? nullptr : known->second;
-  const Duration remaining = remaining_of(frame.header.remaining_ms, waited);
+  const Duration remaining = remaining_of(
+      frame.header.remaining_ms, PARLEY_MUTANT(expired_request_served) ? Duration{0} : waited);
   const auto admitted = admit(frame.header, service.get(), remaining, *found->second.outstanding);
   const Responder respond = responder(found->second, frame.header);
   if (!admitted) return respond(admitted.error());

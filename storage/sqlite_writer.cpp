@@ -326,7 +326,8 @@ void SqliteWriter::apply(UpdateHint& request, Group& group) {
 void SqliteWriter::apply(EraseHint& request, Group& group) {
   const std::optional<StoredHint> current = rows_->hint(request.key);
   // A damaged hint is listed with digest 0, and can be erased by it.
-  const bool erased = current && current->row.found.digest == request.digest;
+  const bool erased =
+      current && (current->row.found.digest == request.digest || PARLEY_MUTANT(newer_hint_erased));
   Finished finished;
   if (erased) {
     rows_->erase_hint(request.key);

@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -98,6 +99,8 @@ class Node {
   // tells how long it was away for the next 100 ms.
   void pause();
   void resume();
+  // At any time from then on.
+  bool paused_since(Instant then) const { return paused_ || (resumed_at_ && *resumed_at_ >= then); }
   void set_turn_cost(Duration cost) { turns_.cost = cost; }  // a slow processor
 
  private:
@@ -110,6 +113,7 @@ class Node {
   bool paused_ = false;
   bool off_ = false;
   Instant paused_at_{};
+  std::optional<Instant> resumed_at_;
   void forget_events();
   std::map<std::pair<detail::EventKind, detail::EventKey>, detail::Event> held_;
   detail::Turns turns_;
@@ -484,7 +488,8 @@ inline void Node::pause() {
 }
 inline void Node::resume() {
   if (!std::exchange(paused_, false)) return;
-  const Duration away = world_.now() - paused_at_;
+  resumed_at_ = world_.now();
+  const Duration away = *resumed_at_ - paused_at_;
   loop_.set_lag(away);
   for (auto& [key, event] : std::exchange(held_, {})) {
     const auto sequence = ++world_.sequence_;

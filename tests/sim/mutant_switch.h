@@ -35,11 +35,15 @@
   X(epochs_run_out, "no more epochs are leased than at the start")                               \
   X(epochs_begin_again, "a restart draws the same epochs again")                                 \
   X(any_keeps_nothing, "`any` is ok although no hint was stored")                                \
+  X(retry_mints_again, "a retry gets a dot of its own although its write is there")              \
   X(hint_told_as_durable, "a receipt says durable for a replica that has a hint only")           \
   X(stale_ring_accepted, "late members leave the ring stale, and who plans on one is served")    \
   /* repair */                                                                                   \
   X(hints_never_delivered, "a target that is back gets no hints")                                \
   X(hint_erased_before_ack, "a hint is erased when it is sent")                                  \
+  X(hint_overwritten, "a newer hint takes the place of the older one")                           \
+  X(tombstone_not_handed_over, "anti-entropy hands over no set of tombstones alone")             \
+  X(damage_mended_from_one, "a damaged record is mended from one owner alone")                   \
   X(overwrite_left_out_of_digest, "the digest of a slot misses overwrites and deletes")          \
   X(different_roots_taken_for_equal, "anti-entropy finds every peer equal")                      \
   /* storage */                                                                                  \
@@ -48,6 +52,7 @@
   X(disk_full_told_as_ok, "a commit that found no room is told as done")                         \
   X(log_not_rewritten, "a start trusts the log that it finds")                                   \
   X(record_checksum_ignored, "a record that fails its checksum is read")                         \
+  X(newer_hint_erased, "a delivered hint is erased although a newer one merged in")              \
   /* membership */                                                                               \
   X(generation_not_raised, "a restart keeps the generation of the life before")                  \
   X(incarnation_not_raised, "a refutation names the incarnation that is accused")                \
@@ -59,6 +64,8 @@
   X(datagram_checksum_ignored, "a datagram that fails its checksum is read")                     \
   /* runtime */                                                                                  \
   X(frame_checksum_ignored, "a frame that fails its checksum is read")                           \
+  X(expired_request_served,                                                                      \
+    "the time that a request lay in buffers is not taken off its deadline")                      \
   X(frame_may_never_end, "a frame that never ends holds its connection for ever")                \
   X(never_redials, "a peer connection that failed is not dialled again")                         \
   /* client */                                                                                   \

@@ -62,7 +62,8 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
       schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
       bad_disk_(drawn("bad disk", options_.seed)),
-      old_copy_(drawn("old copy", options_.seed)) {}
+      old_copy_(drawn("old copy", options_.seed)),
+      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0) {}
 
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).

@@ -38,7 +38,7 @@ enum class Fault : std::uint8_t {
   Partial,    // two groups do not see each other, and the rest sees both
   ClientCut,  // clients and nodes do not see each other
   Damage,     // a record of one node's rots, again and again
-  OldCopy,    // a node's disk is put back to an earlier day
+  OldCopy,    // a node's disk is put back to an earlier day, of this life or of one before
   Wipe,       // a node's disk is emptied, once
   CountOfFaults,
 };
@@ -84,6 +84,8 @@ class Nemesis {
   bool has(Fault fault) const;
   // Whose disk was emptied. It is another node now, and the cluster, which has data, takes none in.
   bool is_lost(const SimProcess& node) const { return &node == lost_; }
+  // The disk that is put back is of a life before the last one, which others can know.
+  bool old_copy_shows() const { return old_copy_shows_; }
   // What was done.
   const std::vector<Told>& story() const { return story_; }
   const std::vector<Strike>& strikes() const { return strikes_; }
@@ -110,7 +112,7 @@ class Nemesis {
   void strike_time(Stroke& stroke, SimProcess& victim);
   void strike_disk(Stroke& stroke, SimProcess& victim);
   void wipe(Stroke& stroke, SimProcess& victim);
-  void put_old_copy_back(SimProcess& victim);
+  void put_old_copy_back(Stroke& stroke, SimProcess& victim);
   void strike_link(Stroke& stroke, SimProcess& one, SimProcess& other);
   void cut(Stroke& stroke, SimProcess& one, SimProcess& other);
   void swizzle(Stroke& stroke, SimProcess& victim);
@@ -136,6 +138,7 @@ class Nemesis {
   std::optional<std::set<std::string>> core_;
   std::uint64_t bad_disk_;  // the one whose records rot
   std::uint64_t old_copy_;  // whose disk is put back, once
+  bool old_copy_shows_;
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
   const SimProcess* lost_ = nullptr;

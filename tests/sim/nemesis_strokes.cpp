@@ -45,7 +45,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::ReadError: strike_disk(stroke, victim); return true;
     case Fault::Swizzle: swizzle(stroke, victim); return true;
     case Fault::ClientCut: cut_clients(stroke, victim); return true;
-    case Fault::OldCopy: put_old_copy_back(node_for(old_copy_)); return true;
+    case Fault::OldCopy: put_old_copy_back(stroke, node_for(old_copy_)); return true;
     case Fault::Wipe: wipe(stroke, victim); return true;
     case Fault::Damage: {
       SimProcess& rotten = node_for(bad_disk_);
@@ -144,12 +144,16 @@ void Nemesis::wipe(Stroke& stroke, SimProcess& victim) {
   undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
 }
 
-void Nemesis::put_old_copy_back(SimProcess& victim) {
+void Nemesis::put_old_copy_back(Stroke& stroke, SimProcess& victim) {
   if (!backup_) {
     tell("backup of " + victim.address());
     backup_ = victim.disk().durable_image();
-    return;
+    if (!old_copy_shows_ || !victim.running()) return;
+    victim.die(Death::Kill);
+    return after(stroke.up_to(kShortLifeMost), [this, &victim] { start_again(victim); });
   }
+  // A life of which nobody has heard is none.
+  if (old_copy_shows_ && !(victim.running() && victim.ready())) return;
   if (std::exchange(put_back_, true)) return;
   tell("old copy of " + victim.address());
   victim.die(Death::Kill);

@@ -34,6 +34,7 @@ struct WriteRecord {
 
   unsigned calls = 0, open = 0;  // begun; not ended
   Instant begun{}, ended{};      // of the first; of the last that ended
+  Instant deadline{};            // of the call that may last longest
   std::optional<Instant> acked;  // the first ok
   bool refused_only = true;
   client::WriteResult result;  // of the first ok call, else of the last that ended

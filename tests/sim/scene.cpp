@@ -1,11 +1,13 @@
 #include "tests/sim/scene.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "base/check.h"
 #include "base/hash.h"
 
+#include "tests/sim/ledger_tap.h"
 #include "tests/sim/node_metrics.h"
 #include "tests/sim/store_tap.h"
 
@@ -14,6 +16,7 @@ namespace {
 
 constexpr Duration kBoundsPause = 15s;
 constexpr Duration kSlowDiskMost = 8ms;       // for a batch
+constexpr Duration kHintsLast = 3600s;        // longer than a run
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
@@ -74,6 +77,7 @@ void Scene::perturb(api::NodeConfig& config) const {
       {"replication.replica_patience", {"50ms", "500ms"}},
       {"replication.pass_hedge", {"20ms", "300ms"}},
       {"replication.read_hedge", {"5ms", "30ms"}},
+      {"replication.hint_age_most", {"3h", "3h", "1s"}},  // then anti-entropy alone repairs
       {"repair.sync_interval", {"500ms", "2s", "10s"}},
       {"repair.batch_bytes", {"1024", "65536"}},
       {"membership.probe_interval", {"500ms", "1s"}}};
@@ -104,6 +108,7 @@ void Scene::make_nodes() {
     nodes.push_back(std::make_unique<SimProcess>(world, kj, vfs, seed.address, seeds,
                                                  draw("node " + seed.address), log_.get()));
     perturb(nodes.back()->config());
+    truth.hints_age = nodes.back()->config().replication.hint_age_most() < kHintsLast;
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
     if (slow_disks) {
       auto random = std::make_shared<Random>(draw("disk of " + seed.address));
@@ -113,13 +118,19 @@ void Scene::make_nodes() {
       };
     }
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
-    if (options.watch) watch(*nodes.back());
+    listen(*nodes.back());
     nodes.back()->start();
   }
 }
 
-void Scene::watch(SimProcess& node) {
+void Scene::listen(SimProcess& node) {
   node.tap = [this, &node](std::unique_ptr<storage::Store> store) {
+    store = keep_ledger(
+        std::move(store),
+        {node.address(), [this] { return world.now(); },
+         [&node] { return node.host().loop().wall(); }, node.config().replication.hint_age_most()},
+        ledger);
+    if (!options.watch) return store;
     return tap_store(std::move(store), node.address(), *options.watch,
                      [this](const std::string& line) {
                        changes.push_back({world.now(), line});
@@ -150,6 +161,9 @@ void Scene::make_clients() {
                                                   draw("client " + std::to_string(i))));
   }
   learn_owners();
+  ledger.passed_on = [this](const auto& write, const auto& node) {
+    return was_passed_on(write, node);
+  };
   history.on_write = [this](const auto& write, const auto& said) { truth.judge(write, said); };
   history.on_read = [this](const auto& read) { truth.judge(read); };
 }
@@ -167,6 +181,16 @@ void Scene::learn_owners() {
     if (owners.size() != 3) fail("forming", key, "its owners are not known");
     history.set_owners(key, std::move(owners));
   }
+}
+
+// Another node did it for the client, and had it from the client at once.
+bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) const {
+  if (write.client >= clients.size()) return false;
+  if (nemesis->has(Fault::ClientCut) || nemesis->has(Fault::SlowCpu)) return false;
+  const SimClient& client = *clients[write.client];
+  return !client.may_ask(minter) && std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
+    return !client.may_ask(node->address()) || !node->host().paused_since(write.begun);
+  });
 }
 
 std::vector<Endpoint> Scene::endpoints() const {

@@ -9,6 +9,7 @@
 #include "runtime/kj_port.h"
 #include "tests/sim/door.h"
 #include "tests/sim/history.h"
+#include "tests/sim/ledger.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/run.h"
 #include "tests/sim/sim_client.h"
@@ -52,6 +53,7 @@ class Scene {
   SimVfs vfs;
   WorkloadOptions workload;
   History history{2};
+  Ledger ledger{history};
   Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
   std::vector<std::unique_ptr<SimClient>> clients;
@@ -64,7 +66,8 @@ class Scene {
   void limit_keys(std::size_t count);
   void perturb(api::NodeConfig& config) const;
   void check_bounds();
-  void watch(SimProcess& node);
+  void listen(SimProcess& node);
+  bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
   Instant look_at_bounds_{};
 

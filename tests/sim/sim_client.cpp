@@ -27,12 +27,23 @@ SimClient::SimClient(fake::World& world, std::uint32_t number, std::vector<Endpo
       history_(history),
       random_(std::move(random)),
       host_(world.node("127.0.9." + std::to_string(number + 1))),
-      core_(std::make_unique<client::ClientCore>(shuffled(endpoints, random_), options.learn_ring,
+      core_(std::make_unique<client::ClientCore>(known(endpoints, false), options.learn_ring,
                                                  host_.loop(), host_.network(),
                                                  random_.fork("client"))),
-      other_(std::make_unique<client::ClientCore>(shuffled(endpoints, random_), false, host_.loop(),
+      other_(std::make_unique<client::ClientCore>(known(endpoints, true), false, host_.loop(),
                                                   host_.network(), random_.fork("other"))),
       pause_(host_.loop()) {}
+
+std::vector<Endpoint> SimClient::known(const std::vector<Endpoint>& endpoints, bool retries) {
+  auto out = shuffled(endpoints, random_);
+  if (options_.one_node) out = {endpoints[(number_ + (retries ? 1 : 0)) % endpoints.size()]};
+  for (const Endpoint& one : out) asked_.insert(one.address);
+  return out;
+}
+
+bool SimClient::may_ask(const std::string& node) const {
+  return options_.learn_ring || asked_.contains(node);
+}
 
 void SimClient::later() {
   const auto most = static_cast<std::uint64_t>(options_.pause_most.count());
@@ -43,6 +54,11 @@ Call SimClient::begin_call() {
   ++calls_;
   ++under_way_;
   return {now(), options_.timeouts[random_.below(options_.timeouts.size())]};
+}
+
+void SimClient::limit(WriteNumber number, const Call& call) {
+  WriteRecord& write = history_.write(number);
+  write.deadline = std::max<Instant>(write.deadline, call.begun + call.timeout);
 }
 
 void SimClient::next() {
@@ -177,6 +193,7 @@ SimClient::Sending SimClient::compose(const std::string& key, const Known& known
 void SimClient::send(client::ClientCore& core, const Sending& sending, AfterWrite then) {
   const Call call = begin_call();
   history_.begin_write(sending.number, now());
+  limit(sending.number, call);
   core.run(client::write_call(
       sending.item, sending.options, call.timeout,
       alive_.guard([this, sending, call, then = std::move(then)](client::WriteResult result) {
@@ -239,6 +256,7 @@ void SimClient::put_many() {
     record.level = all.back().options.level = level;
     record.memory = all.back().options.memory_durability = false;
     history_.begin_write(record.number, now());
+    limit(record.number, call);
     items.push_back(all.back().item);
     ops.push_back(all.back().options.op);
   }

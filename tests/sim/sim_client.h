@@ -29,6 +29,8 @@ class SimClient {
   // Each item of a batch is one.
   std::uint64_t calls() const { return calls_; }
   const std::string& address() const { return host_.address(); }
+  // Or may it have sent something there itself?
+  bool may_ask(const std::string& node) const;
   client::ClientCore& core() { return *core_; }
 
  private:
@@ -69,14 +71,19 @@ class SimClient {
   }
   std::vector<std::string> draw_keys();
   Call begin_call();
+  void limit(WriteNumber number, const Call& call);
   const std::string& draw_level() { return options_.levels[random_.below(options_.levels.size())]; }
   Instant now() const { return host_.loop().now(); }
+
+  // All of them, or one. `retries`: for the second client.
+  std::vector<Endpoint> known(const std::vector<Endpoint>& endpoints, bool retries);
 
   const std::uint32_t number_;
   const WorkloadOptions& options_;
   History& history_;
   Random random_;
   fake::Node& host_;
+  std::set<std::string> asked_;  // nodes that it knows
   std::unique_ptr<client::ClientCore> core_;
   std::unique_ptr<client::ClientCore> other_;  // begins with other nodes: retries go there
   runtime::Timer pause_;

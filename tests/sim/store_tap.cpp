@@ -3,12 +3,12 @@
 #include <utility>
 
 #include "replication/version.h"
+#include "tests/sim/forwarding_store.h"
 #include "tests/sim/history.h"
 
 namespace parley::sim {
 namespace {
 
-using storage::Completion;
 using storage::Condition;
 
 // "{w12 w15}"; a deleted value has no name.
@@ -33,70 +33,35 @@ std::string text_of(const storage::Found& found) {
   return text_of_set(found.value);
 }
 
-class StoreTap final : public storage::Store {
+class StoreTap final : public ForwardingStore {
  public:
   StoreTap(std::unique_ptr<storage::Store> store, std::string node, Bytes key, Tell tell)
-      : store_(std::move(store)),
+      : ForwardingStore(std::move(store)),
         node_(std::move(node)),
         key_(std::move(key)),
         tell_(std::move(tell)) {}
 
-  void get(storage::RecordKey key, Completion<storage::Found> done) override {
-    store_->get(std::move(key), std::move(done));
-  }
   void update(storage::RecordKey key, storage::Decide decide, storage::Durability durability,
               Completion<storage::Updated> done) override {
-    if (key.key != key_) {
-      return store_->update(std::move(key), std::move(decide), durability, std::move(done));
+    if (key.key == key_) {
+      const auto how = durability == storage::Durability::Fsync ? "durable" : "in memory";
+      decide = listen(std::move(decide), "record");
+      done = listen(std::move(done), std::string("record ") + how);
     }
-    const auto how = durability == storage::Durability::Fsync ? "durable" : "in memory";
-    store_->update(std::move(key), listen(std::move(decide), "record"), durability,
-                   listen(std::move(done), std::string("record ") + how));
+    ForwardingStore::update(std::move(key), std::move(decide), durability, std::move(done));
   }
-  void list_slot(storage::KeyspaceNumber keyspace, Slot slot,
-                 std::optional<storage::RecordKey> after, std::size_t limit,
-                 Completion<std::vector<storage::ListedKey>> done) override {
-    store_->list_slot(keyspace, slot, std::move(after), limit, std::move(done));
-  }
-  bool has_records() const override { return store_->has_records(); }
-  std::uint64_t undone() const override { return store_->undone(); }
-  std::uint64_t bytes_on_disk() const override { return store_->bytes_on_disk(); }
-  void observe(storage::RecordObserver* observer) override { store_->observe(observer); }
-  std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber keyspace) const override {
-    return store_->initial_slot_digests(keyspace);
-  }
-
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
                    Completion<storage::Updated> done) override {
-    if (key.record.key != key_) {
-      return store_->update_hint(std::move(key), sole, now, std::move(decide), std::move(done));
+    if (key.record.key == key_) {
+      const std::string what = (sole ? "sole hint for " : "hint for ") + to_text(key.target);
+      decide = listen(std::move(decide), what);
+      done = listen(std::move(done), what + " durable");
     }
-    const std::string what = (sole ? "sole hint for " : "hint for ") + to_text(key.target);
-    store_->update_hint(std::move(key), sole, now, listen(std::move(decide), what),
-                        listen(std::move(done), what + " durable"));
+    ForwardingStore::update_hint(std::move(key), sole, now, std::move(decide), std::move(done));
   }
   void erase_hint(storage::HintKey key, std::uint64_t digest, Completion<bool> done) override {
     if (key.record.key == key_) tell_(node_ + " erases its hint for " + to_text(key.target));
-    store_->erase_hint(std::move(key), digest, std::move(done));
-  }
-  void list_hints(NodeId target, std::optional<storage::HintKey> after, std::size_t limit,
-                  std::size_t bytes_limit,
-                  Completion<std::vector<storage::HintRow>> done) override {
-    store_->list_hints(target, std::move(after), limit, bytes_limit, std::move(done));
-  }
-  void find_hints(storage::RecordKey key, Completion<std::vector<storage::HintRow>> done) override {
-    store_->find_hints(std::move(key), std::move(done));
-  }
-  void drop_hints(std::optional<NodeId> target, Completion<std::uint64_t> done) override {
-    store_->drop_hints(target, std::move(done));
-  }
-  const std::map<NodeId, storage::HintTotals>& hint_totals() const override {
-    return store_->hint_totals();
-  }
-
-  std::optional<Bytes> named(ByteView name) const override { return store_->named(name); }
-  void put_named(Bytes name, Bytes value, Completion<Done> done) override {
-    store_->put_named(std::move(name), std::move(value), std::move(done));
+    ForwardingStore::erase_hint(std::move(key), digest, std::move(done));
   }
 
  private:
@@ -120,7 +85,6 @@ class StoreTap final : public storage::Store {
     };
   }
 
-  const std::unique_ptr<storage::Store> store_;
   const std::string node_;
   const Bytes key_;
   const Tell tell_;

@@ -118,7 +118,7 @@ void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
                     name_of(write.number) + " is said to be durable at " + replica.address +
                         ", and its disk does not have it");
     }
-    if (replica.state == "hinted") {
+    if (replica.state == "hinted" && !hints_age) {
       // Delivered in the meantime, it is with its target.
       if (nodes_.contains(replica.hint_holder) && known &&
           (hints(replica.hint_holder, write.key, *dot) ||

@@ -45,6 +45,8 @@ class Truth {
 
   // A node may have damaged records, or was put back to an earlier day: its disk proves nothing.
   bool copies_may_go = false;
+  // Hints are dropped soon.
+  bool hints_age = false;
   // Pages of a group that was rolled back may be on a full disk.
   bool rollbacks = false;
   std::uint64_t looks() const { return looks_; }

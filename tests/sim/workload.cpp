@@ -64,6 +64,8 @@ WorkloadOptions draw_workload(Random& random, std::size_t clients) {
   if (one_in(random, 2)) out.retry_unknown = 0.5;
   if (one_in(random, 4)) out.retry_ok = 0.1;
   out.learn_ring = !one_in(random, 3);
+  out.one_node = one_in(random, 4);
+  if (out.one_node) out.learn_ring = false;
   return out;
 }
 

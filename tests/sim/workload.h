@@ -40,6 +40,7 @@ struct WorkloadOptions {
   double memory = 0;                       // writes with durability `memory`
   double retry_unknown = 0, retry_ok = 0;  // the same op-id and bytes once more, elsewhere
   bool learn_ring = true;                  // else each client keeps to one node while it answers
+  bool one_node = false;                   // it knows no other, but for retries
 
   Act draw_act(Random& random) const;
   const std::string& draw_key(Random& random) const;

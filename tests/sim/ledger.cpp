@@ -1,0 +1,80 @@
+#include "tests/sim/ledger.h"
+
+#include <algorithm>
+
+namespace parley::sim {
+namespace {
+
+// Ages are measured to within what clocks drift and quick trips differ in two minutes, and what is
+// begun in time may wait for the processor (decision 5).
+constexpr Duration kLateMost = 1500ms;
+
+std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
+
+}  // namespace
+
+void Ledger::judge(const Change& change, Instant now) {
+  // A record is only ever merged into or written onto: what it has seen, it has seen for good.
+  if (!change.after.context().covers(change.before.context())) {
+    history_.fail("forgets", change.key, change.node + " stores a version set that has seen less");
+  }
+  for (const auto& sibling : change.after.siblings()) {
+    const bool own = sibling.dot.actor.storage == change.own;
+    if (!own || change.before.context().covers(sibling.dot)) continue;
+    judge_mint(change, sibling, now);
+  }
+}
+
+void Ledger::judge_mint(const Change& change, const replication::Sibling& minted, Instant now) {
+  const auto number = history_.write_with(minted.op);
+  if (!number) return;
+  const WriteRecord& write = history_.write(*number);
+  // What was lost here comes back from others.
+  if (copies_may_go || write.memory) return;
+  // docs/versions.md: an owner that holds a write when its retry comes mints nothing.
+  const auto& held = change.before.siblings();
+  const bool again = std::any_of(held.begin(), held.end(), [&](const auto& one) {
+    return one.op == minted.op && one.dot.actor.storage == change.own;
+  });
+  if (again) {
+    history_.fail("twice", change.key,
+                  change.node + " holds " + name_of(*number) + " and mints it again");
+  }
+  // Decision 5: whoever was stopped does not do what was given up meanwhile. Of what comes from
+  // clients the age is not measured.
+  if (now > write.deadline + kLateMost && passed_on && passed_on(write, change.node)) {
+    history_.fail("late", change.key,
+                  change.node + " mints " + name_of(*number) + ", which was passed to it, " +
+                      std::to_string(to_millis(now - write.deadline)) +
+                      " ms after the write's deadline");
+  }
+}
+
+void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
+                        const replication::VersionSet& before,
+                        const replication::VersionSet& after) {
+  if (after.context().covers(before.context())) return;
+  history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
+}
+
+void Ledger::stored(const std::string& node, const std::string& key,
+                    const replication::VersionVector& context) {
+  stored_[{node, key}].merge(context);
+}
+
+void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
+                       const replication::VersionVector& context) {
+  hints_[{holder, key}] = context;
+}
+
+// docs/repair.md: a delivered hint is erased only if its stored version is the one that was acked.
+void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key) {
+  const auto hint = hints_.extract({holder, key});
+  const auto target = addresses_.find(key.target);
+  if (copies_may_go || hint.empty() || target == addresses_.end()) return;
+  if (stored_[{target->second, key.record.key}].covers(hint.mapped())) return;
+  history_.fail("hint", key.record.key,
+                holder + " erases a hint of which " + target->second + " has not had all");
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,59 @@
+// What all stores of a run were made to hold, judged at the moment when it is decided: what lies
+// between the replies, and is mended before anybody looks.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "replication/version.h"
+#include "storage/store.h"
+#include "tests/sim/history.h"
+
+namespace parley::sim {
+
+class Ledger {
+ public:
+  explicit Ledger(History& history) : history_(history) {}
+
+  // One change of a record as it is decided. `own`: the storage id of the node.
+  struct Change {
+    const std::string& node;  // its address
+    const std::string& key;
+    const StorageId& own;
+    const replication::VersionSet& before;  // of a sound record
+    const replication::VersionSet& after;
+  };
+  void judge(const Change& change, Instant now);
+  // The same of a hint.
+  void judge_hint(const std::string& holder, const storage::HintKey& key,
+                  const replication::VersionSet& before, const replication::VersionSet& after);
+
+  // What became of it, in the order of commits.
+  void node_is(const NodeId& node, const std::string& address) { addresses_[node] = address; }
+  void stored(const std::string& node, const std::string& key,
+              const replication::VersionVector& context);
+  void hint_kept(const std::string& holder, const storage::HintKey& key,
+                 const replication::VersionVector& context);
+  // Not because of its age, nor by command.
+  void hint_erased(const std::string& holder, const storage::HintKey& key);
+  void hint_gone(const std::string& holder, const storage::HintKey& key) {
+    hints_.erase({holder, key});
+  }
+
+  // Records rot, or a disk is emptied or put back.
+  bool copies_may_go = false;
+  // Has this write come to this node from another one, to which it came without delay?
+  std::function<bool(const WriteRecord& write, const std::string& node)> passed_on;
+
+ private:
+  void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);
+
+  History& history_;
+  std::map<NodeId, std::string> addresses_;
+  std::map<std::pair<std::string, std::string>, replication::VersionVector> stored_;
+  std::map<std::pair<std::string, storage::HintKey>, replication::VersionVector> hints_;
+};
+
+}  // namespace parley::sim

@@ -1,0 +1,119 @@
+#include "tests/sim/ledger_tap.h"
+
+#include <optional>
+#include <utility>
+
+#include "tests/sim/forwarding_store.h"
+
+namespace parley::sim {
+namespace {
+
+using replication::VersionSet;
+
+// Format u8, then the node's id (api/node_identity.cpp).
+constexpr ByteView kIdentity = "identity";
+constexpr std::size_t kIdAt = 1, kIdBytes = 16;
+constexpr ByteView kStorage = "storage_id";
+
+VersionSet set_of(const storage::Found& found) {
+  if (found.condition != storage::Condition::Sound) return {};
+  auto set = VersionSet::decode(found.value);
+  return set.ok() ? std::move(*set) : VersionSet{};
+}
+
+class LedgerTap final : public ForwardingStore {
+ public:
+  LedgerTap(std::unique_ptr<storage::Store> store, TappedNode node, Ledger& ledger)
+      : ForwardingStore(std::move(store)), node_(std::move(node)), ledger_(ledger) {
+    if (const auto identity = named(kIdentity)) learn(*identity);
+  }
+
+  void update(storage::RecordKey key, storage::Decide decide, storage::Durability durability,
+              Completion<storage::Updated> done) override {
+    // Filled by the decision, told of by the completion.
+    auto after = std::make_shared<VersionSet>();
+    auto judged = [this, name = key.key, after,
+                   decide = std::move(decide)](const storage::Found& current) {
+      auto next = decide(current);
+      *after = next ? decoded(*next) : set_of(current);
+      if (next) ledger_.judge({node_.address, name, own(), set_of(current), *after}, node_.now());
+      return next;
+    };
+    const bool lasts = durability == storage::Durability::Fsync;
+    auto told = [this, name = key.key, after, lasts,
+                 done = std::move(done)](Result<storage::Updated> result) {
+      if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context());
+      done(std::move(result));
+    };
+    ForwardingStore::update(std::move(key), std::move(judged), durability, std::move(told));
+  }
+
+  void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
+                   Completion<storage::Updated> done) override {
+    auto after = std::make_shared<std::optional<VersionSet>>();
+    auto judged = [this, key, after, decide = std::move(decide)](const storage::Found& current) {
+      auto next = decide(current);
+      if (next) {
+        *after = decoded(*next);
+        ledger_.judge_hint(node_.address, key, set_of(current), **after);
+      }
+      return next;
+    };
+    auto told = [this, key, after, now, done = std::move(done)](Result<storage::Updated> result) {
+      if (result.ok() && *after) {
+        ledger_.hint_kept(node_.address, key, (*after)->context());
+        kept_.try_emplace(key, now);
+      }
+      done(std::move(result));
+    };
+    ForwardingStore::update_hint(std::move(key), sole, now, std::move(judged), std::move(told));
+  }
+
+  void erase_hint(storage::HintKey key, std::uint64_t digest, Completion<bool> done) override {
+    const auto since = kept_.find(key);
+    const bool young = since != kept_.end() &&
+                       node_.wall().millis - since->second.millis < to_millis(node_.hint_age_most);
+    auto told = [this, key, young, done = std::move(done)](Result<bool> erased) {
+      if (erased.ok() && *erased) {
+        kept_.erase(key);
+        young ? ledger_.hint_erased(node_.address, key) : ledger_.hint_gone(node_.address, key);
+      }
+      done(std::move(erased));
+    };
+    ForwardingStore::erase_hint(std::move(key), digest, std::move(told));
+  }
+
+  void put_named(Bytes name, Bytes value, Completion<Done> done) override {
+    if (name == kIdentity) learn(value);
+    ForwardingStore::put_named(std::move(name), std::move(value), std::move(done));
+  }
+
+ private:
+  static VersionSet decoded(const Bytes& bytes) {
+    auto set = VersionSet::decode(bytes);
+    return set.ok() ? std::move(*set) : VersionSet{};
+  }
+  StorageId own() const {
+    const auto bytes = named(kStorage);
+    return bytes ? StorageId::from_bytes(*bytes).value_or(StorageId{}) : StorageId{};
+  }
+  void learn(ByteView identity) {
+    if (identity.size() < kIdAt + kIdBytes) return;
+    if (const auto id = NodeId::from_bytes(identity.substr(kIdAt, kIdBytes))) {
+      ledger_.node_is(*id, node_.address);
+    }
+  }
+
+  const TappedNode node_;
+  Ledger& ledger_;
+  std::map<storage::HintKey, WallTime> kept_;  // in this life; when first
+};
+
+}  // namespace
+
+std::unique_ptr<storage::Store> keep_ledger(std::unique_ptr<storage::Store> store, TappedNode node,
+                                            Ledger& ledger) {
+  return std::make_unique<LedgerTap>(std::move(store), std::move(node), ledger);
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,112 @@
+// The ledger of the stores: changes that are sound, and the same made false.
+#include "tests/sim/ledger.h"
+
+#include "tests/catch.h"
+#include "tests/sim/story.h"
+
+namespace parley::sim {
+namespace {
+
+using replication::Dot;
+using replication::Sibling;
+using replication::VersionSet;
+
+constexpr const char* kHere = "127.0.0.1";
+constexpr const char* kThere = "127.0.0.2";
+
+// One write of a client, under an op-id, with 2 s.
+struct Desk {
+  Desk() {
+    WriteRecord& write = history.new_write(0, "key", "quorum");
+    write.op.octets[0] = 7;
+    write.deadline = Instant{} + 2s;
+    number = write.number;
+    history.begin_write(number, Instant{});
+    ledger.passed_on = [this](const auto&, const auto&) { return passed_on; };
+  }
+  VersionSet with(VersionSet set, const Dot& dot, const replication::VersionVector& seen = {}) {
+    set.write(seen, Sibling{dot, false, history.write(number).op, "v"});
+    return set;
+  }
+  void change(const VersionSet& before, const VersionSet& after, Instant at = Instant{} + 1s) {
+    const StorageId own = dot_of(1, 1).actor.storage;
+    ledger.judge({kHere, "key", own, before, after}, at);
+  }
+  std::string found() const {
+    return history.violations().empty() ? "" : history.violations().front().rule;
+  }
+
+  History history{2};
+  Ledger ledger{history};
+  WriteNumber number = 0;
+  bool passed_on = true;
+};
+
+}  // namespace
+
+TEST_CASE("ledger: a record may only learn") {
+  Desk desk;
+  const VersionSet one = desk.with({}, dot_of(2, 1)), other = desk.with({}, dot_of(3, 1));
+  VersionSet both = one;
+  both.merge(other);
+  desk.change(one, both);
+  CHECK(desk.found().empty());
+  desk.change(one, other);
+  CHECK(desk.found() == "forgets");
+}
+
+TEST_CASE("ledger: a retry mints nothing where its write is") {
+  Desk desk;
+  const VersionSet first = desk.with({}, dot_of(1, 1));
+  const VersionSet elsewhere = desk.with({}, dot_of(2, 1));
+  desk.change(elsewhere, desk.with(elsewhere, dot_of(1, 1)));  // minted by another owner before
+  desk.change(first, desk.with(first, dot_of(1, 2), vector_with({dot_of(1, 1)})));
+  SECTION("nor does it replace it") { CHECK(desk.found() == "twice"); }
+}
+
+TEST_CASE("ledger: a write that was passed on is minted in time, or not at all") {
+  Desk desk;
+  const VersionSet set = desk.with({}, dot_of(1, 1));
+  desk.change({}, set, Instant{} + 3s);
+  CHECK(desk.found().empty());
+  desk.passed_on = false;
+  desk.change({}, set, Instant{} + 9s);
+  CHECK(desk.found().empty());
+  desk.passed_on = true;
+  SECTION("late") {
+    desk.change({}, set, Instant{} + 9s);
+    CHECK(desk.found() == "late");
+  }
+  SECTION("late, where copies may come back") {
+    desk.ledger.copies_may_go = true;
+    desk.change({}, set, Instant{} + 9s);
+    CHECK(desk.found().empty());
+  }
+}
+
+TEST_CASE("ledger: a hint goes when its target has had it, and only grows") {
+  Desk desk;
+  NodeId there;
+  there.octets[0] = 2;
+  const storage::HintKey key{there, {1, 0, "key"}};
+  const VersionSet old = desk.with({}, dot_of(1, 1)), fresh = desk.with(old, dot_of(1, 2));
+  desk.ledger.node_is(there, kThere);
+  desk.ledger.judge_hint(kHere, key, old, fresh);
+  desk.ledger.hint_kept(kHere, key, fresh.context());
+  SECTION("all of it") {
+    desk.ledger.stored(kThere, "key", fresh.context());
+    desk.ledger.hint_erased(kHere, key);
+    CHECK(desk.found().empty());
+  }
+  SECTION("the older part") {
+    desk.ledger.stored(kThere, "key", old.context());
+    desk.ledger.hint_erased(kHere, key);
+    CHECK(desk.found() == "hint");
+  }
+  SECTION("overwritten") {
+    desk.ledger.judge_hint(kHere, key, fresh, old);
+    CHECK(desk.found() == "forgets");
+  }
+}
+
+}  // namespace parley::sim
