@@ -1,4 +1,4 @@
-// A node's own time: what its clocks show, and how long its turns take. Included by
+// A node's own time: what its clocks show, its pauses, and how long its turns take. Included by
 // tests/fake/fake_world.h; include that one.
 #pragma once
 
@@ -18,6 +18,34 @@ inline void Loop::set_rate(double rate) { drift_.set(rate, world_.now()); }
 inline void Node::forget_events() {
   const auto held = std::exchange(held_, {});  // destroyed after the tables are whole again
   const auto waiting = std::exchange(turns_.waiting, {});
+}
+
+inline void Node::pause() {
+  if (std::exchange(paused_, true)) return;
+  paused_at_ = world_.now();
+}
+inline void Node::resume() {
+  if (!std::exchange(paused_, false)) return;
+  resumed_at_ = world_.now();
+  const Duration away = *resumed_at_ - paused_at_;
+  loop_.set_lag(away);
+  for (auto& [key, event] : std::exchange(held_, {})) {
+    const auto sequence = ++world_.sequence_;
+    if (event.kind == detail::EventKind::Timer) {
+      if (!world_.timers_.has(key.second.second)) continue;
+      // The timer keeps its number, so that it can still be cancelled.
+      world_.queue_.add({world_.now(), sequence},
+                        {this, detail::EventKind::Post,
+                         [&world = world_, id = key.second.second, task = std::move(event.task)] {
+                           if (world.timers_.remove(id)) task();
+                         }},
+                        world_.rank(*this, world_.now()));
+      continue;
+    }
+    world_.queue_.add({world_.now(), sequence}, std::move(event), world_.rank(*this, world_.now()));
+  }
+  world_.add(world_.now() + 100ms, *this, detail::EventKind::Post,
+             [this] { loop_.set_lag(Duration{0}); });
 }
 
 // The event waits, behind all that fell due before it; false: its turn is now.

@@ -482,34 +482,6 @@ inline void Loop::cancel_timer(TimerId id) {
   world_.timers_.remove(static_cast<std::uint64_t>(id));
 }
 
-inline void Node::pause() {
-  if (std::exchange(paused_, true)) return;
-  paused_at_ = world_.now();
-}
-inline void Node::resume() {
-  if (!std::exchange(paused_, false)) return;
-  resumed_at_ = world_.now();
-  const Duration away = *resumed_at_ - paused_at_;
-  loop_.set_lag(away);
-  for (auto& [key, event] : std::exchange(held_, {})) {
-    const auto sequence = ++world_.sequence_;
-    if (event.kind == detail::EventKind::Timer) {
-      if (!world_.timers_.has(key.second.second)) continue;
-      // The timer keeps its number, so that it can still be cancelled.
-      world_.queue_.add({world_.now(), sequence},
-                        {this, detail::EventKind::Post,
-                         [&world = world_, id = key.second.second, task = std::move(event.task)] {
-                           if (world.timers_.remove(id)) task();
-                         }},
-                        world_.rank(*this, world_.now()));
-      continue;
-    }
-    world_.queue_.add({world_.now(), sequence}, std::move(event), world_.rank(*this, world_.now()));
-  }
-  world_.add(world_.now() + 100ms, *this, detail::EventKind::Post,
-             [this] { loop_.set_lag(Duration{0}); });
-}
-
 }  // namespace parley::fake
 
 #include "tests/fake/fake_network.h"
