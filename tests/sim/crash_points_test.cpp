@@ -26,6 +26,9 @@ using storage::RecordKey;
 
 constexpr int kTransactions = 200;
 constexpr int kKeys = 12;
+// Pages of the log after which it is copied into the database: never in this workload, and again
+// and again.
+constexpr std::uint64_t kNoCheckpoint = 4000, kManyCheckpoints = 100;
 // Every point, but in a sanitizer's build, which is twenty times slower.
 #if defined(PARLEY_SANITIZED)
 constexpr std::uint64_t kStep = 11;
@@ -60,8 +63,10 @@ struct Acked {
 // One life of a store with a replica on it.
 class Life {
  public:
-  Life(fake::World& world, Random& random, Acked& acked)
-      : world_(world), loop_(world.node("one").loop()), random_(random), acked_(acked) {}
+  Life(fake::World& world, Random& random, Acked& acked, std::uint64_t checkpoint_pages)
+      : world_(world), loop_(world.node("one").loop()), random_(random), acked_(acked) {
+    REQUIRE(store_options_.checkpoint_pages.set(checkpoint_pages).ok());
+  }
 
   // False when the disk died on the way.
   bool open() {
@@ -208,7 +213,7 @@ bool work(Life& life, Random& random) {
 }
 
 // Cuts the power before call number `cut`; how many calls the whole workload makes when it is 0.
-std::uint64_t run_with_cut(std::uint64_t cut) {
+std::uint64_t run_with_cut(std::uint64_t cut, std::uint64_t checkpoint_pages) {
   fake::World world(1);
   SimVfs vfs(1, [&world] { return world.node("one").loop().wall(); });
   SimDisk disk{Random(cut)};
@@ -220,14 +225,14 @@ std::uint64_t run_with_cut(std::uint64_t cut) {
     return DiskVerdict::Proceed;
   };
   {
-    Life first(world, random, acked);
+    Life first(world, random, acked, checkpoint_pages);
     const bool finished = first.open() && work(first, random);
     REQUIRE(finished == (cut == 0));
     if (cut == 0) return disk.calls();
   }
   disk.fault = nullptr;
   disk.kill();
-  Life second(world, random, acked);
+  Life second(world, random, acked, checkpoint_pages);
   REQUIRE(second.open());
   second.check();
   for (std::uint64_t i = 0; i < kKeys; ++i) REQUIRE(second.mint(key_of(i), false, true));
@@ -238,7 +243,7 @@ std::uint64_t run_with_cut(std::uint64_t cut) {
 
 // Fails sync number `bad`; the process starts again, goes on, and then the power is cut.
 // How many syncs the workload makes when it is 0.
-std::uint64_t run_with_bad_sync(std::uint64_t bad) {
+std::uint64_t run_with_bad_sync(std::uint64_t bad, std::uint64_t checkpoint_pages) {
   fake::World world(1);
   SimVfs vfs(1, [&world] { return world.node("one").loop().wall(); });
   SimDisk disk{Random(bad)};
@@ -251,7 +256,7 @@ std::uint64_t run_with_bad_sync(std::uint64_t bad) {
     return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
   };
   {
-    Life first(world, random, acked);
+    Life first(world, random, acked, checkpoint_pages);
     // A sync that SQLite can do without, such as that of a connection that closes, may fail unseen.
     (void)(first.open() && work(first, random));
     if (bad == 0) return syncs;
@@ -259,13 +264,13 @@ std::uint64_t run_with_bad_sync(std::uint64_t bad) {
   disk.kill();
   disk.fault = nullptr;
   {
-    Life second(world, random, acked);
+    Life second(world, random, acked, checkpoint_pages);
     REQUIRE(second.open());
     second.check();
     for (std::uint64_t i = 0; i < kKeys; ++i) REQUIRE(second.mint(key_of(i), false, true));
     disk.power_cut();
   }
-  Life third(world, random, acked);
+  Life third(world, random, acked, checkpoint_pages);
   REQUIRE(third.open());
   third.check();
   REQUIRE_FALSE(acked.dot_used_twice);
@@ -276,21 +281,23 @@ std::uint64_t run_with_bad_sync(std::uint64_t bad) {
 
 TEST_CASE("disk: what is acknowledged after a failed fsync and a restart outlives a power cut",
           "[crash_points]") {
-  const std::uint64_t syncs = run_with_bad_sync(0);
+  const auto pages = GENERATE(kNoCheckpoint, kManyCheckpoints);
+  const std::uint64_t syncs = run_with_bad_sync(0, pages);
   REQUIRE(syncs > 100);
   for (std::uint64_t bad = 1; bad <= syncs; bad += kStep) {
     INFO("sync " << bad << " of " << syncs << " fails");
-    run_with_bad_sync(bad);
+    run_with_bad_sync(bad, pages);
   }
 }
 
 TEST_CASE("disk: every acknowledged write outlives a power cut (before each write and sync)",
           "[crash_points]") {
-  const std::uint64_t calls = run_with_cut(0);
+  const auto pages = GENERATE(kNoCheckpoint, kManyCheckpoints);
+  const std::uint64_t calls = run_with_cut(0, pages);
   REQUIRE(calls > 300);
   for (std::uint64_t cut = 1; cut <= calls; cut += kStep) {
     INFO("the power is cut before disk call " << cut << " of " << calls);
-    run_with_cut(cut);
+    run_with_cut(cut, pages);
   }
 }
 
