@@ -212,7 +212,7 @@ void Scene::pass(Duration span) {
 
 void Scene::check_bounds() {
   for (const auto& node : nodes) {
-    if (!node->running()) continue;
+    if (!node->ready()) continue;  // its floors may not be built yet
     for (const auto& line : past_bounds(node->metrics(), node->config(), nodes.size())) {
       fail("bounds", "", node->address() + ": " + line);
     }
