@@ -72,9 +72,14 @@ void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key)
   const auto hint = hints_.extract({holder, key});
   const auto target = addresses_.find(key.target);
   if (copies_may_go || hint.empty() || target == addresses_.end()) return;
-  if (stored_[{target->second, key.record.key}].covers(hint.mapped())) return;
-  history_.fail("hint", key.record.key,
-                holder + " erases a hint of which " + target->second + " has not had all");
+  const auto& there = stored_[{target->second, key.record.key}];
+  for (const auto& [actor, counter] : hint.mapped().entries()) {
+    const replication::Dot last{actor, counter};
+    if (there.covers(last)) continue;
+    history_.fail(
+        "hint", key.record.key,
+        holder + " erases a hint of which " + target->second + " has not had " + to_text(last));
+  }
 }
 
 }  // namespace parley::sim

@@ -51,7 +51,11 @@ class LedgerTap final : public ForwardingStore {
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
                    Completion<storage::Updated> done) override {
     auto after = std::make_shared<std::optional<VersionSet>>();
-    auto judged = [this, key, after, decide = std::move(decide)](const storage::Found& current) {
+    // A hint of an earlier life is as old as it is, which nobody here has seen: it may expire.
+    auto since = std::make_shared<WallTime>(now);
+    auto judged = [this, key, after, since,
+                   decide = std::move(decide)](const storage::Found& current) {
+      if (current.condition != storage::Condition::Missing) *since = WallTime{};
       auto next = decide(current);
       if (next) {
         *after = decoded(*next);
@@ -59,10 +63,10 @@ class LedgerTap final : public ForwardingStore {
       }
       return next;
     };
-    auto told = [this, key, after, now, done = std::move(done)](Result<storage::Updated> result) {
+    auto told = [this, key, after, since, done = std::move(done)](Result<storage::Updated> result) {
       if (result.ok() && *after) {
         ledger_.hint_kept(node_.address, key, (*after)->context());
-        kept_.try_emplace(key, now);
+        kept_.try_emplace(key, *since);
       }
       done(std::move(result));
     };
