@@ -42,7 +42,7 @@ class LedgerTap final : public ForwardingStore {
     const bool lasts = durability == storage::Durability::Fsync;
     auto told = [this, name = key.key, after, lasts,
                  done = std::move(done)](Result<storage::Updated> result) {
-      if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context());
+      if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context(), node_.now());
       done(std::move(result));
     };
     ForwardingStore::update(std::move(key), std::move(judged), durability, std::move(told));

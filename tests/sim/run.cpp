@@ -32,13 +32,7 @@ void make_nemesis(Scene& scene) {
   std::vector<std::string> clients;
   for (const auto& client : scene.clients) clients.push_back(client->address());
   scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
-  const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
-  scene.history.reads_may_go_back = has(Fault::OldCopy) && !scene.nemesis->old_copy_shows();
-  scene.history.minority_may_be_lost =
-      has(Fault::OldCopy) || has(Fault::Damage) || has(Fault::Wipe);
-  scene.truth.copies_may_go = scene.history.minority_may_be_lost;
-  scene.ledger.copies_may_go = scene.history.minority_may_be_lost;
-  scene.truth.rollbacks = has(Fault::DiskFull);
+  scene.nemesis->on_loss = [&scene](const std::string& address) { scene.lose(address); };
 }
 
 // Clients at work, and faults.

@@ -55,6 +55,7 @@ Scene::Scene(const RunOptions& run)
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
   world.shuffle_ties(draw("ties").next());
+  truth.address_of = [this](const NodeId& node) { return ledger.address_of(node); };
 }
 
 Scene::~Scene() {
@@ -191,6 +192,17 @@ bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) c
   return !client.may_ask(minter) && std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
     return !client.may_ask(node->address()) || !node->host().paused_since(write.begun);
   });
+}
+
+void Scene::lose(const std::string& address) {
+  history.lost(address, world.now());
+  // Whose later life others know serves nothing until it has all again (decision 11).
+  if (!nemesis->has(Fault::OldCopy) || nemesis->old_copy_shows()) return;
+  history.went_back(address, world.now());
+  for (const std::string& key : history.owned_by(address)) {
+    const auto copy = truth.look(address, key);
+    if (copy.ok()) history.holds(address, key, copy->record.context(), world.now());
+  }
 }
 
 std::vector<Endpoint> Scene::endpoints() const {

@@ -37,6 +37,8 @@ class Scene {
   // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
   void pass(Duration span);
   std::vector<Endpoint> endpoints() const;
+  // The nemesis has taken something from this node's disk.
+  void lose(const std::string& address);
   // A node that has all it ever had.
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
@@ -52,7 +54,7 @@ class Scene {
   runtime::KjPort kj;
   SimVfs vfs;
   WorkloadOptions workload;
-  History history{2};
+  History history;
   Ledger ledger{history};
   Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
