@@ -57,6 +57,16 @@ void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }
 
+// docs/options.md, replication.hint_bytes_most: for each target. Those that are being written when
+// the last room is given away are not counted yet.
+void Ledger::hint_begun(const std::string& holder, const storage::HintKey& key, std::uint64_t kept,
+                        std::uint64_t most) {
+  if (kept <= most) return;
+  history_.fail("bounds", key.record.key,
+                holder + " takes one more hint for " + address_of(key.target) + ", for which " +
+                    std::to_string(kept) + " bytes are kept");
+}
+
 void Ledger::stored(const std::string& node, const std::string& key,
                     const replication::VersionVector& context, Instant now) {
   stored_[{node, key}].merge(context);

@@ -30,6 +30,10 @@ class Ledger {
   void judge_hint(const std::string& holder, const storage::HintKey& key,
                   const replication::VersionSet& before, const replication::VersionSet& after);
 
+  // A further hint is begun for a target for which so many bytes are kept.
+  void hint_begun(const std::string& holder, const storage::HintKey& key, std::uint64_t kept,
+                  std::uint64_t most);
+
   // What became of it, in the order of commits.
   void node_is(const NodeId& node, const std::string& address) { addresses_[node] = address; }
   std::string address_of(const NodeId& node) const {

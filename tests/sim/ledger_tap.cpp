@@ -50,6 +50,9 @@ class LedgerTap final : public ForwardingStore {
 
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
                    Completion<storage::Updated> done) override {
+    const auto totals = hint_totals().find(key.target);
+    const auto bytes = totals == hint_totals().end() ? 0 : totals->second.bytes;
+    ledger_.hint_begun(node_.address, key, bytes, node_.hint_bytes_most);
     auto after = std::make_shared<std::optional<VersionSet>>();
     // A hint of an earlier life is as old as it is, which nobody here has seen: it may expire.
     auto since = std::make_shared<WallTime>(now);

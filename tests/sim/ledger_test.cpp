@@ -108,6 +108,12 @@ TEST_CASE("ledger: a hint goes when its target has had it, and only grows", "[le
     desk.ledger.hint_erased(kHere, key);
     CHECK(desk.found() == "hint");
   }
+  SECTION("one more, for a target that has its share") {
+    desk.ledger.hint_begun(kHere, key, 65536, 65536);
+    CHECK(desk.found().empty());
+    desk.ledger.hint_begun(kHere, key, 65537, 65536);
+    CHECK(desk.found() == "bounds");
+  }
   SECTION("overwritten") {
     desk.ledger.judge_hint(kHere, key, fresh, old);
     CHECK(desk.found() == "forgets");

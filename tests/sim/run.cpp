@@ -8,21 +8,7 @@
 namespace parley::sim {
 namespace {
 
-constexpr Duration kFormMost = 60s;
 constexpr Duration kCallsEndMost = 30s;
-
-bool form(Scene& scene) {
-  const bool formed = scene.world.run_until(
-      [&scene] {
-        for (const auto& node : scene.nodes) {
-          if (!node->ready()) return false;
-        }
-        return true;
-      },
-      kFormMost);
-  if (!formed) scene.fail("forming", "", "the cluster did not form");
-  return formed;
-}
 
 void make_nemesis(Scene& scene) {
   NemesisOptions nemesis;
@@ -121,7 +107,7 @@ RunReport run_seed(const RunOptions& options) {
   scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
   const Instant begun = scene.world.now();
   scene.make_nodes();
-  if (form(scene)) {
+  if (scene.form()) {
     work(scene);
     settle(scene);
     if (scene.report.violations.empty()) end(scene);

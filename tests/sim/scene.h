@@ -27,6 +27,8 @@ class Scene {
   Scene& operator=(const Scene&) = delete;
 
   void make_nodes();
+  // All of them are ready, after bounded time. Fails as `forming`.
+  bool form();
   void make_clients();
 
   // For one concern, so that a draw more there changes nothing elsewhere.
@@ -67,11 +69,12 @@ class Scene {
   void learn_owners();
   void limit_keys(std::size_t count);
   void perturb(api::NodeConfig& config) const;
-  void check_bounds();
+  void check_bounds(SimProcess& node);
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
   Instant look_at_bounds_{};
+  std::size_t looks_at_bounds_ = 0;
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };
