@@ -113,6 +113,10 @@ std::vector<std::string> judge_receipt(const WriteRecord& write, const client::W
     const std::size_t acks = count_of(result, "durable") + count_of(result, "memory");
     expect(acks < replicas_asked(write.level), out,
            "unknown, although " + std::to_string(acks) + " replicas acked");
+    // Else nobody could look whether they have it.
+    const bool kept = acks + count_of(result, "hinted") > 0;
+    expect(!kept || parse_dot(result.version).has_value(), out,
+           "somebody is said to have it, and no version names it");
   }
   return out;
 }
