@@ -8,6 +8,7 @@
 #include "api/node_identity.h"
 #include "api/store_journal.h"
 #include "base/lifetime.h"
+#include "base/mutant.h"
 #include "membership/gossiper.h"
 #include "repair/repair.h"
 #include "replication/coordinator.h"
@@ -68,7 +69,8 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   membership::ViewPtr view() const { return gossiper_ ? gossiper_->view() : nullptr; }
   // What clients and coordinators go by: nullptr while this node's copies must count for nothing.
   membership::ViewPtr serving_view() const {
-    return identity_.rebuilding || failed_ ? nullptr : view();
+    const bool old = identity_.rebuilding && !PARLEY_MUTANT(old_copy_serves);
+    return old || failed_ ? nullptr : view();
   }
   std::optional<std::string> not_ready() const;
   client::NodeInfo info() const;
@@ -110,7 +112,7 @@ membership::NodeRecord WiredNode::self_record() const {
   self.http_port = config_.http_port;
   self.rack = config_.rack;
   self.dc = config_.dc;
-  self.serves = !identity_.rebuilding;
+  self.serves = !identity_.rebuilding || PARLEY_MUTANT(old_copy_serves);
   return self;
 }
 

@@ -174,6 +174,7 @@ Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
     }
     decision.forgotten = draw;  // epochs ascend: the last one is the highest
   }
+  if (PARLEY_MUTANT(forgotten_dots_continued)) decision.forgotten.reset();
   if (decision.forgotten) return decision;
   VersionSet merged = PARLEY_MUTANT(merge_overwrites) ? VersionSet{} : local.set;
   merged.merge(incoming);

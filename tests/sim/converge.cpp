@@ -4,6 +4,7 @@
 #include <set>
 
 #include "tests/sim/node_metrics.h"
+#include "tests/sim/verdicts.h"
 
 namespace parley::sim {
 namespace {
@@ -12,24 +13,18 @@ constexpr Duration kConvergeMost = 120s;
 constexpr Duration kMembersMost = 30s;
 constexpr Duration kRoundsMost = 60s;  // a frame cut short by a flipped bit is waited for 30 s
 constexpr Duration kRestMost = 15s;
+constexpr Duration kLateMost = 5s;  // by then links that were cut have carried what waited
 
-bool is_lost(const Scene& scene, const std::string& address) {
-  return std::any_of(scene.nodes.begin(), scene.nodes.end(), [&](const auto& node) {
-    return node->address() == address && scene.nemesis->is_lost(*node);
-  });
+Addresses lost_nodes(const Scene& scene) {
+  Addresses out;
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) out.insert(node->address());
+  }
+  return out;
 }
 
-// What is kept for a node that never comes back stays.
 bool all_equal(const Scene& scene, const Result<client::InspectResult>& result) {
-  if (!result.ok()) return false;
-  const client::InspectRow* first = nullptr;
-  for (const auto& row : result->replicas) {
-    if (is_lost(scene, row.address)) continue;
-    if (!row.reachable || row.hints_pending != 0 || row.damaged) return false;
-    if (first == nullptr) first = &row;
-    if (row.digest != first->digest || row.version != first->version) return false;
-  }
-  return first != nullptr;
+  return result.ok() && sim::all_equal(*result, lost_nodes(scene));
 }
 
 std::string text_of(const Result<client::InspectResult>& result) {
@@ -46,16 +41,9 @@ std::string text_of(const Result<client::InspectResult>& result) {
 std::string wrong_members(Scene& scene, const SimProcess& node) {
   const auto rows = scene.door(node).gossip();
   if (!rows.ok()) return node.address() + " does not tell them: " + rows.error().message;
-  std::string out;
-  std::set<std::string> missing;
-  for (const auto& other : scene.nodes) missing.insert(other->address());
-  for (const auto& row : *rows) {
-    if (missing.erase(row.address) == 0) out += " " + row.address + " is no node of this cluster";
-    // Whoever came after it at its address is another one.
-    if (row.liveness != (is_lost(scene, row.address) ? "dead" : "alive"))
-      out += " " + row.address + " is " + row.liveness;
-  }
-  for (const auto& address : missing) out += " " + address + " is not known";
+  Addresses nodes;
+  for (const auto& other : scene.nodes) nodes.insert(other->address());
+  const std::string out = sim::wrong_members(*rows, nodes, lost_nodes(scene));
   return out.empty() ? out : "as " + node.address() + " sees it," + out;
 }
 
@@ -96,26 +84,43 @@ bool agree_on_members(Scene& scene) {
 
 namespace {
 
+struct Rounds {
+  Result<std::uint64_t> first, second;
+  bool done() const { return first.ok() && second.ok(); }
+};
+
 // Two rounds of this node with all its peers.
-bool second_round_is_quiet(Scene& scene, const SimProcess& node) {
+Rounds two_rounds(Scene& scene, const SimProcess& node) {
   Door& door = scene.door(node);
   const Instant limit = scene.world.now() + kRoundsMost;
   // A comparison under way may still hold what differed before: the first round takes it along.
-  auto first = door.repair(), second = door.repair();
-  while ((!first.ok() || !second.ok()) && scene.world.now() < limit) {
+  Rounds rounds{door.repair(), door.repair()};
+  while (!rounds.done() && scene.world.now() < limit) {
     scene.pass(500ms);
-    first = door.repair();
-    second = door.repair();
+    rounds.first = door.repair();
+    rounds.second = door.repair();
   }
-  if (!first.ok() || !second.ok()) {
-    const auto& error = first.ok() ? second.error() : first.error();
+  return rounds;
+}
+
+bool second_round_is_quiet(Scene& scene, const SimProcess& node) {
+  Rounds rounds = two_rounds(scene, node);
+  if (rounds.done() && *rounds.second != 0) {
+    // What a client sent over a link that was cut may arrive after the healing, whatever its age
+    // (README, "What it does not do yet"): a retry is minted once more between the two.
+    scene.pass(kLateMost);
+    rounds = two_rounds(scene, node);
+  }
+  if (!rounds.done()) {
+    const auto& error = rounds.first.ok() ? rounds.second.error() : rounds.first.error();
     scene.fail("second-round", "", "rounds of repair go on failing: " + error.message);
     return false;
   }
-  if (*second == 0) return true;
+  if (*rounds.second == 0) return true;
   scene.fail("second-round", "",
              "after convergence the first round of repair of " + node.address() + " moved " +
-                 std::to_string(*first) + " keys and the second " + std::to_string(*second));
+                 std::to_string(*rounds.first) + " keys and the second " +
+                 std::to_string(*rounds.second));
   return false;
 }
 

@@ -36,6 +36,14 @@ const std::vector<std::string>& History::owners(const std::string& key) const {
   return found == owners_.end() ? kUnknown : found->second;
 }
 
+std::vector<std::string> History::owned_by(const std::string& address) const {
+  std::vector<std::string> out;
+  for (const auto& [key, owners] : owners_) {
+    if (std::count(owners.begin(), owners.end(), address) > 0) out.push_back(key);
+  }
+  return out;
+}
+
 std::optional<WriteNumber> History::write_with(const OpId& op) const {
   const auto found = by_op_.find(op);
   if (found == by_op_.end()) return std::nullopt;
@@ -75,11 +83,12 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   }
   if (const auto dot = parse_dot(result.version)) name(write.key, *dot, number);
   const bool ok = result.outcome == client::Outcome::Ok;
-  if (ok && !write.memory && level_counts(write.level, majority_)) {
+  if (ok && !write.memory && level_counts(write.level)) {
     const auto context = vector_of(result.context);
     if (context) models_[write.key].established(write, *context);
   }
-  if (on_write && ok) on_write(write, result);
+  if (write.never()) models_[write.key].refused(write);
+  if (on_write) on_write(write, result);
   if (!write.ok()) write.result = std::move(result);
   if (ok && !write.ok()) write.acked = now;
 }
@@ -91,7 +100,7 @@ std::size_t History::begin_read(std::uint32_t client, std::string key, std::stri
   reading.record.key = std::move(key);
   reading.record.level = std::move(level);
   reading.record.begun = now;
-  if (level_counts(reading.record.level, majority_)) {
+  if (level_counts(reading.record.level)) {
     reading.then = models_[reading.record.key].now();
   }
   reads_.push_back(std::move(reading));
@@ -114,7 +123,7 @@ void History::end_read(std::size_t number, const Call& call, client::ReadResult 
   }
   if (read.result.outcome != client::Outcome::Ok) return;
   const auto values = take_values(read);
-  if (level_counts(read.level, majority_) && !reads_may_go_back) {
+  if (level_counts(read.level)) {
     KeyModel& model = models_[read.key];
     for (const auto& one : model.judge_read(read, reading.then, values)) {
       fail(one.rule, read.key,
@@ -179,10 +188,27 @@ bool History::was_sent_once(const WriteRecord& write) const {
                       [&write](Instant end) { return end >= write.begun && end <= write.ended; });
 }
 
-// Must its effect be there in the end?
+// Must its effect be there in the end? A hint may age away once its write is elsewhere, so it
+// keeps nothing where disks lose what they had.
 bool History::lasts(const WriteRecord& write) const {
-  return write.ok() && !write.memory &&
-         (!minority_may_be_lost || level_counts(write.level, majority_));
+  if (!write.ok() || write.memory) return false;
+  if (losses_.none() || level_counts(write.level)) return true;
+  const auto& replicas = write.result.replicas;
+  return std::any_of(replicas.begin(), replicas.end(), [&](const auto& replica) {
+    return replica.state == "durable" && !losses_.reach(replica.address, write.begun);
+  });
+}
+
+void History::went_back(const std::string& address, Instant now) {
+  went_back_ = address;
+  for (const std::string& key : owned_by(address)) models_[key].went_back(now);
+}
+
+void History::holds(const std::string& address, const std::string& key,
+                    const replication::VersionVector& context, Instant now) {
+  if (address != went_back_) return;
+  const auto model = models_.find(key);
+  if (model != models_.end()) model->second.regained(context, now);
 }
 
 void History::judge_final(const std::string& key, const FinalState& state) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/sim/key_model.h"
+#include "tests/sim/losses.h"
 #include "tests/sim/records.h"
 #include "tests/sim/told.h"
 
@@ -35,9 +36,6 @@ struct Call {
 
 class History {
  public:
-  // `majority` of the replicas of a key: reads and writes of as many never go backwards.
-  explicit History(std::size_t majority) : majority_(majority) {}
-
   // To be filled in before its first call.
   WriteRecord& new_write(std::uint32_t client, std::string key, std::string level);
   void begin_write(WriteNumber number, Instant now);
@@ -49,11 +47,15 @@ class History {
   // After healing and convergence: what every replica of the key holds.
   void judge_final(const std::string& key, const FinalState& state);
 
-  // A disk has lost what it alone had: only what a majority acknowledged is promised.
-  bool minority_may_be_lost = false;
-  // A disk went back to an earlier day of the same life, which nobody can see from outside: until
-  // anti-entropy has been there, reads may go back with it.
-  bool reads_may_go_back = false;
+  // This disk has lost something (losses.h).
+  void lost(const std::string& address, Instant now) { losses_.lost(address, now); }
+  const Losses& losses() const { return losses_; }
+  // It went back to an earlier day of the same life, which nobody can see: reads that count it may
+  // go back with it, until it has all again (KeyModel).
+  void went_back(const std::string& address, Instant now);
+  // What this node has of a key now, durably.
+  void holds(const std::string& address, const std::string& key,
+             const replication::VersionVector& context, Instant now);
 
   // A process ended: what was sent to it may have been sent to another one too.
   void process_ended(Instant now) { ends_.push_back(now); }
@@ -62,7 +64,8 @@ class History {
     owners_[key] = std::move(owners);
   }
   const std::vector<std::string>& owners(const std::string& key) const;
-  // Told of every call that ended well.
+  std::vector<std::string> owned_by(const std::string& address) const;
+  // Told of every write that ended, and of every read that ended well.
   std::function<void(const WriteRecord&, const client::WriteResult&)> on_write;
   std::function<void(const ReadRecord&)> on_read;
   void fail(std::string rule, const std::string& key, std::string what);
@@ -93,7 +96,6 @@ class History {
   void judge_replaced(const std::string& key, const FinalState& state);
   void judge_elements(const std::string& key, const FinalState& state);
 
-  const std::size_t majority_;
   std::vector<WriteRecord> writes_;
   std::map<OpId, WriteNumber> by_op_;
   std::vector<Reading> reads_;
@@ -101,6 +103,8 @@ class History {
   std::map<replication::Dot, WriteNumber> names_;
   std::map<std::string, std::vector<std::string>> owners_;
   std::vector<Instant> ends_;
+  Losses losses_;
+  std::string went_back_;  // one disk at most
   std::vector<Violation> violations_;
 };
 

@@ -50,11 +50,76 @@ TEST_CASE("history: a majority that has forgotten an ok write is found", "[histo
     story.read({}, vector_with({kA2}));
     CHECK(story.found().empty());
   }
-  SECTION("reads went back with a disk") {
-    story.history.reads_may_go_back = true;
+}
+
+TEST_CASE("history: what a write that was refused would have replaced is there", "[history]") {
+  Story story;
+  const auto put = story.put(kA1);
+  const auto by = story.begin(vector_with({kA1}), {put});
+  const auto outcome = GENERATE(client::Outcome::NotWritten, client::Outcome::Unknown);
+  const bool refused = outcome == client::Outcome::NotWritten;
+  story.end(by, no_write(outcome, refused ? ErrorCode::Unavailable : ErrorCode::Unknown));
+  story.read({}, vector_with({kA1}));
+  CHECK(story.found() == (refused ? "unseen" : ""));
+}
+
+TEST_CASE("history: reads go back with a disk, as far as they must", "[history]") {
+  Story story;
+  story.history.set_owners("key", three_owners());
+  const auto put = story.put(kA1);
+  SECTION("its copy may be counted") {
+    story.history.went_back("127.0.0.1", story.now);
     story.read({}, {});
     CHECK(story.found().empty());
   }
+  SECTION("before it goes back") {
+    story.read({}, {});
+    CHECK(story.found() == "backwards unseen");
+  }
+  SECTION("it owns no copy") {
+    story.history.went_back("127.0.0.4", story.now);
+    story.read({}, {});
+    CHECK(story.found() == "backwards unseen");
+  }
+  SECTION("all are asked, the others too") {
+    story.history.went_back("127.0.0.1", story.now);
+    story.read({}, {}, "all");
+    CHECK(story.found() == "backwards unseen");
+  }
+  SECTION("it has all again") {
+    story.history.went_back("127.0.0.1", story.now);
+    story.history.holds("127.0.0.2", "key", vector_with({kA1}), story.now);
+    story.read({}, {});
+    CHECK(story.found().empty());
+    story.history.holds("127.0.0.1", "key", vector_with({kA1}), story.now);
+    const auto early = story.begin_read();
+    story.read({{put, kA1}}, vector_with({kA1}));
+    story.end_read(early, {}, {});  // begun when it was whole
+    CHECK(story.found().empty());
+    story.read({}, {});
+    CHECK(story.found() == "backwards unseen");
+  }
+  SECTION("it has all again but what it acked before, and others now") {
+    const auto write = story.begin({}, {});
+    story.history.went_back("127.0.0.1", story.now);
+    story.history.holds("127.0.0.1", "key", vector_with({kA1}), story.now);
+    story.end(write, ok_write(kB1, {}));
+    story.read({{put, kA1}}, vector_with({kA1}));
+    CHECK(story.found().empty());
+    story.history.holds("127.0.0.1", "key", vector_with({kB1}), story.now);
+    story.now += 1ms;
+    story.read({{put, kA1}}, vector_with({kA1}));
+    CHECK(story.found() == "backwards unseen");
+  }
+}
+
+TEST_CASE("history: every write that ended is told, whatever its outcome", "[history]") {
+  Story story;
+  std::vector<client::Outcome> told;
+  story.history.on_write = [&told](const auto&, const auto& said) { told.push_back(said.outcome); };
+  story.put(kA1);
+  story.end(story.begin({}, {}), no_write(client::Outcome::Unknown, ErrorCode::Unknown));
+  CHECK(told == std::vector{client::Outcome::Ok, client::Outcome::Unknown});
 }
 
 TEST_CASE("history: two reads at a majority do not go backwards", "[history]") {
@@ -202,11 +267,19 @@ TEST_CASE("history: every ok write is there in the end, or was seen by one that 
     story.end_state({{by, kA2}}, vector_with({kA2, kB1}));
     CHECK(story.found() == "lost");
   }
-  SECTION("one at less than a majority, where disks lose what they alone had") {
-    story.history.minority_may_be_lost = true;
-    story.history.write(other).level = "one";
+  SECTION("one at less than a majority, where a disk loses what it alone had") {
+    auto& write = story.history.write(other);
+    write.level = "one";
+    for (auto& replica : write.result.replicas) replica.state = "no_answer";
+    write.result.replicas[1].state = "durable";
+    const auto [address, after, rule] = GENERATE(table<std::string, Duration, std::string>({
+        {"127.0.0.2", 100ms, ""},
+        {"127.0.0.2", -100ms, "lost"},  // it had lost it before
+        {"127.0.0.1", 100ms, "lost"},   // another one's
+    }));
+    story.history.lost(address, story.now + after);
     story.end_state({{one, kA1}}, vector_with({kA1}));
-    CHECK(story.found().empty());
+    CHECK(story.found() == rule);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/sim/levels.h"
+
 namespace parley::sim {
 
 namespace {
@@ -11,18 +13,44 @@ std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 }  // namespace
 
 void KeyModel::begun(const WriteRecord& write) {
+  for (const WriteNumber one : write.replaces) replacers_[one].insert(write.number);
+}
+
+void KeyModel::refused(const WriteRecord& write) {
   for (const WriteNumber one : write.replaces) {
-    must_see_.erase(one);
-    perhaps_replaced_.insert(one);
+    const auto found = replacers_.find(one);
+    if (found == replacers_.end()) continue;
+    found->second.erase(write.number);
+    if (found->second.empty()) replacers_.erase(found);
   }
 }
 
 void KeyModel::established(const WriteRecord& write, const replication::VersionVector& context) {
   now_.floor.merge(context);
   now_.replaced.merge(write.seen);
+  owe(context, write.begun, write.ended);
   if (!write.elements.empty()) elements_.emplace(write.number, write.ended);
-  if (write.is_delete || perhaps_replaced_.contains(write.number)) return;
-  must_see_.emplace(write.number, write.ended);
+  if (!write.is_delete) acked_.emplace(write.number, write.ended);
+}
+
+void KeyModel::went_back(Instant now) { old_copy_ = OldCopy{now, now_.floor, {}, {}}; }
+
+void KeyModel::regained(const replication::VersionVector& context, Instant now) {
+  if (!old_copy_) return;
+  old_copy_->has.merge(context);
+  if (!old_copy_->whole && old_copy_->has.covers(old_copy_->owed)) old_copy_->whole = now;
+}
+
+void KeyModel::owe(const replication::VersionVector& context, Instant begun, Instant now) {
+  if (!old_copy_ || begun > old_copy_->since) return;
+  old_copy_->owed.merge(context);
+  old_copy_->whole.reset();
+  regained({}, now);
+}
+
+bool KeyModel::may_go_back(const ReadRecord& read) const {
+  if (!old_copy_ || replicas_asked(read.level) == kReplicas) return false;
+  return !old_copy_->whole || read.begun <= *old_copy_->whole;
 }
 
 std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, const Snapshot& then,
@@ -37,8 +65,8 @@ std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, cons
                                         "), which an ok write had replaced"});
     }
   }
-  for (const auto& [number, acked] : must_see_) {
-    if (acked > read.begun || read.saw.contains(number)) continue;
+  for (const auto& [number, acked] : acked_) {
+    if (acked > read.begun || read.saw.contains(number) || replacers_.contains(number)) continue;
     out.push_back({"unseen", "did not see " + name_of(number) +
                                  ", which was ok and which no write replaces"});
   }
@@ -48,6 +76,8 @@ std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, cons
   }
   remember(read, values, out);
   now_.floor.merge(read.context);
+  owe(read.context, read.begun, read.ended);
+  if (may_go_back(read)) out.clear();
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,8 +20,10 @@ class KeyModel {
   };
   const Snapshot& now() const { return now_; }
 
-  // From here on what it replaces may be gone.
+  // From here on what it replaces may be gone ...
   void begun(const WriteRecord& write);
+  // ... but it was not written: nothing of that is.
+  void refused(const WriteRecord& write);
   // Ok at a majority, durably. `context`: that of its receipt.
   void established(const WriteRecord& write, const replication::VersionVector& context);
 
@@ -31,6 +34,13 @@ class KeyModel {
   struct Finding {
     std::string rule, what;
   };
+  // One owner's copy is of an earlier day, and nobody can see it. Of what was established with its
+  // word from before, a majority with it may show less, until its copy covers all of that. A read
+  // that asks every owner asks one more that has it, and goes back never.
+  void went_back(Instant now);
+  // That copy holds this now.
+  void regained(const replication::VersionVector& context, Instant now);
+
   // A read at a majority that began with `then`. It establishes what it saw, `memory` writes too:
   // as many replicas hold it durably (replication/read_merge.h).
   std::vector<Finding> judge_read(const ReadRecord& read, const Snapshot& then,
@@ -41,16 +51,26 @@ class KeyModel {
     WriteNumber write = 0;
     Instant since{};
   };
+  // Established by a call that began then: the copy that went back had to have it.
+  void owe(const replication::VersionVector& context, Instant begun, Instant now);
+  bool may_go_back(const ReadRecord& read) const;
   void remember(const ReadRecord& read, const std::vector<SeenValue>& values,
                 std::vector<Finding>& out);
 
   Snapshot now_;
-  // Puts that are ok at a majority, since when; those that nothing begun so far replaces.
-  std::map<WriteNumber, Instant> must_see_;
-  std::map<WriteNumber, Instant> elements_;  // of a set; these for ever
-  std::set<WriteNumber> perhaps_replaced_;
+  // Puts that are ok at a majority, since when.
+  std::map<WriteNumber, Instant> acked_;
+  // By what may have replaced them: those that were begun, and not refused.
+  std::map<WriteNumber, std::set<WriteNumber>> replacers_;
+  std::map<WriteNumber, Instant> elements_;   // of a set; these for ever
   std::map<replication::Dot, Known> live_;    // shown by a majority, not yet missed by one
   std::map<replication::Dot, Instant> dead_;  // a majority had seen it and did not show it
+  struct OldCopy {
+    Instant since{};
+    replication::VersionVector owed, has;
+    std::optional<Instant> whole;  // since when
+  };
+  std::optional<OldCopy> old_copy_;
 };
 
 }  // namespace parley::sim

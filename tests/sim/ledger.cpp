@@ -29,8 +29,8 @@ void Ledger::judge_mint(const Change& change, const replication::Sibling& minted
   const auto number = history_.write_with(minted.op);
   if (!number) return;
   const WriteRecord& write = history_.write(*number);
-  // What was lost here comes back from others.
-  if (copies_may_go || write.memory) return;
+  // What was lost here comes back from others, and is no mint.
+  if (history_.losses().has(change.node) || write.memory) return;
   // docs/versions.md: an owner that holds a write when its retry comes mints nothing.
   const auto& held = change.before.siblings();
   const bool again = std::any_of(held.begin(), held.end(), [&](const auto& one) {
@@ -57,9 +57,20 @@ void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }
 
+// docs/options.md, replication.hint_bytes_most: for each target. Those that are being written when
+// the last room is given away are not counted yet.
+void Ledger::hint_begun(const std::string& holder, const storage::HintKey& key, std::uint64_t kept,
+                        std::uint64_t most) {
+  if (kept <= most) return;
+  history_.fail("bounds", key.record.key,
+                holder + " takes one more hint for " + address_of(key.target) + ", for which " +
+                    std::to_string(kept) + " bytes are kept");
+}
+
 void Ledger::stored(const std::string& node, const std::string& key,
-                    const replication::VersionVector& context) {
+                    const replication::VersionVector& context, Instant now) {
   stored_[{node, key}].merge(context);
+  history_.holds(node, key, context, now);
 }
 
 void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
@@ -71,7 +82,7 @@ void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
 void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key) {
   const auto hint = hints_.extract({holder, key});
   const auto target = addresses_.find(key.target);
-  if (copies_may_go || hint.empty() || target == addresses_.end()) return;
+  if (hint.empty() || target == addresses_.end()) return;
   const auto& there = stored_[{target->second, key.record.key}];
   for (const auto& [actor, counter] : hint.mapped().entries()) {
     const replication::Dot last{actor, counter};

@@ -30,10 +30,18 @@ class Ledger {
   void judge_hint(const std::string& holder, const storage::HintKey& key,
                   const replication::VersionSet& before, const replication::VersionSet& after);
 
+  // A further hint is begun for a target for which so many bytes are kept.
+  void hint_begun(const std::string& holder, const storage::HintKey& key, std::uint64_t kept,
+                  std::uint64_t most);
+
   // What became of it, in the order of commits.
   void node_is(const NodeId& node, const std::string& address) { addresses_[node] = address; }
+  std::string address_of(const NodeId& node) const {
+    const auto found = addresses_.find(node);
+    return found == addresses_.end() ? std::string() : found->second;
+  }
   void stored(const std::string& node, const std::string& key,
-              const replication::VersionVector& context);
+              const replication::VersionVector& context, Instant now);
   void hint_kept(const std::string& holder, const storage::HintKey& key,
                  const replication::VersionVector& context);
   // Not because of its age, nor by command.
@@ -42,8 +50,6 @@ class Ledger {
     hints_.erase({holder, key});
   }
 
-  // Records rot, or a disk is emptied or put back.
-  bool copies_may_go = false;
   // Has this write come to this node from another one, to which it came without delay?
   std::function<bool(const WriteRecord& write, const std::string& node)> passed_on;
 

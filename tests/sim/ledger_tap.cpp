@@ -42,7 +42,7 @@ class LedgerTap final : public ForwardingStore {
     const bool lasts = durability == storage::Durability::Fsync;
     auto told = [this, name = key.key, after, lasts,
                  done = std::move(done)](Result<storage::Updated> result) {
-      if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context());
+      if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context(), node_.now());
       done(std::move(result));
     };
     ForwardingStore::update(std::move(key), std::move(judged), durability, std::move(told));
@@ -50,6 +50,9 @@ class LedgerTap final : public ForwardingStore {
 
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
                    Completion<storage::Updated> done) override {
+    const auto totals = hint_totals().find(key.target);
+    const auto bytes = totals == hint_totals().end() ? 0 : totals->second.bytes;
+    ledger_.hint_begun(node_.address, key, bytes, node_.hint_bytes_most);
     auto after = std::make_shared<std::optional<VersionSet>>();
     // A hint of an earlier life is as old as it is, which nobody here has seen: it may expire.
     auto since = std::make_shared<WallTime>(now);

@@ -14,9 +14,10 @@ namespace parley::sim {
 
 struct TappedNode {
   std::string address;
-  std::function<Instant()> now;    // the world's
-  std::function<WallTime()> wall;  // the node's own
-  Duration hint_age_most{};        // older ones are dropped
+  std::function<Instant()> now;       // the world's
+  std::function<WallTime()> wall;     // the node's own
+  Duration hint_age_most{};           // older ones are dropped
+  std::uint64_t hint_bytes_most = 0;  // for one target
 };
 
 std::unique_ptr<storage::Store> keep_ledger(std::unique_ptr<storage::Store> store, TappedNode node,

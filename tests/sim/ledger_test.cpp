@@ -36,7 +36,7 @@ struct Desk {
     return history.violations().empty() ? "" : history.violations().front().rule;
   }
 
-  History history{2};
+  History history;
   Ledger ledger{history};
   WriteNumber number = 0;
   bool passed_on = true;
@@ -44,7 +44,7 @@ struct Desk {
 
 }  // namespace
 
-TEST_CASE("ledger: a record may only learn") {
+TEST_CASE("ledger: a record may only learn", "[ledger]") {
   Desk desk;
   const VersionSet one = desk.with({}, dot_of(2, 1)), other = desk.with({}, dot_of(3, 1));
   VersionSet both = one;
@@ -55,7 +55,7 @@ TEST_CASE("ledger: a record may only learn") {
   CHECK(desk.found() == "forgets");
 }
 
-TEST_CASE("ledger: a retry mints nothing where its write is") {
+TEST_CASE("ledger: a retry mints nothing where its write is", "[ledger]") {
   Desk desk;
   const VersionSet first = desk.with({}, dot_of(1, 1));
   const VersionSet elsewhere = desk.with({}, dot_of(2, 1));
@@ -64,7 +64,7 @@ TEST_CASE("ledger: a retry mints nothing where its write is") {
   SECTION("nor does it replace it") { CHECK(desk.found() == "twice"); }
 }
 
-TEST_CASE("ledger: a write that was passed on is minted in time, or not at all") {
+TEST_CASE("ledger: a write that was passed on is minted in time, or not at all", "[ledger]") {
   Desk desk;
   const VersionSet set = desk.with({}, dot_of(1, 1));
   desk.change({}, set, Instant{} + 3s);
@@ -77,14 +77,19 @@ TEST_CASE("ledger: a write that was passed on is minted in time, or not at all")
     desk.change({}, set, Instant{} + 9s);
     CHECK(desk.found() == "late");
   }
+  SECTION("late, where another's copies may come back") {
+    desk.history.lost(kThere, Instant{});
+    desk.change({}, set, Instant{} + 9s);
+    CHECK(desk.found() == "late");
+  }
   SECTION("late, where copies may come back") {
-    desk.ledger.copies_may_go = true;
+    desk.history.lost(kHere, Instant{});
     desk.change({}, set, Instant{} + 9s);
     CHECK(desk.found().empty());
   }
 }
 
-TEST_CASE("ledger: a hint goes when its target has had it, and only grows") {
+TEST_CASE("ledger: a hint goes when its target has had it, and only grows", "[ledger]") {
   Desk desk;
   NodeId there;
   there.octets[0] = 2;
@@ -94,14 +99,20 @@ TEST_CASE("ledger: a hint goes when its target has had it, and only grows") {
   desk.ledger.judge_hint(kHere, key, old, fresh);
   desk.ledger.hint_kept(kHere, key, fresh.context());
   SECTION("all of it") {
-    desk.ledger.stored(kThere, "key", fresh.context());
+    desk.ledger.stored(kThere, "key", fresh.context(), Instant{});
     desk.ledger.hint_erased(kHere, key);
     CHECK(desk.found().empty());
   }
   SECTION("the older part") {
-    desk.ledger.stored(kThere, "key", old.context());
+    desk.ledger.stored(kThere, "key", old.context(), Instant{});
     desk.ledger.hint_erased(kHere, key);
     CHECK(desk.found() == "hint");
+  }
+  SECTION("one more, for a target that has its share") {
+    desk.ledger.hint_begun(kHere, key, 65536, 65536);
+    CHECK(desk.found().empty());
+    desk.ledger.hint_begun(kHere, key, 65537, 65536);
+    CHECK(desk.found() == "bounds");
   }
   SECTION("overwritten") {
     desk.ledger.judge_hint(kHere, key, fresh, old);

@@ -27,6 +27,9 @@ class Liveness {
 
   static constexpr Duration kServeMost = 15s;
   static constexpr Duration kServeSpan = 10s;
+  // A flipped bit in a frame's length holds its connection, and all that is asked over it, until
+  // the frame is overdue: who is refused meanwhile, where bits flipped, is served after it.
+  static constexpr Duration kFrameMost = 30s;
   static constexpr Duration kConvictMost = 60s;
   static constexpr Duration kConvergeMost = 60s;
 
@@ -42,7 +45,7 @@ class Liveness {
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
   void check_members(const SimProcess& node);
-  std::string thought_alive();
+  std::string who_thinks_alive();
   bool core_equal(const std::string& key, std::string& said);
 
   Scene& scene_;
@@ -52,6 +55,8 @@ class Liveness {
   std::vector<std::string> served_;  // keys of which the core has a majority
   std::size_t turn_ = 0;
   bool failed_ = false;
+  Instant excused_until_{};  // refusals; and whether there was one
+  bool excused_ = false;
 };
 
 }  // namespace parley::sim

@@ -32,6 +32,7 @@
   X(foreign_context_accepted, "a context is opened for any key")                                 \
   X(damaged_taken_for_absent, "a record that fails its checksum counts as not there")            \
   X(old_copy_continues_epochs, "an old copy of a disk goes on with the epochs of its records")   \
+  X(forgotten_dots_continued, "an epoch goes on although the record has lost dots of it")        \
   X(epochs_run_out, "no more epochs are leased than at the start")                               \
   X(epochs_begin_again, "a restart draws the same epochs again")                                 \
   X(any_keeps_nothing, "`any` is ok although no hint was stored")                                \
@@ -60,6 +61,7 @@
   X(suspicion_never_ends, "a suspect is never convicted")                                        \
   X(one_way_cut_taken_for_alive, "a helper vouches for a member that did not answer it")         \
   X(dead_not_probed, "nobody asks whether a dead member is back")                                \
+  X(view_digests_ignored, "nobody compares the digests of views")                                \
   X(membership_not_saved, "a restart does not know the members")                                 \
   X(datagram_checksum_ignored, "a datagram that fails its checksum is read")                     \
   /* runtime */                                                                                  \
@@ -68,6 +70,8 @@
     "the time that a request lay in buffers is not taken off its deadline")                      \
   X(frame_may_never_end, "a damaged length is believed, and such a frame may never end")         \
   X(never_redials, "a peer connection that failed is not dialled again")                         \
+  /* api */                                                                                      \
+  X(old_copy_serves, "an old copy of a disk serves before it is whole")                          \
   /* client */                                                                                   \
   X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")     \
   X(client_deadline_ignored, "a call waits past its deadline")

@@ -86,6 +86,8 @@ class Nemesis {
   bool is_lost(const SimProcess& node) const { return &node == lost_; }
   // The disk that is put back is of a life before the last one, which others can know.
   bool old_copy_shows() const { return old_copy_shows_; }
+  // The disk of this node has lost something.
+  std::function<void(const std::string& address)> on_loss;
   // What was done.
   const std::vector<Told>& story() const { return story_; }
   const std::vector<Strike>& strikes() const { return strikes_; }

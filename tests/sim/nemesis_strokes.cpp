@@ -54,6 +54,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
                            ? rotten.disk().damage("parley.db", ";..")
                            : rotten.running() && rot_record("/" + rotten.address(), stroke.random);
       if (hit) tell(stroke, rotten.address());
+      if (hit && on_loss) on_loss(rotten.address());
       return true;
     }
     default: return false;
@@ -141,6 +142,7 @@ void Nemesis::wipe(Stroke& stroke, SimProcess& victim) {
   lost_ = &victim;
   if (victim.running()) victim.die(Death::PowerCut);
   victim.disk().wipe();
+  if (on_loss) on_loss(victim.address());
   undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
 }
 
@@ -158,6 +160,7 @@ void Nemesis::put_old_copy_back(Stroke& stroke, SimProcess& victim) {
   tell("old copy of " + victim.address());
   victim.die(Death::Kill);
   victim.disk().restore(*backup_);
+  if (on_loss) on_loss(victim.address());
   victim.start();
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <sstream>
+#include <string_view>
 
 namespace parley::sim {
 namespace {
@@ -17,14 +18,17 @@ std::string line_of(const std::string& name, double is, double most) {
 }  // namespace
 
 std::map<std::string, double> read_metrics(const MetricRegistry& registry) {
-  static const std::string kPrefix = "parley_";
+  static constexpr std::string_view kPrefix = "parley_";
   std::map<std::string, double> out;
-  std::istringstream text(registry.render());
-  for (std::string line; std::getline(text, line);) {
+  const std::string text = registry.render();
+  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos;
+       at = end + 1) {
+    std::string_view line(text.data() + at, end - at);
     if (!line.starts_with(kPrefix)) continue;
-    const std::string name = line.substr(kPrefix.size(), line.find_first_of(" {") - kPrefix.size());
+    line.remove_prefix(kPrefix.size());
+    const auto name = line.substr(0, line.find_first_of(" {"));
     if (name.ends_with("_bucket")) continue;
-    out[name] += std::strtod(line.c_str() + line.rfind(' '), nullptr);
+    out[std::string(name)] += std::strtod(line.data() + line.rfind(' '), nullptr);
   }
   return out;
 }

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "replication/level.h"
+#include "tests/sim/levels.h"
 
 namespace parley::sim {
 namespace {
-
-constexpr std::size_t kFactor = 3;  // of the keyspace `default`
 
 using Lines = std::vector<std::string>;
 
@@ -24,25 +22,20 @@ std::size_t count_of(const client::WriteResult& result, const std::string& state
 
 std::string named(const std::string& level) { return level.empty() ? "quorum" : level; }
 
-std::size_t required_of(const std::string& level) {
-  const auto parsed = replication::parse_level(named(level));
-  return parsed.ok() ? replication::required_replicas(*parsed, kFactor) : 0;
-}
-
 // api/parley.capnp, Level.number: above the replication factor it is an invalid argument.
 void judge_level(const std::string& asked, client::Outcome outcome, const std::string& said,
                  std::size_t required, const std::optional<Error>& error, Lines& out) {
   const bool ok = outcome == client::Outcome::Ok;
-  if (required_of(asked) > kFactor) {
+  if (replicas_asked(asked) > kReplicas) {
     expect(!ok, out, "a level above the factor was executed");
     return;
   }
   expect(ok == !error.has_value(), out, "an error with ok, or none without");
   if (!ok) return;
   expect(said == named(asked), out, "executed at " + said + " instead of " + named(asked));
-  expect(required == required_of(asked), out,
+  expect(required == replicas_asked(asked), out,
          "required " + std::to_string(required) + " replicas instead of " +
-             std::to_string(required_of(asked)));
+             std::to_string(replicas_asked(asked)));
 }
 
 void judge_owners(const client::WriteResult& result, const std::vector<std::string>& owners,
@@ -86,7 +79,7 @@ void judge_ok(const WriteRecord& write, const client::WriteResult& result, Lines
   if (write.level == "any") {
     expect(durable + memory + count_of(result, "hinted") > 0, out, "ok with neither ack nor hint");
   } else {
-    expect(durable + memory >= required_of(write.level), out,
+    expect(durable + memory >= replicas_asked(write.level), out,
            "ok at " + named(write.level) + " with " + std::to_string(durable + memory) + " acks");
   }
   judge_context(write, result, out);
@@ -118,8 +111,12 @@ std::vector<std::string> judge_receipt(const WriteRecord& write, const client::W
   if (result.outcome == client::Outcome::NotWritten) judge_not_written(result, out);
   if (result.outcome == client::Outcome::Unknown && !result.replicas.empty()) {
     const std::size_t acks = count_of(result, "durable") + count_of(result, "memory");
-    expect(acks < required_of(write.level), out,
+    expect(acks < replicas_asked(write.level), out,
            "unknown, although " + std::to_string(acks) + " replicas acked");
+    // Else nobody could look whether they have it.
+    const bool kept = acks + count_of(result, "hinted") > 0;
+    expect(!kept || parse_dot(result.version).has_value(), out,
+           "somebody is said to have it, and no version names it");
   }
   return out;
 }
@@ -133,7 +130,7 @@ std::vector<std::string> judge_receipt(const ReadRecord& read,
     expect(result.values.empty() && !result.found, out, "values without an answer");
     return out;
   }
-  const std::size_t required = required_of(read.level);
+  const std::size_t required = replicas_asked(read.level);
   expect(result.agreed <= result.answered && result.answered <= result.asked, out,
          "more replicas agreed than answered, or answered than were asked");
   expect(owners.empty() || result.asked <= owners.size(), out, "more were asked than there are");
@@ -145,7 +142,7 @@ std::vector<std::string> judge_receipt(const ReadRecord& read,
   } else {
     expect(result.answered >= required, out,
            "ok at " + named(read.level) + " with " + std::to_string(result.answered) + " answers");
-    const bool majority = required >= replication::majority_of(kFactor);
+    const bool majority = required >= kMajority;
     expect(!majority || result.context.empty() || result.agreed + result.repaired >= required, out,
            "too few replicas hold what was read");
   }

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "tests/catch.h"
+#include "tests/sim/levels.h"
 #include "tests/sim/story.h"
 
 namespace parley::sim {
@@ -58,6 +59,13 @@ client::WriteResult refused() {
 }
 
 }  // namespace
+
+TEST_CASE("receipts: what each level asks for", "[receipts]") {
+  const auto [level, replicas] = GENERATE(table<std::string, std::size_t>(
+      {{"", 2}, {"quorum", 2}, {"all", 3}, {"one", 1}, {"any", 1}, {"2", 2}, {"4", 4}, {"x", 0}}));
+  CHECK(replicas_asked(level) == replicas);
+  CHECK(level_counts(level) == (replicas >= 2));
+}
 
 TEST_CASE("receipts: a true one is accepted", "[receipts]") {
   CHECK(wrong_in([](WriteRecord&, client::WriteResult&) {}) == 0);
@@ -125,6 +133,8 @@ TEST_CASE("receipts: unknown with the acks that were asked for is found", "[rece
   CHECK(judge_receipt(quorum_put(), result, three_owners()).size() == 1);
   result.replicas[1].state = "no_answer";
   CHECK(judge_receipt(quorum_put(), result, three_owners()).empty());
+  result.version.clear();  // and somebody has it
+  CHECK(judge_receipt(quorum_put(), result, three_owners()).size() == 1);
 }
 
 TEST_CASE("receipts: a read that its own words do not bear out is found", "[receipts]") {

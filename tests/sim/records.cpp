@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "tests/sim/levels.h"
 
 namespace parley::sim {
 namespace {
@@ -71,11 +72,7 @@ std::optional<replication::Dot> parse_dot(const std::string& text) {
   return replication::Dot{{*storage, *epoch}, *counter};
 }
 
-bool level_counts(const std::string& level, std::size_t majority) {
-  if (level == "quorum" || level == "all" || level.empty()) return true;  // the default is quorum
-  return level.size() == 1 && level[0] >= '1' && level[0] <= '9' &&
-         static_cast<std::size_t>(level[0] - '0') >= majority;
-}
+bool level_counts(const std::string& level) { return replicas_asked(level) >= kMajority; }
 
 std::string text_of(const std::set<WriteNumber>& writes) {
   std::string out = "{";

@@ -75,7 +75,7 @@ std::optional<replication::VersionVector> vector_of(ByteView token);
 std::optional<replication::Dot> parse_dot(const std::string& text);
 
 // Does it take part in the promises of a majority?
-bool level_counts(const std::string& level, std::size_t majority);
+bool level_counts(const std::string& level);
 std::string text_of(const std::set<WriteNumber>& writes);
 const char* text_of(client::Outcome outcome);
 

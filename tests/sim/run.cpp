@@ -8,21 +8,7 @@
 namespace parley::sim {
 namespace {
 
-constexpr Duration kFormMost = 60s;
 constexpr Duration kCallsEndMost = 30s;
-
-bool form(Scene& scene) {
-  const bool formed = scene.world.run_until(
-      [&scene] {
-        for (const auto& node : scene.nodes) {
-          if (!node->ready()) return false;
-        }
-        return true;
-      },
-      kFormMost);
-  if (!formed) scene.fail("forming", "", "the cluster did not form");
-  return formed;
-}
 
 void make_nemesis(Scene& scene) {
   NemesisOptions nemesis;
@@ -32,13 +18,7 @@ void make_nemesis(Scene& scene) {
   std::vector<std::string> clients;
   for (const auto& client : scene.clients) clients.push_back(client->address());
   scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
-  const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
-  scene.history.reads_may_go_back = has(Fault::OldCopy) && !scene.nemesis->old_copy_shows();
-  scene.history.minority_may_be_lost =
-      has(Fault::OldCopy) || has(Fault::Damage) || has(Fault::Wipe);
-  scene.truth.copies_may_go = scene.history.minority_may_be_lost;
-  scene.ledger.copies_may_go = scene.history.minority_may_be_lost;
-  scene.truth.rollbacks = has(Fault::DiskFull);
+  scene.nemesis->on_loss = [&scene](const std::string& address) { scene.lose(address); };
 }
 
 // Clients at work, and faults.
@@ -127,7 +107,7 @@ RunReport run_seed(const RunOptions& options) {
   scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
   const Instant begun = scene.world.now();
   scene.make_nodes();
-  if (form(scene)) {
+  if (scene.form()) {
     work(scene);
     settle(scene);
     if (scene.report.violations.empty()) end(scene);

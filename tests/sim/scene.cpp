@@ -14,7 +14,8 @@
 namespace parley::sim {
 namespace {
 
-constexpr Duration kBoundsPause = 15s;
+constexpr Duration kFormMost = 60s;
+constexpr Duration kBoundsPause = 1s;         // then it is the next node's turn
 constexpr Duration kSlowDiskMost = 8ms;       // for a batch
 constexpr Duration kHintsLast = 3600s;        // longer than a run
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
@@ -55,6 +56,7 @@ Scene::Scene(const RunOptions& run)
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
   world.shuffle_ties(draw("ties").next());
+  truth.address_of = [this](const NodeId& node) { return ledger.address_of(node); };
 }
 
 Scene::~Scene() {
@@ -123,12 +125,22 @@ void Scene::make_nodes() {
   }
 }
 
+bool Scene::form() {
+  const auto all_ready = [this] {
+    return std::all_of(nodes.begin(), nodes.end(), [](const auto& node) { return node->ready(); });
+  };
+  const bool formed = world.run_until(all_ready, kFormMost);
+  if (!formed) fail("forming", "", "the cluster did not form");
+  return formed;
+}
+
 void Scene::listen(SimProcess& node) {
   node.tap = [this, &node](std::unique_ptr<storage::Store> store) {
     store = keep_ledger(
         std::move(store),
         {node.address(), [this] { return world.now(); },
-         [&node] { return node.host().loop().wall(); }, node.config().replication.hint_age_most()},
+         [&node] { return node.host().loop().wall(); }, node.config().replication.hint_age_most(),
+         node.config().replication.hint_bytes_most()},
         ledger);
     if (!options.watch) return store;
     return tap_store(std::move(store), node.address(), *options.watch,
@@ -193,6 +205,17 @@ bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) c
   });
 }
 
+void Scene::lose(const std::string& address) {
+  history.lost(address, world.now());
+  // Whose later life others know serves nothing until it has all again (decision 11).
+  if (!nemesis->has(Fault::OldCopy) || nemesis->old_copy_shows()) return;
+  history.went_back(address, world.now());
+  for (const std::string& key : history.owned_by(address)) {
+    const auto copy = truth.look(address, key);
+    if (copy.ok()) history.holds(address, key, copy->record.context(), world.now());
+  }
+}
+
 std::vector<Endpoint> Scene::endpoints() const {
   std::vector<Endpoint> out;
   for (const auto& node : nodes) out.push_back(node->client_endpoint());
@@ -206,16 +229,14 @@ void Scene::pass(Duration span) {
     nemesis->supervise();
     if (world.now() < look_at_bounds_) continue;
     look_at_bounds_ = world.now() + kBoundsPause;
-    check_bounds();
+    check_bounds(*nodes[looks_at_bounds_++ % nodes.size()]);
   }
 }
 
-void Scene::check_bounds() {
-  for (const auto& node : nodes) {
-    if (!node->ready()) continue;  // its floors may not be built yet
-    for (const auto& line : past_bounds(node->metrics(), node->config(), nodes.size())) {
-      fail("bounds", "", node->address() + ": " + line);
-    }
+void Scene::check_bounds(SimProcess& node) {
+  if (!node.ready()) return;  // its floors may not be built yet
+  for (const auto& line : past_bounds(node.metrics(), node.config(), nodes.size())) {
+    fail("bounds", "", node.address() + ": " + line);
   }
 }
 

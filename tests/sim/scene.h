@@ -27,6 +27,8 @@ class Scene {
   Scene& operator=(const Scene&) = delete;
 
   void make_nodes();
+  // All of them are ready, after bounded time. Fails as `forming`.
+  bool form();
   void make_clients();
 
   // For one concern, so that a draw more there changes nothing elsewhere.
@@ -37,6 +39,8 @@ class Scene {
   // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
   void pass(Duration span);
   std::vector<Endpoint> endpoints() const;
+  // The nemesis has taken something from this node's disk.
+  void lose(const std::string& address);
   // A node that has all it ever had.
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
@@ -52,7 +56,7 @@ class Scene {
   runtime::KjPort kj;
   SimVfs vfs;
   WorkloadOptions workload;
-  History history{2};
+  History history;
   Ledger ledger{history};
   Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
@@ -65,11 +69,12 @@ class Scene {
   void learn_owners();
   void limit_keys(std::size_t count);
   void perturb(api::NodeConfig& config) const;
-  void check_bounds();
+  void check_bounds(SimProcess& node);
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
   Instant look_at_bounds_{};
+  std::size_t looks_at_bounds_ = 0;
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };

@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "tests/sim/history.h"
+#include "tests/sim/levels.h"
 
 namespace parley::sim {
 
@@ -90,16 +91,17 @@ class Story {
     return number;
   }
 
-  std::size_t begin_read() {
+  std::size_t begin_read(const std::string& level = "quorum") {
     begun = now;
-    return history.begin_read(1, "key", "quorum", now);
+    return history.begin_read(1, "key", level, now);
   }
   void end_read(std::size_t number, const Values& values,
                 const replication::VersionVector& context) {
     client::ReadResult result;
     result.outcome = client::Outcome::Ok;
-    result.level = "quorum";
-    result.required = result.asked = result.answered = result.agreed = 2;
+    result.level = history.read(number).level;
+    result.required = static_cast<std::uint32_t>(replicas_asked(result.level));
+    result.asked = result.answered = result.agreed = result.required;
     for (const auto& [write, dot] : values) {
       result.values.push_back({value_of(write, 8), to_text(dot)});
     }
@@ -108,8 +110,9 @@ class Story {
     now += 10ms;
     history.end_read(number, {begun, 2s}, std::move(result), now);
   }
-  void read(const Values& values, const replication::VersionVector& context) {
-    end_read(begin_read(), values, context);
+  void read(const Values& values, const replication::VersionVector& context,
+            const std::string& level = "quorum") {
+    end_read(begin_read(level), values, context);
   }
 
   void end_state(const Values& live, const replication::VersionVector& context) {
@@ -130,7 +133,7 @@ class Story {
 
   Instant now{1000s};
   Instant begun{};
-  History history{2};
+  History history;
 };
 
 }  // namespace parley::sim

@@ -4,9 +4,8 @@
 #include <set>
 #include <utility>
 
-#include "replication/level.h"
-#include "ring/ring.h"
-#include "storage/sqlite_rows.h"
+#include <xxhash.h>
+
 #include "storage/sqlite_schema.h"
 #include "storage/sqlite_statement.h"
 
@@ -17,7 +16,6 @@ using replication::VersionSet;
 
 constexpr const char* kScratch = "/truth";
 constexpr const char* kDatabase = "parley.db";
-constexpr std::size_t kReplicas = 3;
 constexpr std::size_t kNameMost = kValueMark.size() + 11;  // "write w4294967295;"
 
 std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
@@ -30,6 +28,19 @@ std::set<WriteNumber> names_in(const Bytes& file) {
     if (const auto write = write_of(ByteView(file).substr(at, kNameMost))) out.insert(*write);
   }
   return out;
+}
+
+// docs/storage.md, Format: the checksum of a row, computed apart from the store that is judged.
+std::uint64_t checksum_of(ByteView key, ByteView value) {
+  const auto seed = XXH3_64bits(key.data(), key.size());
+  const auto sum = XXH3_64bits_withSeed(value.data(), value.size(), seed);
+  return sum == 0 ? 1 : sum;
+}
+
+// Columns digest and value of a row.
+bool is_sound(const storage::Statement& row, ByteView key) {
+  if (!row.is_number(0) || !row.is_blob(1) || row.number(0) == 0) return false;
+  return checksum_of(key, row.blob(1)) == static_cast<std::uint64_t>(row.number(0));
 }
 
 }  // namespace
@@ -67,25 +78,25 @@ Result<DurableCopy> Truth::read(const std::string& path, const std::string& key)
   DurableCopy out;
   try {
     const auto connection = storage::open_reading(path, SimVfs::kName);
-    const auto token = storage::stored_token(ring::token_of(key));
-    storage::Statement record(
-        connection, "SELECT digest, value FROM records WHERE keyspace=1 AND token=? AND key=?");
-    if (record.with(token, ByteView(key)).step()) {
-      const auto row = storage::load_row(record, 0, 1, key);
-      out.condition = row.found.condition;
-      if (row.found.condition == storage::Condition::Sound) {
-        auto set = VersionSet::decode(row.found.value);
+    storage::Statement record(connection,
+                              "SELECT digest, value FROM records WHERE keyspace=1 AND key=?");
+    if (record.with(ByteView(key)).step()) {
+      out.condition = storage::Condition::Damaged;
+      if (is_sound(record, key)) {
+        auto set = VersionSet::decode(record.blob(1));
         if (!set) return set.error();
+        out.condition = storage::Condition::Sound;
         out.record = std::move(*set);
       }
     }
-    storage::Statement hint(
-        connection, "SELECT digest, value FROM hints WHERE keyspace=1 AND token=? AND key=?");
-    hint.with(token, ByteView(key));
+    storage::Statement hint(connection,
+                            "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?");
+    hint.with(ByteView(key));
     while (hint.step()) {
-      const auto row = storage::load_row(hint, 0, 1, key);
-      if (row.found.condition != storage::Condition::Sound) continue;
-      if (auto set = VersionSet::decode(row.found.value)) out.hints.push_back(std::move(*set));
+      if (!is_sound(hint, key)) continue;
+      const auto target = NodeId::from_bytes(hint.blob(2));
+      auto set = VersionSet::decode(hint.blob(1));
+      if (set && target) out.hints.push_back({*target, std::move(*set)});
     }
   } catch (const storage::SqliteError& error) {
     return storage::open_error(path, error);
@@ -95,52 +106,56 @@ Result<DurableCopy> Truth::read(const std::string& path, const std::string& key)
 
 void Truth::forget(const std::string& address) { nodes_.erase(address); }
 
-bool Truth::holds(const std::string& address, const std::string& key, const replication::Dot& dot) {
+bool Truth::bears_out(const std::string& address, const std::string& key,
+                      const replication::VersionVector& claim, Instant begun) {
+  if (history_.losses().reach(address, begun)) return true;
+  if (!nodes_.contains(address)) return false;
   const auto copy = look(address, key);
-  return copy.ok() && copy->record.context().covers(dot);
+  const bool readable = copy.ok() && copy->condition != storage::Condition::Damaged;
+  if (!readable) return history_.losses().has(address);
+  return copy->record.context().covers(claim);
 }
 
 bool Truth::hints(const std::string& address, const std::string& key, const replication::Dot& dot) {
   const auto copy = look(address, key);
-  return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(),
-                                  [&dot](const auto& set) { return set.context().covers(dot); });
+  return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(), [&dot](const auto& hint) {
+           return hint.set.context().covers(dot);
+         });
 }
 
 void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
-  if (copies_may_go || write.memory || random_.below(sampling_) != 0) return;
+  if (write.memory || random_.below(sampling_) != 0) return;
   const auto dot = parse_dot(result.version);
   if (!dot) return;
+  replication::VersionVector claim;
+  claim.add(*dot);
   for (const auto& replica : result.replicas) {
-    const bool known = nodes_.contains(replica.address);
     if (replica.state == "durable") {
-      if (known && holds(replica.address, write.key, *dot)) continue;
+      if (bears_out(replica.address, write.key, claim, write.begun)) continue;
       history_.fail("untrue", write.key,
                     name_of(write.number) + " is said to be durable at " + replica.address +
                         ", and its disk does not have it");
     }
     if (replica.state == "hinted" && !hints_age) {
       // Delivered in the meantime, it is with its target.
-      if (nodes_.contains(replica.hint_holder) && known &&
-          (hints(replica.hint_holder, write.key, *dot) ||
-           holds(replica.address, write.key, *dot))) {
-        continue;
-      }
+      const std::string& holder = replica.hint_holder;
+      if (history_.losses().reach(holder, write.begun)) continue;
+      if (nodes_.contains(holder) && hints(holder, write.key, *dot)) continue;
+      if (bears_out(replica.address, write.key, claim, write.begun)) continue;
       history_.fail("untrue", write.key,
                     "a hint of " + name_of(write.number) + " for " + replica.address +
-                        " is said to be kept by " + replica.hint_holder + ", and it is on no disk");
+                        " is said to be kept by " + holder + ", and it is on no disk");
     }
   }
 }
 
 // A read whose count is a majority: as many replicas hold durably what it shows.
 void Truth::judge(const ReadRecord& read) {
-  const std::size_t majority = replication::majority_of(kReplicas);
-  if (copies_may_go || !level_counts(read.level, majority)) return;
+  if (!level_counts(read.level)) return;
   if (read.context.empty() || random_.below(sampling_) != 0) return;
   std::size_t holders = 0;
   for (const std::string& owner : history_.owners(read.key)) {
-    const auto copy = look(owner, read.key);
-    if (copy.ok() && copy->record.context().covers(read.context)) ++holders;
+    if (bears_out(owner, read.key, read.context, read.begun)) ++holders;
   }
   if (holders >= read.result.required || history_.owners(read.key).empty()) return;
   history_.fail("untrue", read.key,
@@ -179,7 +194,8 @@ std::optional<FinalState> Truth::judge_end(const std::string& key) {
 }
 
 // The ring is as it was: whoever is no owner has nothing. A hint may have come a moment ago, for an
-// owner that was slow to ack, and then it says nothing new.
+// owner that was slow to ack, and then it says nothing new. What is kept for a node that never
+// comes back stays; it may be all that there is of a write whose outcome is unknown.
 void Truth::judge_strays(const std::string& key, const Copies& copies, const VersionSet& held) {
   const auto& owners = history_.owners(key);
   for (const auto& [address, copy] : copies) {
@@ -189,7 +205,8 @@ void Truth::judge_strays(const std::string& key, const Copies& copies, const Ver
       history_.fail("stray", key, address + " holds a copy and is no owner");
     }
     for (const auto& hint : copy->hints) {
-      if (held.context().covers(hint.context())) continue;
+      if (held.context().covers(hint.set.context())) continue;
+      if (address_of && !nodes_.contains(address_of(hint.target))) continue;
       history_.fail("stray", key, "a hint on the disk of " + address + " holds what no owner has");
     }
   }
@@ -197,7 +214,6 @@ void Truth::judge_strays(const std::string& key, const Copies& copies, const Ver
 
 // api/parley.capnp, Outcome.notWritten: no replica has it nor ever will. So no disk ever had it.
 void Truth::judge_refused() {
-  if (rollbacks) return;
   const auto& writes = history_.writes();
   for (const auto& [address, node] : nodes_) {
     std::set<WriteNumber> there;

@@ -2,6 +2,7 @@
 // a power cut would leave are opened by the real SQLite and read as the store reads them.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,7 +21,11 @@ namespace parley::sim {
 struct DurableCopy {
   storage::Condition condition = storage::Condition::Missing;
   replication::VersionSet record;
-  std::vector<replication::VersionSet> hints;  // whatever their target
+  struct Hint {
+    NodeId target;
+    replication::VersionSet set;
+  };
+  std::vector<Hint> hints;
 };
 
 class Truth {
@@ -30,6 +35,8 @@ class Truth {
   void add(const std::string& address, const std::string& directory, SimDisk& disk);
   // Its disk was emptied: it is another node's now.
   void forget(const std::string& address);
+  // Of a hint's target; empty: not known.
+  std::function<std::string(const NodeId&)> address_of;
 
   // Error: the image is no database (yet).
   Result<DurableCopy> look(const std::string& address, const std::string& key);
@@ -43,12 +50,8 @@ class Truth {
   // Writes that were refused and whose bytes are on a disk after all.
   void judge_refused();
 
-  // A node may have damaged records, or was put back to an earlier day: its disk proves nothing.
-  bool copies_may_go = false;
   // Hints are dropped soon.
   bool hints_age = false;
-  // Pages of a group that was rolled back may be on a full disk.
-  bool rollbacks = false;
   std::uint64_t looks() const { return looks_; }
 
  private:
@@ -59,7 +62,10 @@ class Truth {
   using Copies = std::map<std::string, Result<DurableCopy>>;  // by address
   void judge_strays(const std::string& key, const Copies& copies,
                     const replication::VersionSet& held);
-  bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
+  // Does this disk bear out what was said to a call that began then? One that has lost it since
+  // proves nothing (losses.h).
+  bool bears_out(const std::string& address, const std::string& key,
+                 const replication::VersionVector& claim, Instant begun);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
   Result<DurableCopy> read(const std::string& path, const std::string& key) const;
 

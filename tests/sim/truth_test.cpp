@@ -6,6 +6,7 @@
 #include "storage/sqlite_settings.h"
 #include "tests/catch.h"
 #include "tests/fake/fake_world.h"
+#include "tests/sim/sim_rot.h"
 #include "tests/sim/story.h"
 
 namespace parley::sim {
@@ -182,6 +183,37 @@ TEST_CASE("truth: a read at a majority shows what as many disks hold", "[truth]"
   CHECK(stage.story.found() == "untrue");
 }
 
+TEST_CASE("truth: a disk that lost something is held to what came later", "[truth]") {
+  Stage stage;
+  const auto put = stage.put(kA1);  // and the disk does not have it
+  const Instant begun = stage.story.history.writes()[put].begun;
+  const auto [address, at, rule] = GENERATE(table<std::string, Duration, std::string>({
+      {kAddress, 1ms, ""},           // struck after it was begun
+      {kAddress, -1ms, "untrue"},    // before
+      {"127.0.0.2", 1ms, "untrue"},  // another one
+  }));
+  stage.story.history.lost(address, begun + at);
+  stage.judge(put, kA1, "durable");
+  CHECK(stage.story.found() == rule);
+}
+
+TEST_CASE("truth: a record that rotted unseen bears nothing out, and denies nothing", "[truth]") {
+  Stage stage;
+  const auto put = stage.put(kA1);
+  stage.keep(Stage::set_of(put, kA1));
+  Random random(1);
+  REQUIRE(rot_record("/127.0.0.1", random));
+  SECTION("where nothing was struck") {
+    stage.judge(put, kA1, "durable");
+    CHECK(stage.story.found() == "untrue");
+  }
+  SECTION("where it was, before the call") {
+    stage.story.history.lost(kAddress, stage.story.history.writes()[put].begun - 1ms);
+    stage.judge(put, kA1, "durable");
+    CHECK(stage.story.found().empty());
+  }
+}
+
 TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
   Stage stage;
   const auto put = stage.put(kA1);
@@ -208,6 +240,14 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
     stage.keep_hint(Stage::set_of(stage.put(kB1), kB1));
     stage.truth.judge_end("key");
     CHECK(stage.story.found() == "stray");
+  }
+  SECTION("a hint is left, of what no owner has, for a node that is gone or is not") {
+    const auto [target, rule] =
+        GENERATE(table<std::string, std::string>({{"127.0.0.9", ""}, {kAddress, "stray"}}));
+    stage.truth.address_of = [target = target](const NodeId&) { return target; };
+    stage.keep_hint(Stage::set_of(stage.put(kB1), kB1));
+    stage.truth.judge_end("key");
+    CHECK(stage.story.found() == rule);
   }
   SECTION("an operation that nobody asked for") {
     stage.keep(Stage::set_of(77, kB1));

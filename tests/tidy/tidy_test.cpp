@@ -239,3 +239,62 @@ TEST_CASE("tree: every option is documented in docs/options.md") {
     }
   }
 }
+
+namespace {
+
+std::string text_in(const char* path) {
+  std::ifstream in(kRoot / path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// "checker seeds", and options if there are some, by mutant.
+std::map<std::string, std::string> recorded_mutants() {
+  std::map<std::string, std::string> out;
+  std::istringstream text(text_in("tests/sim/mutants.txt"));
+  for (std::string line; std::getline(text, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    std::string mutant, seed, rest;
+    words >> mutant >> seed;
+    std::getline(words >> std::ws, rest);
+    out[mutant] = rest;
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("tree: the table of planted bugs says what the record and the list of them say") {
+  const std::string text = text_in("docs/simulation.md");
+  const std::string mark = "<!-- mutants -->", end = "<!-- /mutants -->";
+  const auto first = text.find(mark), last = text.find(end);
+  REQUIRE((first < last && last != std::string::npos));
+  const std::regex row(R"re(\| `(\w+)` \| (.+) \| (\S+) \| (\d+)(, `(.+)`)? \|)re");
+  std::map<std::string, std::string> rows, what;
+  std::istringstream table(text.substr(first + mark.size(), last - first - mark.size()));
+  for (std::string line; std::getline(table, line);) {
+    if (!line.starts_with("| `")) continue;
+    INFO(line);
+    std::smatch found;
+    REQUIRE(std::regex_match(line, found, row));
+    const std::string options = found[6].matched ? " " + std::string(found[6]) : "";
+    rows[found[1]] = std::string(found[3]) + " " + std::string(found[4]) + options;
+    what[found[1]] = found[2];
+  }
+  const auto compare = [](const auto& table_says, const auto& others) {
+    for (const auto& [name, said] : others) {
+      INFO(name);
+      CHECK((table_says.contains(name) ? table_says.at(name) : "not in the table") == said);
+    }
+    CHECK(table_says.size() == others.size());
+  };
+  compare(rows, recorded_mutants());
+  const std::string list = text_in("tests/sim/mutant_switch.h");
+  const std::regex planted(R"re(X\((\w+),[\s\\]*"([^"]+)"\))re");
+  std::map<std::string, std::string> listed;
+  for (std::sregex_iterator at(list.begin(), list.end(), planted); at != std::sregex_iterator();
+       ++at) {
+    listed[(*at)[1]] = (*at)[2];
+  }
+  compare(what, listed);
+}

@@ -1,0 +1,58 @@
+#include "tests/sim/verdicts.h"
+
+namespace parley::sim {
+
+bool all_equal(const client::InspectResult& result, const Addresses& lost) {
+  const client::InspectRow* first = nullptr;
+  for (const auto& row : result.replicas) {
+    if (lost.contains(row.address)) continue;
+    if (!row.reachable || row.hints_pending != 0 || row.damaged) return false;
+    if (first == nullptr) first = &row;
+    if (row.digest != first->digest || row.version != first->version) return false;
+  }
+  return first != nullptr;
+}
+
+std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addresses& nodes,
+                          const Addresses& lost) {
+  std::string out;
+  Addresses missing = nodes;
+  for (const auto& row : rows) {
+    if (missing.erase(row.address) == 0) out += " " + row.address + " is no node of this cluster";
+    // Whoever came after it at its address is another one.
+    if (row.liveness != (lost.contains(row.address) ? "dead" : "alive")) {
+      out += " " + row.address + " is " + row.liveness;
+    }
+  }
+  for (const auto& address : missing) out += " " + address + " is not known";
+  return out;
+}
+
+std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addresses& core) {
+  std::string out;
+  for (const auto& row : rows) {
+    const bool well = row.liveness == "alive" || row.liveness == "suspect";
+    if (core.contains(row.address) && !well) out += " " + row.address + " for " + row.liveness;
+  }
+  return out;
+}
+
+std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addresses& still) {
+  for (const auto& row : rows) {
+    if (!still.contains(row.address) || row.liveness == "dead" || row.liveness == "left") continue;
+    return row.address + ", which stands still, for " + row.liveness;
+  }
+  return {};
+}
+
+bool core_equal(const client::InspectResult& result, const Addresses& core) {
+  const client::InspectRow* first = nullptr;
+  for (const auto& row : result.replicas) {
+    if (!core.contains(row.address)) continue;
+    if (first == nullptr) first = &row;
+    if (!row.reachable || row.digest != first->digest) return false;
+  }
+  return true;
+}
+
+}  // namespace parley::sim

@@ -1,0 +1,33 @@
+// What the checkers make of the nodes' own words. Pure, so that each can be shown words that are
+// false. Of those that return text: what is wrong; empty: nothing.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/client.h"
+
+namespace parley::sim {
+
+using Addresses = std::set<std::string>;
+
+// Every copy is reachable and sound, all are equal, and no hint waits for one of them. What is kept
+// for a node that never comes back (`lost`) stays.
+bool all_equal(const client::InspectResult& result, const Addresses& lost);
+
+// The members as one node tells them: all of `nodes` alive, those of them that are `lost` dead, and
+// nobody else.
+std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addresses& nodes,
+                          const Addresses& lost);
+
+// Somebody of the core is taken for dead, or gone.
+std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addresses& core);
+
+// Somebody of those that stand still is taken for alive.
+std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addresses& still);
+
+// The copies of the core, whatever the others hold, are reachable and equal.
+bool core_equal(const client::InspectResult& result, const Addresses& core);
+
+}  // namespace parley::sim
