@@ -48,10 +48,6 @@ void Liveness::begin() {
 
 void Liveness::refuse(const SimProcess& node, const std::string& key, const std::string& what,
                       const std::optional<Error>& error) {
-  if (scene_.world.now() < excused_until_) {
-    excused_ = true;
-    return;
-  }
   failed_ = true;
   scene_.fail("serves", key,
               node.address() + ", in a core that has been healed for " +
@@ -129,9 +125,8 @@ void Liveness::must_serve() {
     round(false);
     scene_.pass(1s);
   }
-  if (scene_.nemesis->has(Fault::Corrupt)) excused_until_ = begun + kServeMost + kFrameMost;
-  const auto end = [&] { return (excused_ ? excused_until_ : begun + kServeMost) + kServeSpan; };
-  while (!failed_ && scene_.world.now() < end()) {
+  const Instant end = begun + kServeMost + kServeSpan;
+  while (!failed_ && scene_.world.now() < end) {
     round(true);
     scene_.pass(200ms);
   }

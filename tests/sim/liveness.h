@@ -27,9 +27,6 @@ class Liveness {
 
   static constexpr Duration kServeMost = 15s;
   static constexpr Duration kServeSpan = 10s;
-  // A flipped bit in a frame's length holds its connection, and all that is asked over it, until
-  // the frame is overdue: who is refused meanwhile, where bits flipped, is served after it.
-  static constexpr Duration kFrameMost = 30s;
   static constexpr Duration kConvictMost = 60s;
   static constexpr Duration kConvergeMost = 60s;
 
@@ -55,8 +52,6 @@ class Liveness {
   std::vector<std::string> served_;  // keys of which the core has a majority
   std::size_t turn_ = 0;
   bool failed_ = false;
-  Instant excused_until_{};  // refusals; and whether there was one
-  bool excused_ = false;
 };
 
 }  // namespace parley::sim
