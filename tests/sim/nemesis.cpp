@@ -10,6 +10,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kBadSpellMost = 15s;
 
 std::uint64_t drawn(const std::string& concern, std::uint64_t seed) {
   return hash64(concern, seed);
@@ -98,6 +99,12 @@ void Nemesis::undo_later(Stroke& stroke, Duration most, std::function<void()> ta
   if (!stroke.lasting) after(pause, std::move(task));
 }
 
+// What could go on to the end does so in half of the cases; in the others what follows meets the
+// change back.
+void Nemesis::undo_perhaps(Stroke& stroke, std::function<void()> task) {
+  if (stroke.random.below(2) == 0) undo_later(stroke, kBadSpellMost, std::move(task));
+}
+
 void Nemesis::after(Duration pause, std::function<void()> task) {
   host_.loop().start_timer(world_.now() + pause, alive_.guard(std::move(task)));
 }
@@ -143,7 +150,7 @@ void Nemesis::start_again(SimProcess& victim) {
 }
 
 void Nemesis::heal_node(SimProcess& node) {
-  node.disk().fault = nullptr;
+  node.disk().faults.clear();
   node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
   if (node.failed() && node.running()) node.die(Death::Kill);

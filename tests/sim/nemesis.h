@@ -123,6 +123,7 @@ class Nemesis {
   void heal_node(SimProcess& node);
   void after(Duration pause, std::function<void()> task);
   void undo_later(Stroke& stroke, Duration most, std::function<void()> task);
+  void undo_perhaps(Stroke& stroke, std::function<void()> task);
   void start_again(SimProcess& victim);
   void tell(const Stroke& stroke, const std::string& what);
   void tell(const std::string& line);
