@@ -42,6 +42,9 @@ const char* to_text(Fault fault) {
     case Fault::Damage: return "damage";
     case Fault::OldCopy: return "old-copy";
     case Fault::Wipe: return "wipe";
+    case Fault::ClientKill: return "client-kill";
+    case Fault::ClientPause: return "client-pause";
+    case Fault::ClientLink: return "client-link";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -55,10 +58,10 @@ std::optional<Fault> fault_of(const std::string& text) {
 }
 
 Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-                 std::vector<std::string> clients, NemesisOptions options)
+                 Clients& clients, NemesisOptions options)
     : world_(world),
       nodes_(nodes),
-      clients_(std::move(clients)),
+      clients_(clients),
       options_(std::move(options)),
       schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
@@ -79,6 +82,9 @@ std::vector<Fault> Nemesis::draw(Random random) {
     on.push_back(Fault::Wipe);
   } else if (random.below(2) == 0) {
     on.push_back(Fault::Damage);
+  }
+  for (const Fault fault : {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink}) {
+    if (random.below(2) == 0) on.push_back(fault);
   }
   return on;
 }
@@ -168,6 +174,9 @@ void Nemesis::heal() {
     node->host().loop().set_rate(1);
     heal_node(*node);
   }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
+  }
 }
 
 std::set<std::string> Nemesis::unfit() const {
@@ -195,10 +204,13 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
       if (a < b) world_.heal(a, b);
     }
     for (const auto& client : clients_) {
-      world_.forget_own_rules(a, client);
-      world_.forget_own_rules(client, a);
-      world_.heal(a, client);
+      world_.forget_own_rules(a, client->address());
+      world_.forget_own_rules(client->address(), a);
+      world_.heal(a, client->address());
     }
+  }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
   }
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) heal_node(*node);

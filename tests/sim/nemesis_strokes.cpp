@@ -44,7 +44,6 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::DiskFull:
     case Fault::ReadError: strike_disk(stroke, victim); return true;
     case Fault::Swizzle: swizzle(stroke, victim); return true;
-    case Fault::ClientCut: cut_clients(stroke, victim); return true;
     case Fault::OldCopy: put_old_copy_back(stroke, node_for(old_copy_)); return true;
     case Fault::Wipe: wipe(stroke, victim); return true;
     case Fault::Damage: {
@@ -56,7 +55,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
       if (hit) tell(stroke, rotten.address());
       return true;
     }
-    default: return false;
+    default: return strike_clients(stroke, victim);
   }
 }
 
@@ -215,19 +214,6 @@ void Nemesis::part(Stroke& stroke) {
       world_.cut(a, b);
       after(span, [this, a, b] { world_.heal(a, b); });
     }
-  }
-}
-
-void Nemesis::cut_clients(Stroke& stroke, SimProcess& node) {
-  tell(stroke, node.address());
-  for (const auto& client : clients_) {
-    const auto way = stroke.random.below(4);
-    if (way == 0) continue;
-    const std::string a = way == 1 ? client : node.address();
-    const std::string b = way == 1 ? node.address() : client;
-    world_.cut_one_way(a, b);
-    if (way == 3) world_.cut_one_way(b, a);
-    undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
   }
 }
 

@@ -29,9 +29,8 @@ void make_nemesis(Scene& scene) {
   nemesis.on = scene.options.faults ? *scene.options.faults : Nemesis::draw(scene.draw("faults"));
   nemesis.only = scene.options.strikes;
   nemesis.seed = scene.options.seed;
-  std::vector<std::string> clients;
-  for (const auto& client : scene.clients) clients.push_back(client->address());
-  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
+  nemesis.new_client = [&scene] { scene.add_client().start(); };
+  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, nemesis);
   const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
   scene.history.reads_may_go_back = has(Fault::OldCopy) && !scene.nemesis->old_copy_shows();
   scene.history.minority_may_be_lost =

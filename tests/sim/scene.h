@@ -28,6 +28,7 @@ class Scene {
 
   void make_nodes();
   void make_clients();
+  SimClient& add_client();
 
   // For one concern, so that a draw more there changes nothing elsewhere.
   Random draw(const std::string& concern) const;
