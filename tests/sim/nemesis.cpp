@@ -45,6 +45,7 @@ const char* to_text(Fault fault) {
     case Fault::ClientKill: return "client-kill";
     case Fault::ClientPause: return "client-pause";
     case Fault::ClientLink: return "client-link";
+    case Fault::Firewall: return "firewall";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -83,7 +84,8 @@ std::vector<Fault> Nemesis::draw(Random random) {
   } else if (random.below(2) == 0) {
     on.push_back(Fault::Damage);
   }
-  for (const Fault fault : {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink}) {
+  for (const Fault fault :
+       {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
     if (random.below(2) == 0) on.push_back(fault);
   }
   return on;
@@ -220,9 +222,9 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill,      Fault::PowerCut, Fault::Pause,    Fault::OneWay, Fault::OneWay,
-      Fault::Cut,       Fault::Loss,     Fault::Corrupt,  Fault::Slow,   Fault::Skew,
-      Fault::DiskError, Fault::DiskFull, Fault::ReadError};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,  Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,    Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall};
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());
@@ -237,7 +239,7 @@ void Nemesis::strike_outside(const std::set<std::string>& core) {
       stroke->lasting = true;
       const Fault fault = stroke->strike.fault;
       if (fault == Fault::OneWay || fault == Fault::Cut || fault == Fault::Loss ||
-          fault == Fault::Corrupt || fault == Fault::Slow) {
+          fault == Fault::Corrupt || fault == Fault::Slow || fault == Fault::Firewall) {
         // Towards some of the core, in this direction or the other.
         for (SimProcess* other : inside) {
           const auto way = stroke->random.below(3);

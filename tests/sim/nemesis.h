@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
   Wipe,         // a node's disk is emptied, once
   ClientKill,   // a client's process ends amid its calls, and another one begins
   ClientPause,  // and stops for a while
+  Firewall,     // datagrams pass between two nodes and streams do not, or the reverse
   ClientLink,   // the links between clients and a node are slow, or lose packets
   CountOfFaults,
 };
@@ -122,6 +123,8 @@ class Nemesis {
   void put_old_copy_back(Stroke& stroke, SimProcess& victim);
   void strike_link(Stroke& stroke, SimProcess& one, SimProcess& other);
   void cut(Stroke& stroke, SimProcess& one, SimProcess& other);
+  void filter(Stroke& stroke, const std::string& a, const std::string& b);
+  void filter_all(Stroke& stroke, SimProcess& one);
   void swizzle(Stroke& stroke, SimProcess& victim);
   void part(Stroke& stroke);
   bool strike_clients(Stroke& stroke, SimProcess& node);

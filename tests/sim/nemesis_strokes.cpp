@@ -182,6 +182,35 @@ void Nemesis::cut(Stroke& stroke, SimProcess& one, SimProcess& other) {
   }
 }
 
+// Datagrams pass and streams do not, or the reverse, in both directions or one. Or it forgot which
+// streams it had let through: these end without a word, and new ones work.
+void Nemesis::filter(Stroke& stroke, const std::string& a, const std::string& b) {
+  const auto way = stroke.random.below(5);
+  if (way == 4) {
+    tell(stroke, "forgets streams of " + a + " " + b);
+    return world_.forget_streams(a, b);
+  }
+  const auto what = way < 2 ? fake::Traffic::Datagrams : fake::Traffic::Streams;
+  tell(stroke, std::string(what == fake::Traffic::Datagrams ? "no datagrams " : "no streams ") + a +
+                   (way % 2 == 0 ? " <-> " : " -> ") + b);
+  world_.cut_one_way(a, b, what);
+  if (way % 2 == 0) world_.cut_one_way(b, a, what);
+  undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+}
+
+// A node's own firewall: all of one kind, from and to everybody.
+void Nemesis::filter_all(Stroke& stroke, SimProcess& one) {
+  const auto what = stroke.random.below(2) == 0 ? fake::Traffic::Datagrams : fake::Traffic::Streams;
+  tell(stroke, std::string(what == fake::Traffic::Datagrams ? "no datagrams " : "no streams ") +
+                   "of " + one.address());
+  const Duration span = stroke.up_to(kCutMost);
+  for (const auto& node : nodes_) {
+    if (node.get() == &one) continue;
+    world_.cut(one.address(), node->address(), what);
+    after(span, [this, a = one.address(), b = node->address()] { world_.heal(a, b); });
+  }
+}
+
 void Nemesis::swizzle(Stroke& stroke, SimProcess& victim) {
   tell(stroke, victim.address());
   Duration at{0};
@@ -240,6 +269,9 @@ void Nemesis::strike_link(Stroke& stroke, SimProcess& one, SimProcess& other) {
       link.latency_most = link.latency_least + stroke.up_to(60ms);
       return undo_perhaps(stroke, [this, a, b] { world_.forget_own_rules(a, b); });
     }
+    case Fault::Firewall:
+      if (stroke.lasting || stroke.random.below(2) == 0) return filter(stroke, a, b);
+      return filter_all(stroke, one);
     case Fault::Corrupt:
       world_.rules(a, b).corrupt = stroke.random.unit() * 0.02;
       return undo_perhaps(stroke, [this, a, b] { world_.forget_own_rules(a, b); });
