@@ -10,6 +10,9 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kFirstStartMost = 2s;
+// Without trouble a node joins in 200 ms; amid too much of it nobody ever does.
+constexpr Duration kFoundingPauses[] = {200ms, 500ms, 1s};
 constexpr Duration kBadSpellMost = 15s;
 
 std::uint64_t drawn(const std::string& concern, std::uint64_t seed) {
@@ -45,6 +48,7 @@ const char* to_text(Fault fault) {
     case Fault::ClientKill: return "client-kill";
     case Fault::ClientPause: return "client-pause";
     case Fault::ClientLink: return "client-link";
+    case Fault::Founding: return "founding";
     case Fault::Firewall: return "firewall";
     case Fault::CountOfFaults: break;
   }
@@ -68,7 +72,10 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
       host_(world.node("nemesis")),
       bad_disk_(drawn("bad disk", options_.seed)),
       old_copy_(drawn("old copy", options_.seed)),
-      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0) {}
+      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0),
+      striking_(options_.on) {
+  std::erase(striking_, Fault::Founding);
+}
 
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
@@ -88,6 +95,7 @@ std::vector<Fault> Nemesis::draw(Random random) {
        {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
     if (random.below(2) == 0) on.push_back(fault);
   }
+  if (random.below(4) == 0) on.push_back(Fault::Founding);
   return on;
 }
 
@@ -118,16 +126,34 @@ void Nemesis::after(Duration pause, std::function<void()> task) {
 }
 
 void Nemesis::start() {
-  if (!options_.on.empty()) next();
+  count_ = 0;
+  if (!striking_.empty()) next(striking_, options_.mean_pause);
 }
 
-void Nemesis::next() {
-  const auto most = static_cast<std::uint64_t>((2 * options_.mean_pause).count());
+// What can go on while nobody holds anything yet, whatever else the run has.
+void Nemesis::start_founding() {
+  static const std::vector<Fault> kFaults = {
+      Fault::Kill,     Fault::PowerCut,  Fault::Restarts,  Fault::Pause,   Fault::SlowCpu,
+      Fault::Cut,      Fault::OneWay,    Fault::Flap,      Fault::Swizzle, Fault::Partial,
+      Fault::Firewall, Fault::Loss,      Fault::Corrupt,   Fault::Slow,    Fault::Skew,
+      Fault::Drift,    Fault::DiskError, Fault::ReadError, Fault::DiskFull};
+  for (const auto& node : nodes_) {
+    const auto word = drawn("first start of " + node->address(), options_.seed);
+    after(Duration(static_cast<std::int64_t>(word %
+                                             static_cast<std::uint64_t>(kFirstStartMost.count()))),
+          [this, one = node.get()] { start_again(*one); });
+  }
+  count_ = kFounding - 1;
+  next(kFaults, kFoundingPauses[schedule_.below(std::size(kFoundingPauses))]);
+}
+
+void Nemesis::next(const std::vector<Fault>& from, Duration mean_pause) {
+  const auto most = static_cast<std::uint64_t>((2 * mean_pause).count());
   const auto pause = Duration(static_cast<std::int64_t>(schedule_.below(most)));
-  const Fault fault = options_.on[schedule_.below(options_.on.size())];
-  after(pause, [this, fault] {
+  const Fault fault = from[schedule_.below(from.size())];
+  after(pause, [this, fault, &from, mean_pause] {
     if (auto stroke = begin(++count_, fault)) strike(std::move(*stroke));
-    next();
+    next(from, mean_pause);
   });
 }
 

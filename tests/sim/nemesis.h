@@ -45,6 +45,7 @@ enum class Fault : std::uint8_t {
   ClientKill,   // a client's process ends amid its calls, and another one begins
   ClientPause,  // and stops for a while
   Firewall,     // datagrams pass between two nodes and streams do not, or the reverse
+  Founding,     // nodes and links fail while the cluster forms
   ClientLink,   // the links between clients and a node are slow, or lose packets
   CountOfFaults,
 };
@@ -52,7 +53,8 @@ const char* to_text(Fault fault);
 std::optional<Fault> fault_of(const std::string& text);
 
 struct Strike {
-  std::size_t number = 0;  // from 1 on; from kFrozen on: what stays when all else is frozen
+  std::size_t number = 0;  // from 1 on; from kFounding on: while the cluster formed;
+                           // from kFrozen on: what stays when all else is frozen
   Fault fault{};
 };
 
@@ -66,6 +68,7 @@ struct NemesisOptions {
 
 class Nemesis {
  public:
+  static constexpr std::size_t kFounding = 501;
   static constexpr std::size_t kFrozen = 1001;
 
   using Clients = std::vector<std::unique_ptr<SimClient>>;
@@ -77,6 +80,8 @@ class Nemesis {
   // what else goes on.
   static std::vector<Fault> draw(Random random);
 
+  // Of a run with Founding: starts the nodes, one now and one then, amid trouble; heal() ends it.
+  void start_founding();
   void start();
   // What has ended by itself is started again. To be called now and then, from outside a callback.
   void supervise();
@@ -110,7 +115,7 @@ class Nemesis {
     }
   };
 
-  void next();
+  void next(const std::vector<Fault>& from, Duration mean_pause);
   std::optional<Stroke> begin(std::size_t number, Fault fault);
   void strike(Stroke stroke);
   // One node; false: this fault is about links.
@@ -155,6 +160,7 @@ class Nemesis {
   std::uint64_t bad_disk_;  // the one whose records rot
   std::uint64_t old_copy_;  // whose disk is put back, once
   bool old_copy_shows_;
+  std::vector<Fault> striking_;  // what strikes while clients work
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
   const SimProcess* lost_ = nullptr;

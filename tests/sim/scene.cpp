@@ -119,7 +119,6 @@ void Scene::make_nodes() {
     }
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     listen(*nodes.back());
-    nodes.back()->start();
   }
 }
 

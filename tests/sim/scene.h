@@ -26,6 +26,7 @@ class Scene {
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
 
+  // None runs yet.
   void make_nodes();
   void make_clients();
   SimClient& add_client();
