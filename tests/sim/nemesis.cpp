@@ -48,6 +48,7 @@ const char* to_text(Fault fault) {
     case Fault::ClientKill: return "client-kill";
     case Fault::ClientPause: return "client-pause";
     case Fault::ClientLink: return "client-link";
+    case Fault::Stranger: return "stranger";
     case Fault::Founding: return "founding";
     case Fault::Firewall: return "firewall";
     case Fault::CountOfFaults: break;
@@ -95,7 +96,9 @@ std::vector<Fault> Nemesis::draw(Random random) {
        {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
     if (random.below(2) == 0) on.push_back(fault);
   }
-  if (random.below(4) == 0) on.push_back(Fault::Founding);
+  for (const Fault fault : {Fault::Founding, Fault::Stranger}) {
+    if (random.below(4) == 0) on.push_back(fault);
+  }
   return on;
 }
 

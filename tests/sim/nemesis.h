@@ -46,6 +46,7 @@ enum class Fault : std::uint8_t {
   ClientPause,  // and stops for a while
   Firewall,     // datagrams pass between two nodes and streams do not, or the reverse
   Founding,     // nodes and links fail while the cluster forms
+  Stranger,     // another cluster knocks at this one's doors
   ClientLink,   // the links between clients and a node are slow, or lose packets
   CountOfFaults,
 };
@@ -64,6 +65,7 @@ struct NemesisOptions {
   Duration mean_pause = 3s;
   std::uint64_t seed = 0;
   std::function<void()> new_client = [] {};
+  std::function<std::string(Random&)> stir_strangers;  // of a run with Stranger
 };
 
 class Nemesis {

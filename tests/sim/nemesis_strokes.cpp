@@ -19,6 +19,7 @@ constexpr Duration kShortLifeMost = 1500ms;
 // Four times what NTP slews. The age of a request allows no more (decision 5).
 constexpr double kDriftMost = 0.002;
 constexpr Duration kSwizzleStep = 1s;
+constexpr std::uint16_t kHeirsPort = 7500;
 constexpr std::uint64_t kCallsBeforeCut = 24;  // a few batches, or amid a checkpoint
 
 }  // namespace
@@ -46,6 +47,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::Swizzle: swizzle(stroke, victim); return true;
     case Fault::OldCopy: put_old_copy_back(stroke, node_for(old_copy_)); return true;
     case Fault::Wipe: wipe(stroke, victim); return true;
+    case Fault::Stranger: tell(stroke, options_.stir_strangers(stroke.random)); return true;
     case Fault::Damage: {
       SimProcess& rotten = node_for(bad_disk_);
       // The file, of which the log may have something newer, or a record that is read for certain.
@@ -149,6 +151,14 @@ void Nemesis::wipe(Stroke& stroke, SimProcess& victim) {
   lost_ = &victim;
   if (victim.running()) victim.die(Death::PowerCut);
   victim.disk().wipe();
+  if (has(Fault::Stranger) && stroke.random.below(2) == 0) {
+    // Its machine is another cluster's from now on, at the same address. Not for our clients: they
+    // could not tell, so that their endpoints are their users' affair.
+    api::NodeConfig& config = victim.config();
+    config.cluster = "heirs";
+    config.seeds.clear();
+    config.client_port = kHeirsPort;
+  }
   undo_later(stroke, kDownMost, [this, &victim] { start_again(victim); });
 }
 

@@ -42,9 +42,10 @@ bool form(Scene& scene) {
 
 void make_nemesis(Scene& scene) {
   NemesisOptions nemesis;
-  nemesis.on = scene.options.faults ? *scene.options.faults : Nemesis::draw(scene.draw("faults"));
+  nemesis.on = scene.faults;
   nemesis.only = scene.options.strikes;
   nemesis.seed = scene.options.seed;
+  nemesis.stir_strangers = [&scene](Random& random) { return scene.strangers->stir(random); };
   nemesis.new_client = [&scene] { scene.add_client().start(); };
   scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, nemesis);
   const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
@@ -95,6 +96,7 @@ void settle(Scene& scene) {
 
 void end(Scene& scene) {
   if (!converge(scene) || !agree_on_members(scene) || !repair_is_quiet(scene)) return;
+  if (scene.strangers) scene.strangers->judge();
   judge_values(scene);
   must_be_at_rest(scene);
 }
@@ -140,6 +142,7 @@ RunReport run_seed(const RunOptions& options) {
   const bool liveness = scene.draw("mode").below(3) == 0;
   scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
   const Instant begun = scene.world.now();
+  if (!scene.settle_strangers()) return scene.report;
   scene.make_nodes();
   make_nemesis(scene);
   if (form(scene)) {

@@ -48,12 +48,14 @@ std::size_t draw_nodes(Random random) {
 
 Scene::Scene(const RunOptions& run)
     : options(run),
+      faults(run.faults ? *run.faults : Nemesis::draw(draw("faults"))),
       world(draw("world").next()),
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
+  report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
   world.shuffle_ties(draw("ties").next());
 }
 
@@ -61,6 +63,7 @@ Scene::~Scene() {
   doors_.clear();
   clients.clear();
   nemesis.reset();
+  strangers.reset();
   nodes.clear();
 }
 
@@ -96,8 +99,15 @@ void Scene::perturb(api::NodeConfig& config) const {
   }
 }
 
+bool Scene::settle_strangers() {
+  if (std::count(faults.begin(), faults.end(), Fault::Stranger) == 0) return true;
+  strangers = std::make_unique<Strangers>(*this);
+  if (strangers->settle()) return true;
+  fail("forming", "", "the other cluster did not form");
+  return false;
+}
+
 void Scene::make_nodes() {
-  report.nodes = options.nodes.value_or(draw_nodes(draw("nodes")));
   std::vector<Endpoint> seeds;
   for (std::size_t i = 0; i < report.nodes; ++i) {
     seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
