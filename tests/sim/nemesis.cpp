@@ -10,6 +10,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kStirPause = 6s;
 constexpr Duration kFirstStartMost = 2s;
 // Without trouble a node joins in 200 ms; amid too much of it nobody ever does.
 constexpr Duration kFoundingPauses[] = {200ms, 500ms, 1s};
@@ -69,14 +70,10 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
       nodes_(nodes),
       clients_(clients),
       options_(std::move(options)),
-      schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
       bad_disk_(drawn("bad disk", options_.seed)),
       old_copy_(drawn("old copy", options_.seed)),
-      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0),
-      striking_(options_.on) {
-  std::erase(striking_, Fault::Founding);
-}
+      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0) {}
 
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
@@ -96,7 +93,7 @@ std::vector<Fault> Nemesis::draw(Random random) {
        {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
     if (random.below(2) == 0) on.push_back(fault);
   }
-  for (const Fault fault : {Fault::Founding, Fault::Stranger}) {
+  for (const Fault fault : kOfTheWholeRun) {
     if (random.below(4) == 0) on.push_back(fault);
   }
   return on;
@@ -129,34 +126,40 @@ void Nemesis::after(Duration pause, std::function<void()> task) {
 }
 
 void Nemesis::start() {
-  count_ = 0;
-  if (!striking_.empty()) next(striking_, options_.mean_pause);
+  Plan plan{Random(drawn("strikes", options_.seed)), options_.on, options_.mean_pause, 1};
+  for (const Fault fault : kOfTheWholeRun) std::erase(plan.faults, fault);
+  if (!plan.faults.empty()) follow(std::make_shared<Plan>(std::move(plan)));
+  if (!has(Fault::Stranger)) return;
+  follow(std::make_shared<Plan>(
+      Plan{Random(drawn("stirring", options_.seed)), {Fault::Stranger}, kStirPause, kStirring}));
 }
 
 // What can go on while nobody holds anything yet, whatever else the run has.
 void Nemesis::start_founding() {
-  static const std::vector<Fault> kFaults = {
-      Fault::Kill,     Fault::PowerCut,  Fault::Restarts,  Fault::Pause,   Fault::SlowCpu,
-      Fault::Cut,      Fault::OneWay,    Fault::Flap,      Fault::Swizzle, Fault::Partial,
-      Fault::Firewall, Fault::Loss,      Fault::Corrupt,   Fault::Slow,    Fault::Skew,
-      Fault::Drift,    Fault::DiskError, Fault::ReadError, Fault::DiskFull};
   for (const auto& node : nodes_) {
     const auto word = drawn("first start of " + node->address(), options_.seed);
     after(Duration(static_cast<std::int64_t>(word %
                                              static_cast<std::uint64_t>(kFirstStartMost.count()))),
           [this, one = node.get()] { start_again(*one); });
   }
-  count_ = kFounding - 1;
-  next(kFaults, kFoundingPauses[schedule_.below(std::size(kFoundingPauses))]);
+  Plan plan{Random(drawn("founding", options_.seed)),
+            {Fault::Kill, Fault::PowerCut, Fault::Restarts, Fault::Pause, Fault::SlowCpu,
+             Fault::Cut, Fault::OneWay, Fault::Flap, Fault::Swizzle, Fault::Partial,
+             Fault::Firewall, Fault::Loss, Fault::Corrupt, Fault::Slow, Fault::Skew, Fault::Drift,
+             Fault::DiskError, Fault::ReadError, Fault::DiskFull},
+            {},
+            kFounding};
+  plan.mean_pause = kFoundingPauses[plan.random.below(std::size(kFoundingPauses))];
+  follow(std::make_shared<Plan>(std::move(plan)));
 }
 
-void Nemesis::next(const std::vector<Fault>& from, Duration mean_pause) {
-  const auto most = static_cast<std::uint64_t>((2 * mean_pause).count());
-  const auto pause = Duration(static_cast<std::int64_t>(schedule_.below(most)));
-  const Fault fault = from[schedule_.below(from.size())];
-  after(pause, [this, fault, &from, mean_pause] {
-    if (auto stroke = begin(++count_, fault)) strike(std::move(*stroke));
-    next(from, mean_pause);
+void Nemesis::follow(std::shared_ptr<Plan> plan) {
+  const auto most = static_cast<std::uint64_t>((2 * plan->mean_pause).count());
+  const auto pause = Duration(static_cast<std::int64_t>(plan->random.below(most)));
+  const Fault fault = plan->faults[plan->random.below(plan->faults.size())];
+  after(pause, [this, fault, plan] {
+    if (auto stroke = begin(plan->number++, fault)) strike(std::move(*stroke));
+    follow(plan);
   });
 }
 

@@ -50,11 +50,14 @@ enum class Fault : std::uint8_t {
   ClientLink,   // the links between clients and a node are slow, or lose packets
   CountOfFaults,
 };
+// What a run has or has not, beside its strikes.
+inline constexpr Fault kOfTheWholeRun[] = {Fault::Founding, Fault::Stranger};
 const char* to_text(Fault fault);
 std::optional<Fault> fault_of(const std::string& text);
 
 struct Strike {
-  std::size_t number = 0;  // from 1 on; from kFounding on: while the cluster formed;
+  std::size_t number = 0;  // from 1 on; from kStirring on: of the strangers; from
+                           // kFounding on: while the cluster formed;
                            // from kFrozen on: what stays when all else is frozen
   Fault fault{};
 };
@@ -70,6 +73,7 @@ struct NemesisOptions {
 
 class Nemesis {
  public:
+  static constexpr std::size_t kStirring = 401;
   static constexpr std::size_t kFounding = 501;
   static constexpr std::size_t kFrozen = 1001;
 
@@ -117,7 +121,15 @@ class Nemesis {
     }
   };
 
-  void next(const std::vector<Fault>& from, Duration mean_pause);
+  // One strike after the other. Those of the whole run have plans of their own, so that the others
+  // stay as they are without them.
+  struct Plan {
+    Random random;
+    std::vector<Fault> faults;
+    Duration mean_pause;
+    std::size_t number;  // of the next strike
+  };
+  void follow(std::shared_ptr<Plan> plan);
   std::optional<Stroke> begin(std::size_t number, Fault fault);
   void strike(Stroke stroke);
   // One node; false: this fault is about links.
@@ -155,14 +167,11 @@ class Nemesis {
   std::vector<std::unique_ptr<SimProcess>>& nodes_;
   Clients& clients_;
   const NemesisOptions options_;
-  Random schedule_;
   fake::Node& host_;
-  std::size_t count_ = 0;
   std::optional<std::set<std::string>> core_;
   std::uint64_t bad_disk_;  // the one whose records rot
   std::uint64_t old_copy_;  // whose disk is put back, once
   bool old_copy_shows_;
-  std::vector<Fault> striking_;  // what strikes while clients work
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
   const SimProcess* lost_ = nullptr;

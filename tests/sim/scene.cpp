@@ -55,6 +55,7 @@ Scene::Scene(const RunOptions& run)
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
+  report.faults = faults;
   report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
   world.shuffle_ties(draw("ties").next());
 }
