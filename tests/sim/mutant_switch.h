@@ -59,6 +59,7 @@
   X(incarnation_not_raised, "a refutation names the incarnation that is accused")                \
   X(refutation_ignored, "a higher incarnation supersedes nothing")                               \
   X(suspicion_never_ends, "a suspect is never convicted")                                        \
+  X(foreign_caller_served, "a request of another cluster is served")                             \
   X(one_way_cut_taken_for_alive, "a helper vouches for a member that did not answer it")         \
   X(dead_not_probed, "nobody asks whether a dead member is back")                                \
   X(view_digests_ignored, "nobody compares the digests of views")                                \

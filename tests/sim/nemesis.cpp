@@ -10,6 +10,11 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kStirPause = 6s;
+constexpr Duration kFirstStartMost = 2s;
+// Without trouble a node joins in 200 ms; amid too much of it nobody ever does.
+constexpr Duration kFoundingPauses[] = {200ms, 500ms, 1s};
+constexpr Duration kBadSpellMost = 15s;
 
 std::uint64_t drawn(const std::string& concern, std::uint64_t seed) {
   return hash64(concern, seed);
@@ -41,6 +46,12 @@ const char* to_text(Fault fault) {
     case Fault::Damage: return "damage";
     case Fault::OldCopy: return "old-copy";
     case Fault::Wipe: return "wipe";
+    case Fault::ClientKill: return "client-kill";
+    case Fault::ClientPause: return "client-pause";
+    case Fault::ClientLink: return "client-link";
+    case Fault::Stranger: return "stranger";
+    case Fault::Founding: return "founding";
+    case Fault::Firewall: return "firewall";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -54,12 +65,11 @@ std::optional<Fault> fault_of(const std::string& text) {
 }
 
 Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-                 std::vector<std::string> clients, NemesisOptions options)
+                 Clients& clients, NemesisOptions options)
     : world_(world),
       nodes_(nodes),
-      clients_(std::move(clients)),
+      clients_(clients),
       options_(std::move(options)),
-      schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
       bad_disk_(drawn("bad disk", options_.seed)),
       old_copy_(drawn("old copy", options_.seed)),
@@ -78,6 +88,13 @@ std::vector<Fault> Nemesis::draw(Random random) {
     on.push_back(Fault::Wipe);
   } else if (random.below(2) == 0) {
     on.push_back(Fault::Damage);
+  }
+  for (const Fault fault :
+       {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
+    if (random.below(2) == 0) on.push_back(fault);
+  }
+  for (const Fault fault : kOfTheWholeRun) {
+    if (random.below(4) == 0) on.push_back(fault);
   }
   return on;
 }
@@ -98,21 +115,51 @@ void Nemesis::undo_later(Stroke& stroke, Duration most, std::function<void()> ta
   if (!stroke.lasting) after(pause, std::move(task));
 }
 
+// What could go on to the end does so in half of the cases; in the others what follows meets the
+// change back.
+void Nemesis::undo_perhaps(Stroke& stroke, std::function<void()> task) {
+  if (stroke.random.below(2) == 0) undo_later(stroke, kBadSpellMost, std::move(task));
+}
+
 void Nemesis::after(Duration pause, std::function<void()> task) {
   host_.loop().start_timer(world_.now() + pause, alive_.guard(std::move(task)));
 }
 
 void Nemesis::start() {
-  if (!options_.on.empty()) next();
+  Plan plan{Random(drawn("strikes", options_.seed)), options_.on, options_.mean_pause, 1};
+  for (const Fault fault : kOfTheWholeRun) std::erase(plan.faults, fault);
+  if (!plan.faults.empty()) follow(std::make_shared<Plan>(std::move(plan)));
+  if (!has(Fault::Stranger)) return;
+  follow(std::make_shared<Plan>(
+      Plan{Random(drawn("stirring", options_.seed)), {Fault::Stranger}, kStirPause, kStirring}));
 }
 
-void Nemesis::next() {
-  const auto most = static_cast<std::uint64_t>((2 * options_.mean_pause).count());
-  const auto pause = Duration(static_cast<std::int64_t>(schedule_.below(most)));
-  const Fault fault = options_.on[schedule_.below(options_.on.size())];
-  after(pause, [this, fault] {
-    if (auto stroke = begin(++count_, fault)) strike(std::move(*stroke));
-    next();
+// What can go on while nobody holds anything yet, whatever else the run has.
+void Nemesis::start_founding() {
+  for (const auto& node : nodes_) {
+    const auto word = drawn("first start of " + node->address(), options_.seed);
+    after(Duration(static_cast<std::int64_t>(word %
+                                             static_cast<std::uint64_t>(kFirstStartMost.count()))),
+          [this, one = node.get()] { start_again(*one); });
+  }
+  Plan plan{Random(drawn("founding", options_.seed)),
+            {Fault::Kill, Fault::PowerCut, Fault::Restarts, Fault::Pause, Fault::SlowCpu,
+             Fault::Cut, Fault::OneWay, Fault::Flap, Fault::Swizzle, Fault::Partial,
+             Fault::Firewall, Fault::Loss, Fault::Corrupt, Fault::Slow, Fault::Skew, Fault::Drift,
+             Fault::DiskError, Fault::ReadError, Fault::DiskFull},
+            {},
+            kFounding};
+  plan.mean_pause = kFoundingPauses[plan.random.below(std::size(kFoundingPauses))];
+  follow(std::make_shared<Plan>(std::move(plan)));
+}
+
+void Nemesis::follow(std::shared_ptr<Plan> plan) {
+  const auto most = static_cast<std::uint64_t>((2 * plan->mean_pause).count());
+  const auto pause = Duration(static_cast<std::int64_t>(plan->random.below(most)));
+  const Fault fault = plan->faults[plan->random.below(plan->faults.size())];
+  after(pause, [this, fault, plan] {
+    if (auto stroke = begin(plan->number++, fault)) strike(std::move(*stroke));
+    follow(plan);
   });
 }
 
@@ -143,7 +190,7 @@ void Nemesis::start_again(SimProcess& victim) {
 }
 
 void Nemesis::heal_node(SimProcess& node) {
-  node.disk().fault = nullptr;
+  node.disk().faults.clear();
   node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
   if (node.failed() && node.running()) node.die(Death::Kill);
@@ -160,6 +207,9 @@ void Nemesis::heal() {
     node->host().loop().set_wall_skew(Duration{0});
     node->host().loop().set_rate(1);
     heal_node(*node);
+  }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
   }
 }
 
@@ -188,10 +238,13 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
       if (a < b) world_.heal(a, b);
     }
     for (const auto& client : clients_) {
-      world_.forget_own_rules(a, client);
-      world_.forget_own_rules(client, a);
-      world_.heal(a, client);
+      world_.forget_own_rules(a, client->address());
+      world_.forget_own_rules(client->address(), a);
+      world_.heal(a, client->address());
     }
+  }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
   }
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) heal_node(*node);
@@ -201,9 +254,9 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill,      Fault::PowerCut, Fault::Pause,    Fault::OneWay, Fault::OneWay,
-      Fault::Cut,       Fault::Loss,     Fault::Corrupt,  Fault::Slow,   Fault::Skew,
-      Fault::DiskError, Fault::DiskFull, Fault::ReadError};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,  Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,    Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall};
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());
@@ -218,7 +271,7 @@ void Nemesis::strike_outside(const std::set<std::string>& core) {
       stroke->lasting = true;
       const Fault fault = stroke->strike.fault;
       if (fault == Fault::OneWay || fault == Fault::Cut || fault == Fault::Loss ||
-          fault == Fault::Corrupt || fault == Fault::Slow) {
+          fault == Fault::Corrupt || fault == Fault::Slow || fault == Fault::Firewall) {
         // Towards some of the core, in this direction or the other.
         for (SimProcess* other : inside) {
           const auto way = stroke->random.below(3);

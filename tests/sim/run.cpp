@@ -12,19 +12,18 @@ constexpr Duration kCallsEndMost = 30s;
 
 void make_nemesis(Scene& scene) {
   NemesisOptions nemesis;
-  nemesis.on = scene.options.faults ? *scene.options.faults : Nemesis::draw(scene.draw("faults"));
+  nemesis.on = scene.faults;
   nemesis.only = scene.options.strikes;
   nemesis.seed = scene.options.seed;
-  std::vector<std::string> clients;
-  for (const auto& client : scene.clients) clients.push_back(client->address());
-  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
+  nemesis.stir_strangers = [&scene](Random& random) { return scene.strangers->stir(random); };
+  nemesis.new_client = [&scene] { scene.add_client().start(); };
+  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, nemesis);
   scene.nemesis->on_loss = [&scene](const std::string& address) { scene.lose(address); };
 }
 
 // Clients at work, and faults.
 void work(Scene& scene) {
   scene.make_clients();
-  make_nemesis(scene);
   for (const auto& client : scene.clients) client->start();
   scene.nemesis->start();
   scene.pass(scene.options.span);
@@ -61,6 +60,7 @@ void settle(Scene& scene) {
 
 void end(Scene& scene) {
   if (!converge(scene) || !agree_on_members(scene) || !repair_is_quiet(scene)) return;
+  if (scene.strangers) scene.strangers->judge();
   judge_values(scene);
   must_be_at_rest(scene);
 }
@@ -106,8 +106,13 @@ RunReport run_seed(const RunOptions& options) {
   const bool liveness = scene.draw("mode").below(3) == 0;
   scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
   const Instant begun = scene.world.now();
+  if (!scene.settle_strangers()) return scene.report;
   scene.make_nodes();
-  if (scene.form()) {
+  make_nemesis(scene);
+  // One cluster, of all nodes: whoever was founded beside it would be missing from it for ever.
+  scene.start_nodes();
+  const bool founding = scene.nemesis->has(Fault::Founding);
+  if (scene.form() && (!founding || agree_on_members(scene))) {
     work(scene);
     settle(scene);
     if (scene.report.violations.empty()) end(scene);

@@ -47,6 +47,7 @@ struct RunReport {
   // As they were in the end, drawn or given.
   Mode mode = Mode::Safety;
   std::size_t nodes = 0, clients = 0, keys = 0;
+  std::vector<Fault> faults;
   std::vector<Violation> violations;
   std::vector<Strike> strikes;  // what the nemesis did by plan
   std::vector<Told> story;      // and all that came of it

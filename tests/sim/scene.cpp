@@ -15,6 +15,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kFormMost = 60s;
+constexpr Duration kFoundingMost = 10s;       // of trouble in it
 constexpr Duration kBoundsPause = 1s;         // then it is the next node's turn
 constexpr Duration kSlowDiskMost = 8ms;       // for a batch
 constexpr Duration kHintsLast = 3600s;        // longer than a run
@@ -49,12 +50,15 @@ std::size_t draw_nodes(Random random) {
 
 Scene::Scene(const RunOptions& run)
     : options(run),
+      faults(run.faults ? *run.faults : Nemesis::draw(draw("faults"))),
       world(draw("world").next()),
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
       truth(vfs, history, draw("truth"), kTruthSampling) {
   report.seed = run.seed;
+  report.faults = faults;
+  report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
   world.shuffle_ties(draw("ties").next());
   truth.address_of = [this](const NodeId& node) { return ledger.address_of(node); };
 }
@@ -63,6 +67,7 @@ Scene::~Scene() {
   doors_.clear();
   clients.clear();
   nemesis.reset();
+  strangers.reset();
   nodes.clear();
 }
 
@@ -98,8 +103,15 @@ void Scene::perturb(api::NodeConfig& config) const {
   }
 }
 
+bool Scene::settle_strangers() {
+  if (std::count(faults.begin(), faults.end(), Fault::Stranger) == 0) return true;
+  strangers = std::make_unique<Strangers>(*this);
+  if (strangers->settle()) return true;
+  fail("forming", "", "the other cluster did not form");
+  return false;
+}
+
 void Scene::make_nodes() {
-  report.nodes = options.nodes.value_or(draw_nodes(draw("nodes")));
   std::vector<Endpoint> seeds;
   for (std::size_t i = 0; i < report.nodes; ++i) {
     seeds.push_back({"127.0.0." + std::to_string(i + 1), 7401});
@@ -121,16 +133,30 @@ void Scene::make_nodes() {
     }
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     listen(*nodes.back());
-    nodes.back()->start();
+  }
+}
+
+void Scene::start_nodes() {
+  if (nemesis && nemesis->has(Fault::Founding)) {
+    nemesis->start_founding();
+    pass(Duration(static_cast<std::int64_t>(
+        draw("founding").below(static_cast<std::uint64_t>(kFoundingMost.count())))));
+    nemesis->heal();
+  } else {
+    for (const auto& node : nodes) node->start();
   }
 }
 
 bool Scene::form() {
-  const auto all_ready = [this] {
-    return std::all_of(nodes.begin(), nodes.end(), [](const auto& node) { return node->ready(); });
+  std::string waits_for;
+  const auto all_ready = [&] {
+    const auto unready =
+        std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return !node->ready(); });
+    if (unready != nodes.end()) waits_for = (*unready)->address();
+    return unready == nodes.end();
   };
   const bool formed = world.run_until(all_ready, kFormMost);
-  if (!formed) fail("forming", "", "the cluster did not form");
+  if (!formed) fail("forming", "", "the cluster did not form: " + waits_for + " is not in it");
   return formed;
 }
 
@@ -168,16 +194,21 @@ void Scene::make_clients() {
   if (options.levels) workload.levels = *options.levels;
   report.keys = workload.keys.size() + workload.sets.size();
   report.clients = options.clients.value_or(drawn);
-  for (std::uint32_t i = 0; i < report.clients; ++i) {
-    clients.push_back(std::make_unique<SimClient>(world, i, endpoints(), workload, history,
-                                                  draw("client " + std::to_string(i))));
-  }
+  while (clients.size() < report.clients) add_client();
   learn_owners();
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
   };
   history.on_write = [this](const auto& write, const auto& said) { truth.judge(write, said); };
   history.on_read = [this](const auto& read) { truth.judge(read); };
+}
+
+// Its number is its place, also of those that are dead.
+SimClient& Scene::add_client() {
+  const auto number = static_cast<std::uint32_t>(clients.size());
+  clients.push_back(std::make_unique<SimClient>(world, number, endpoints(), workload, history,
+                                                draw("client " + std::to_string(number))));
+  return *clients.back();
 }
 
 // Nobody joins or leaves later.
@@ -200,6 +231,7 @@ bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) c
   if (write.client >= clients.size()) return false;
   if (nemesis->has(Fault::ClientCut) || nemesis->has(Fault::SlowCpu)) return false;
   const SimClient& client = *clients[write.client];
+  if (client.host().paused_since(write.begun)) return false;
   return !client.may_ask(minter) && std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
     return !client.may_ask(node->address()) || !node->host().paused_since(write.begun);
   });

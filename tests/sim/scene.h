@@ -15,6 +15,7 @@
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_process.h"
 #include "tests/sim/sim_vfs.h"
+#include "tests/sim/strangers.h"
 #include "tests/sim/truth.h"
 
 namespace parley::sim {
@@ -26,10 +27,16 @@ class Scene {
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
 
+  // In a run with Stranger, before make_nodes().
+  bool settle_strangers();
+  // None runs yet.
   void make_nodes();
+  // In a run with Founding one now and one then, amid trouble, which has ended.
+  void start_nodes();
   // All of them are ready, after bounded time. Fails as `forming`.
   bool form();
   void make_clients();
+  SimClient& add_client();
 
   // For one concern, so that a draw more there changes nothing elsewhere.
   Random draw(const std::string& concern) const;
@@ -45,8 +52,10 @@ class Scene {
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
   Door& door(const SimProcess& node);
+  LogSink* log() const { return log_.get(); }
 
   const RunOptions options;
+  const std::vector<Fault> faults;
   fake::World world;
 
  private:
@@ -61,6 +70,7 @@ class Scene {
   Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
   std::vector<std::unique_ptr<SimClient>> clients;
+  std::unique_ptr<Strangers> strangers;  // in some runs
   std::unique_ptr<Nemesis> nemesis;
   RunReport report;
   std::vector<Told> changes;  // of the key that is watched

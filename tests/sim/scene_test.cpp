@@ -22,10 +22,11 @@ RunOptions three_nodes() {
 struct Quiet {
   Quiet() : scene(three_nodes()) {
     scene.make_nodes();
+    scene.start_nodes();
     REQUIRE(scene.form());
     scene.make_clients();
-    scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::vector<std::string>{},
-                                              NemesisOptions{});
+    scene.nemesis =
+        std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, NemesisOptions{});
     WriteRecord& record = scene.history.new_write(0, scene.workload.keys.front(), "all");
     client::PutItem item{record.key, value_of(record.number, 16), std::nullopt};
     record.value_hash = hash64(*item.value);
@@ -54,6 +55,7 @@ struct Quiet {
 TEST_CASE("scene: a cluster of which one is missing does not form", "[scene]") {
   Scene scene(three_nodes());
   scene.make_nodes();
+  scene.start_nodes();
   scene.nodes[2]->die(Death::Kill);
   CHECK_FALSE(scene.form());
   REQUIRE(scene.report.violations.size() == 1);

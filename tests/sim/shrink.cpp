@@ -22,6 +22,7 @@ class Shrinker {
     // What takes most away comes first; and again from the start while anything is left to gain.
     for (bool smaller = true; smaller;) {
       smaller = fewer_strikes();
+      smaller = fewer_of_the_whole_run() || smaller;
       smaller = less_time() || smaller;
       smaller = fewer(&RunOptions::nodes, best_.report.nodes, 3) || smaller;
       smaller = fewer(&RunOptions::clients, best_.report.clients, 1) || smaller;
@@ -80,6 +81,17 @@ class Shrinker {
         while (at != all.end() && some.size() < part) some.insert(*at++);
         smaller = fails_without(some) || smaller;
       }
+    }
+    return smaller;
+  }
+
+  bool fewer_of_the_whole_run() {
+    bool smaller = false;
+    for (const Fault fault : kOfTheWholeRun) {
+      RunOptions options = best_.options;
+      options.faults = best_.report.faults;
+      if (std::erase(*options.faults, fault) > 0)
+        smaller = fails_too(std::move(options)) || smaller;
     }
     return smaller;
   }

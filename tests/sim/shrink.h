@@ -1,5 +1,5 @@
 // Makes a failing run smaller for as long as the same rule fails: fewer strikes, nodes, clients,
-// keys and levels, less time.
+// keys and levels, no strangers, a quiet founding, less time.
 #pragma once
 
 #include <functional>

@@ -19,6 +19,13 @@ RunReport run_planted(const RunOptions& options) {
   return report;
 }
 
+// Not only while the cluster forms.
+bool kills_at_work(const RunReport& report) {
+  return std::any_of(report.strikes.begin(), report.strikes.end(), [](const Strike& one) {
+    return one.fault == Fault::Kill && one.number < Nemesis::kStirring;
+  });
+}
+
 RunOptions busy() {
   RunOptions options;
   options.seed = 7;
@@ -51,6 +58,31 @@ TEST_CASE("shrink: what is told of a shrunk run fails again by the same rule", "
   CHECK(again.digest == small.report.digest);
   REQUIRE_FALSE(again.violations.empty());
   CHECK(again.violations.front().rule == "planted");
+}
+
+TEST_CASE("shrink: strangers and a troubled founding go when the rule fails without", "[shrink]") {
+  RunOptions options = busy();
+  options.faults->insert(options.faults->end(), {Fault::Stranger, Fault::Founding});
+  const RunReport whole = run_planted(options);
+  REQUIRE_FALSE(whole.violations.empty());
+  const auto later = [](const RunReport& report) {
+    std::vector<std::size_t> numbers;
+    for (const Strike& one : report.strikes) {
+      if (one.number < Nemesis::kStirring) numbers.push_back(one.number);
+    }
+    return numbers;
+  };
+  // Without them what else strikes is the same.
+  CHECK(later(whole) == later(run_planted(busy())));
+  const auto after_founding = [](const RunOptions& one) {
+    RunReport report = run_planted(one);
+    if (!kills_at_work(report)) report.violations.clear();
+    return report;
+  };
+  const Shrunk small = shrink(options, whole, after_founding, kNever);
+  REQUIRE(small.options.faults);
+  CHECK(small.report.strikes.size() == 1);
+  CHECK(*small.options.faults == *busy().faults);
 }
 
 TEST_CASE("shrink: a rule that only the whole run breaks leaves it whole", "[shrink]") {

@@ -13,8 +13,10 @@ namespace parley::sim {
 using Addresses = std::set<std::string>;
 
 // Every copy is reachable and sound, all are equal, and no hint waits for one of them. What is kept
-// for a node that never comes back (`lost`) stays.
-bool all_equal(const client::InspectResult& result, const Addresses& lost);
+// for a node that never comes back (`lost`) stays, and so do `useless` hints, of any node, that
+// rotted.
+bool all_equal(const client::InspectResult& result, const Addresses& lost,
+               std::uint64_t useless = 0);
 
 // The members as one node tells them: all of `nodes` alive, those of them that are `lost` dead, and
 // nobody else.

@@ -62,6 +62,10 @@ struct Meters {
 
 TEST_CASE("verdicts: copies are equal when nothing about them differs", "[verdicts]") {
   CHECK(all_equal(equal_copies(), {}));
+  auto rotten = equal_copies();
+  rotten.replicas[0].hints_pending = 2;
+  CHECK_FALSE(all_equal(rotten, {}, 1));
+  CHECK(all_equal(rotten, {}, 2));
   CHECK_FALSE(all_equal({}, {}));
   const auto [what, spoil] = GENERATE(table<std::string, SpoilCopy>({
       {"another value", [](auto& row) { row.digest = "d2"; }},
