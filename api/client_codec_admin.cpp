@@ -24,6 +24,7 @@ void write_struct(const StatusRow& in, schema::ClusterStatus::Row::Builder out) 
   out.setOwns(in.owns);
   out.setHintsFor(in.hints_for);
   out.setTokens(in.tokens);
+  out.setFaults(in.faults);
 }
 
 StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
@@ -37,6 +38,7 @@ StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
   out.owns = in.getOwns();
   out.hints_for = in.getHintsFor();
   out.tokens = in.getTokens();
+  out.faults = in.getFaults();
   return out;
 }
 

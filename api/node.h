@@ -25,6 +25,8 @@ struct NodeEvents {
   // Instead of failed: its data directory is an old copy, and says so now. Destroy this node and
   // its store and make them again: the next life rebuilds itself from its co-owners.
   std::function<void(const Error&)> begin_again;
+  // With allow_faults: stops the loop's thread for so long, as a pause fault asks.
+  std::function<void(Duration)> stall;
 };
 
 class Node {
