@@ -11,9 +11,10 @@
 namespace parley::runtime {
 namespace {
 
-// The twelve upper bits of the flags: "this is a Parley frame of the first layout".
-constexpr std::uint16_t kMagic = 0xc5a0;
+// The twelve upper bits of the flags: "this is a Parley frame of the second layout".
+constexpr std::uint16_t kMagic = 0xc5b0;
 constexpr std::uint16_t kKindMask = 0x000f;
+constexpr std::size_t kMagicEnd = 8;
 constexpr std::size_t kChecksumAt = 56;
 constexpr std::size_t kWord = 8;
 // A buffer that one large frame made grow past this is given back with the bytes that follow it.
@@ -21,10 +22,8 @@ constexpr std::size_t kBufferKept = 256_KiB;
 
 std::size_t padded(std::size_t bytes) { return (bytes + kWord - 1) / kWord * kWord; }
 
-// Over the header before it and the body, in that order.
-std::uint64_t checksum(ByteView header, ByteView body) {
-  return hash64(body, hash64(header.substr(0, kChecksumAt)));
-}
+// Its own checksum, so that a damaged length is known before its bytes are waited for.
+std::uint64_t header_checksum(ByteView frame) { return hash64(frame.substr(0, kChecksumAt)); }
 
 bool is_kind(std::uint16_t number) { return number >= 1 && number <= 4; }
 
@@ -42,7 +41,9 @@ Bytes encode_frame(const FrameHeader& header, ByteView body) {
   out.number(header.ring_epoch);
   out.number(header.remaining_ms);
   out.number(header.sent_ms);
-  out.number(checksum(out.bytes(), body));
+  const std::uint64_t sum = header_checksum(out.bytes());
+  out.number(sum);
+  out.number(hash64(body, sum));
   Bytes frame = out.take();
   frame.reserve(frame.size() + padded(body.size()));
   frame += body;
@@ -65,14 +66,21 @@ void FrameDecoder::feed(ByteView bytes) {
 
 Result<std::optional<Frame>> FrameDecoder::next() {
   const ByteView rest = ByteView(buffer_).substr(consumed_);
-  if (rest.size() < kFrameHeaderBytes) return std::optional<Frame>();
-  ByteReader in(rest.substr(0, kFrameHeaderBytes));
+  if (rest.size() < kMagicEnd) return std::optional<Frame>();
+  ByteReader in(rest.substr(0, std::min(rest.size(), kFrameHeaderBytes)));
   const auto length = in.number<std::uint32_t>();
   Frame frame;
   frame.header.verb = static_cast<Verb>(in.number<std::uint16_t>());
   const auto flags = in.number<std::uint16_t>();
   if ((flags & ~kKindMask) != kMagic || !is_kind(flags & kKindMask)) {
     return Error{ErrorCode::Unsupported, "not a peer's frame (bad magic)"};
+  }
+  if (rest.size() < kFrameHeaderBytes) return std::optional<Frame>();
+  const std::uint64_t sum = header_checksum(rest);
+  ByteReader sums(rest.substr(kChecksumAt, 2 * sizeof(sum)));
+  const bool ignored = PARLEY_MUTANT(frame_checksum_ignored);
+  if (sums.number<std::uint64_t>() != sum && !ignored && !PARLEY_MUTANT(frame_may_never_end)) {
+    return Error{ErrorCode::Damaged, "a frame header's checksum does not match"};
   }
   if (length > body_bytes_most_) {
     return Error{ErrorCode::TooLarge, "a frame of " + std::to_string(length) +
@@ -92,8 +100,7 @@ Result<std::optional<Frame>> FrameDecoder::next() {
   const ByteView padding =
       rest.substr(kFrameHeaderBytes + length, whole - kFrameHeaderBytes - length);
   const bool clean = std::all_of(padding.begin(), padding.end(), [](char c) { return c == '\0'; });
-  if ((in.number<std::uint64_t>() != checksum(rest, frame.body) || !clean) &&
-      !PARLEY_MUTANT(frame_checksum_ignored)) {
+  if ((sums.number<std::uint64_t>() != hash64(frame.body, sum) || !clean) && !ignored) {
     return Error{ErrorCode::Damaged, "a frame's checksum does not match"};
   }
   consumed_ += whole;

@@ -25,7 +25,7 @@ struct FrameHeader {
   bool operator==(const FrameHeader&) const = default;
 };
 
-inline constexpr std::size_t kFrameHeaderBytes = 64;
+inline constexpr std::size_t kFrameHeaderBytes = 72;
 
 // The body is padded with zeros to whole 8-byte words, so that every body starts on one.
 Bytes encode_frame(const FrameHeader& header, ByteView body);

@@ -3,7 +3,7 @@
 // Per peer endpoint one foreground and one bulk connection, dialled on demand from this node's own
 // listen address, kept alive by heartbeats, dropped after 3 s of silence, redialled with back-off.
 // What one turn produces for a peer leaves in one write. Every frame carries the cluster id, the
-// sender's ring digest, the remaining milliseconds of its deadline and a checksum over header and
+// sender's ring digest, the remaining milliseconds of its deadline and checksums of header and
 // body. A request whose deadline has passed (time spent in socket buffers while this process was
 // stopped included) is dropped before its handler runs.
 #pragma once

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
@@ -26,6 +27,8 @@ namespace parley::sim {
 namespace {
 
 using RealClock = std::chrono::steady_clock;
+
+constexpr int kInterrupted = 130;
 
 struct Said {
   RunOptions run;  // its seed 0: many
@@ -146,6 +149,32 @@ void add_lines(std::string& buffer, Totals& totals) {
   }
 }
 
+// Ctrl-C or a stop ends the children; what they have done so far is told.
+volatile std::sig_atomic_t g_told_to_stop = 0;
+
+void hear_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { g_told_to_stop = 1; };  // no SA_RESTART: it ends the read
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
+// On a terminal always, in a log once a minute.
+class ProgressLine {
+ public:
+  explicit ProgressLine(RealClock::time_point begun) : begun_(begun) {}
+  void tell(const Totals& totals) {
+    if (terminal_) return show(totals, begun_, stderr, '\r');
+    if (RealClock::now() < next_) return;
+    next_ += std::chrono::minutes(1);
+    show(totals, begun_, stderr, '\n');
+  }
+
+ private:
+  const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+  const RealClock::time_point begun_;
+  RealClock::time_point next_ = begun_ + std::chrono::minutes(1);
+};
+
 // Which seed each job is at, where the parent can see it when the child is gone.
 class Progress {
  public:
@@ -167,7 +196,7 @@ class Progress {
 
 // One process for each of `firsts`; the seeds at which one of them died.
 std::vector<std::uint64_t> run_children(const Said& said, const std::vector<std::uint64_t>& firsts,
-                                        RealClock::time_point begun, RealClock::time_point end,
+                                        RealClock::time_point end, ProgressLine& line,
                                         Totals& totals) {
   int ends[2];
   PARLEY_CHECK(::pipe(ends) == 0);
@@ -176,6 +205,8 @@ std::vector<std::uint64_t> run_children(const Said& said, const std::vector<std:
   for (std::size_t job = 0; job < firsts.size(); ++job) {
     const pid_t child = ::fork();
     if (child == 0) {
+      std::signal(SIGINT, SIG_IGN);
+      std::signal(SIGTERM, SIG_DFL);
       ::close(ends[0]);
       work(said, firsts[job], end, ends[1], progress.seed(job));
       std::fflush(stdout);
@@ -186,18 +217,20 @@ std::vector<std::uint64_t> run_children(const Said& said, const std::vector<std:
   ::close(ends[1]);
   std::string buffer;
   char bytes[4096];
-  const bool terminal = ::isatty(STDERR_FILENO) != 0;
-  for (ssize_t got = 0; (got = ::read(ends[0], bytes, sizeof bytes)) > 0;) {
+  for (ssize_t got = 0; !g_told_to_stop && (got = ::read(ends[0], bytes, sizeof bytes)) > 0;) {
     buffer.append(bytes, static_cast<std::size_t>(got));
     add_lines(buffer, totals);
-    if (terminal) show(totals, begun, stderr, '\r');
+    line.tell(totals);
   }
   ::close(ends[0]);
+  if (g_told_to_stop) {
+    for (const pid_t child : children) ::kill(child, SIGTERM);
+  }
   std::vector<std::uint64_t> died;
   for (std::size_t job = 0; job < children.size(); ++job) {
     int status = 0;
     ::waitpid(children[job], &status, 0);
-    if (status != 0) died.push_back(progress.seed(job));
+    if (status != 0 && !g_told_to_stop) died.push_back(progress.seed(job));
   }
   return died;
 }
@@ -213,8 +246,10 @@ int run_jobs(Said said) {
   std::vector<std::uint64_t> firsts;
   for (std::uint64_t i = 0; i < said.jobs; ++i) firsts.push_back(said.first + i);
   Totals totals;
-  while (!firsts.empty()) {
-    const auto died = run_children(said, firsts, begun, end, totals);
+  ProgressLine line(begun);
+  hear_signals();
+  while (!firsts.empty() && !g_told_to_stop) {
+    const auto died = run_children(said, firsts, end, line, totals);
     firsts.clear();
     for (const std::uint64_t seed : died) {
       RunOptions options = said.run;
@@ -228,6 +263,7 @@ int run_jobs(Said said) {
     }
   }
   show(totals, begun, stdout, '\n');
+  if (g_told_to_stop) return kInterrupted;
   return totals.failures == 0 ? 0 : 1;
 }
 

@@ -66,7 +66,7 @@
   X(frame_checksum_ignored, "a frame that fails its checksum is read")                           \
   X(expired_request_served,                                                                      \
     "the time that a request lay in buffers is not taken off its deadline")                      \
-  X(frame_may_never_end, "a frame that never ends holds its connection for ever")                \
+  X(frame_may_never_end, "a damaged length is believed, and such a frame may never end")         \
   X(never_redials, "a peer connection that failed is not dialled again")                         \
   /* client */                                                                                   \
   X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")     \
