@@ -98,6 +98,7 @@ struct StatusRow {
   std::uint64_t hints_for = 0;
   std::uint32_t tokens = 0;
   std::uint64_t faults = 0;  // that an operator has put on it
+  std::uint16_t client_port = 0;
 };
 struct ClusterStatus {
   std::vector<StatusRow> nodes;

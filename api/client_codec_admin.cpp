@@ -25,6 +25,7 @@ void write_struct(const StatusRow& in, schema::ClusterStatus::Row::Builder out) 
   out.setHintsFor(in.hints_for);
   out.setTokens(in.tokens);
   out.setFaults(in.faults);
+  out.setClientPort(in.client_port);
 }
 
 StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
@@ -39,6 +40,7 @@ StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
   out.hints_for = in.getHintsFor();
   out.tokens = in.getTokens();
   out.faults = in.getFaults();
+  out.client_port = in.getClientPort();
   return out;
 }
 

@@ -319,6 +319,7 @@ struct ClusterStatus {
     hintsFor @7 :UInt64;       # hints that others keep for it, but for those in noAnswer
     tokens @8 :UInt32;
     faults @9 :UInt64;         # that an operator has put on it, as last said
+    clientPort @10 :UInt16;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "replication/level.h"
 #include "tools/cli/exit_code.h"
+#include "tools/cli/fault_options.h"
 #include "tools/cli/standard_streams.h"
 
 namespace parley::cli {
@@ -20,6 +21,7 @@ struct Typed {
   std::optional<std::string> context;  // an empty one was still given: "nothing seen"
   std::string durability = "fsync", level;
   bool hex = false;
+  TypedFault fault;
 };
 
 // Standard input is read up to this; the server's own limit is smaller and says so itself.
@@ -214,6 +216,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   declare_globals(app, typed, line);
   declare_data_verbs(app, typed, line);
   declare_cluster_verbs(app, line);
+  declare_fault_verbs(app, typed.fault, line);
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
   try {
@@ -238,6 +241,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
     done = understand_level(typed, "--read", line.read_level, line.read_level);
     if (done < 0) done = understand_level(typed, "--write", line.write_level, line.write_level);
   }
+  if (const auto wrong = understand_fault(typed.fault, line)) return usage_error(typed, *wrong);
   if (line.verb == "hints drop" && !line.yes) {
     return usage_error(typed, "hints drop is destructive: repeat it with --yes");
   }

@@ -25,6 +25,7 @@ int run(const CommandLine& line) {
                 {"ring", ring},
                 {"info", info},
                 {"gossip", gossip},
+                {"fault", fault},
                 {"hints", hints},
                 {"hints drop", hints_drop},
                 {"repair", repair},
@@ -32,7 +33,7 @@ int run(const CommandLine& line) {
                 {"consistency", consistency},
                 {"consistency show", consistency},
                 {"consistency set", consistency}};
-  const auto verb = kVerbs.find(line.verb);
+  const auto verb = kVerbs.find(line.verb.starts_with("fault ") ? "fault" : line.verb);
   if (verb == kVerbs.end()) return kInternal;
   client::ClientOptions options;
   options.endpoints = line.endpoints;

@@ -20,6 +20,8 @@ ExitCode hints(client::Client& client, const CommandLine& line);
 ExitCode hints_drop(client::Client& client, const CommandLine& line);
 ExitCode repair(client::Client& client, const CommandLine& line);
 ExitCode repair_status(client::Client& client, const CommandLine& line);
+// Every verb under `fault`.
+ExitCode fault(client::Client& client, const CommandLine& line);
 ExitCode consistency(client::Client& client, const CommandLine& line);
 
 }  // namespace parley::cli
