@@ -29,6 +29,9 @@ struct LinkRules {
   double corrupt = 0;  // of a datagram or of what one turn sends on a stream: one bit flips
 };
 
+// What a firewall can tell apart.
+enum class Traffic : std::uint8_t { Datagrams = 1, Streams = 2, All = 3 };
+
 namespace detail {
 
 // What the kernel and the wire take before the sender sees unsent bytes.

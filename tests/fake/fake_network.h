@@ -59,7 +59,7 @@ class DatagramEnd final : public runtime::DatagramSocket {
   bool send(const Endpoint& to, ByteView payload) override {
     if (payload.size() > 65507) return false;
     ++world_.datagrams_sent_;
-    if (world_.is_cut(at_.address, to.address)) return true;
+    if (world_.is_cut(at_.address, to.address, Traffic::Datagrams)) return true;
     const LinkRules& link = world_.rules_of(at_.address, to.address);
     if (world_.chance(link.datagram_loss)) return true;
     deliver(to, payload, link);
@@ -131,8 +131,9 @@ inline void Network::connect(
   const Instant give_up = world.now() + timeout;
   const Duration there = world.latency(dialler.address(), to.address);
   world.add(world.now() + there, world.wire_, Kind::Arrival, [=, &world, &dialler] {
-    const bool lost = world.is_cut(dialler.address(), to.address) ||
-                      world.is_cut(to.address, dialler.address()) || world.node(to.address).off();
+    const bool lost = world.is_cut(dialler.address(), to.address, Traffic::Streams) ||
+                      world.is_cut(to.address, dialler.address(), Traffic::Streams) ||
+                      world.node(to.address).off();
     const Instant answer = world.now() + there;
     if (lost || answer > give_up) return fail(give_up, "timed out", done);
     const auto found = world.listeners_.find(to);

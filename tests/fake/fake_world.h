@@ -6,7 +6,8 @@
 //   auto rpc = runtime::make_rpc(options, id, {"127.0.0.1", 7401}, a.loop(), a.network(), ...);
 //   world.run_for(2s);                          // runs what falls due, then it is 2 s later
 //   REQUIRE(world.run_until([&] { return done; }, 5s));   // at most 5 virtual seconds
-//   world.cut("127.0.0.1", "127.0.0.2");        // both ways; cut_one_way(from, to); heal_all()
+//   world.cut("127.0.0.1", "127.0.0.2");        // both ways; cut_one_way(from, to); heal_all();
+//                                               // with a Traffic: datagrams or streams alone
 //   a.pause(); world.run_for(30s); a.resume();  // SIGSTOP and SIGCONT: sockets go on filling
 //   world.rules("127.0.0.1", "127.0.0.2").datagram_loss = 0.1;   // one way; see LinkRules
 //   world.kill(a); /* destroy what ran there */ world.bury(a);   // kill -9, or a power cut
@@ -27,7 +28,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -101,7 +101,8 @@ class Node {
   void resume();
   // At any time from then on.
   bool paused_since(Instant then) const { return paused_ || (resumed_at_ && *resumed_at_ >= then); }
-  void set_turn_cost(Duration cost) { turns_.cost = cost; }  // a slow processor
+  std::optional<Instant> resumed_at() const { return resumed_at_; }  // the last time
+  void set_turn_cost(Duration cost) { turns_.cost = cost; }          // a slow processor
 
  private:
   friend class World;
@@ -209,10 +210,13 @@ class World {
     std::erase_if(posts_, [&node](const auto& post) { return post.first == &node; });
     node.paused_ = false;
   }
-  void cut_one_way(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }
-  void cut(const std::string& a, const std::string& b) {
-    cut_one_way(a, b);
-    cut_one_way(b, a);
+  // On top of what is cut there already.
+  void cut_one_way(const std::string& from, const std::string& to, Traffic what = Traffic::All) {
+    cuts_[{from, to}] |= static_cast<unsigned>(what);
+  }
+  void cut(const std::string& a, const std::string& b, Traffic what = Traffic::All) {
+    cut_one_way(a, b, what);
+    cut_one_way(b, a, what);
   }
   void heal(const std::string& a, const std::string& b) {
     cuts_.erase({a, b});
@@ -223,8 +227,9 @@ class World {
     cuts_.clear();
     release_stalled();
   }
-  bool is_cut(const std::string& from, const std::string& to) const {
-    return cuts_.count({from, to}) != 0;
+  bool is_cut(const std::string& from, const std::string& to, Traffic what) const {
+    const auto found = cuts_.find({from, to});
+    return found != cuts_.end() && (found->second & static_cast<unsigned>(what)) != 0;
   }
   // A firewall that forgot them: the streams now open between the two deliver nothing any more,
   // not even their end. New ones work.
@@ -388,7 +393,7 @@ class World {
   }
   void arrive(const SidePtr& to, const Side::Chunk& chunk) {
     if (to->black_hole) return;
-    if (is_cut(to->peer_address, to->node->address()) || !to->stalled.empty()) {
+    if (is_cut(to->peer_address, to->node->address(), Traffic::Streams) || !to->stalled.empty()) {
       if (to->stalled.empty()) to->stalled_since = now_;
       to->stalled.push_back(chunk);
       return;
@@ -406,7 +411,7 @@ class World {
     const std::string& there = sender.peer_address;
     const std::string& here = sender.node->address();
     if (!sender.open || sender.black_hole || node(there).off()) return;
-    if (is_cut(here, there) || is_cut(there, here)) return;
+    if (is_cut(here, there, Traffic::Streams) || is_cut(there, here, Traffic::Streams)) return;
     add(now_ + latency(here, there) + latency(there, here), wire_, detail::EventKind::Arrival,
         [this, side = sender.shared_from_this()] {
           side->inbox.push_back({{}, true});
@@ -419,7 +424,7 @@ class World {
       if (!side || side->stalled.empty()) continue;
       const Duration more = std::min<Duration>(now_ - side->stalled_since, detail::kStallMost);
       add(now_ + more, wire_, detail::EventKind::Arrival, [this, side] {
-        if (is_cut(side->peer_address, side->node->address())) return;
+        if (is_cut(side->peer_address, side->node->address(), Traffic::Streams)) return;
         for (const auto& chunk : std::exchange(side->stalled, {})) arrive(side, chunk);
       });
     }
@@ -453,7 +458,7 @@ class World {
   Random random_;
   LinkRules rules_;
   std::map<std::pair<std::string, std::string>, LinkRules> own_rules_;
-  std::set<std::pair<std::string, std::string>> cuts_;
+  std::map<std::pair<std::string, std::string>, unsigned> cuts_;  // bits of Traffic
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   Node wire_{*this, "wire"};
   std::vector<std::weak_ptr<Side>> sides_;

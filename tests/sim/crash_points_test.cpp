@@ -220,17 +220,17 @@ std::uint64_t run_with_cut(std::uint64_t cut, std::uint64_t checkpoint_pages) {
   vfs.mount("/one", disk);
   Random random(7);  // the same workload every time
   Acked acked;
-  disk.fault = [&disk, cut](DiskCall call) {
+  disk.add_fault([&disk, cut](DiskCall call, const auto&) {
     if (call != DiskCall::Read && disk.calls() == cut) disk.power_cut();
     return DiskVerdict::Proceed;
-  };
+  });
   {
     Life first(world, random, acked, checkpoint_pages);
     const bool finished = first.open() && work(first, random);
     REQUIRE(finished == (cut == 0));
     if (cut == 0) return disk.calls();
   }
-  disk.fault = nullptr;
+  disk.faults.clear();
   disk.kill();
   Life second(world, random, acked, checkpoint_pages);
   REQUIRE(second.open());
@@ -251,10 +251,10 @@ std::uint64_t run_with_bad_sync(std::uint64_t bad, std::uint64_t checkpoint_page
   Random random(7);
   Acked acked;
   std::uint64_t syncs = 0;
-  disk.fault = [&](DiskCall call) {
+  disk.add_fault([&](DiskCall call, const auto&) {
     const bool fails = call == DiskCall::Sync && ++syncs == bad;
     return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
-  };
+  });
   {
     Life first(world, random, acked, checkpoint_pages);
     // A sync that SQLite can do without, such as that of a connection that closes, may fail unseen.
@@ -262,7 +262,7 @@ std::uint64_t run_with_bad_sync(std::uint64_t bad, std::uint64_t checkpoint_page
     if (bad == 0) return syncs;
   }
   disk.kill();
-  disk.fault = nullptr;
+  disk.faults.clear();
   {
     Life second(world, random, acked, checkpoint_pages);
     REQUIRE(second.open());

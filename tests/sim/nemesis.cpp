@@ -10,6 +10,10 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kFirstStartMost = 2s;
+// Without trouble a node joins in 200 ms; amid too much of it nobody ever does.
+constexpr Duration kFoundingPauses[] = {200ms, 500ms, 1s};
+constexpr Duration kBadSpellMost = 15s;
 
 std::uint64_t drawn(const std::string& concern, std::uint64_t seed) {
   return hash64(concern, seed);
@@ -41,6 +45,11 @@ const char* to_text(Fault fault) {
     case Fault::Damage: return "damage";
     case Fault::OldCopy: return "old-copy";
     case Fault::Wipe: return "wipe";
+    case Fault::ClientKill: return "client-kill";
+    case Fault::ClientPause: return "client-pause";
+    case Fault::ClientLink: return "client-link";
+    case Fault::Founding: return "founding";
+    case Fault::Firewall: return "firewall";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -54,16 +63,19 @@ std::optional<Fault> fault_of(const std::string& text) {
 }
 
 Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-                 std::vector<std::string> clients, NemesisOptions options)
+                 Clients& clients, NemesisOptions options)
     : world_(world),
       nodes_(nodes),
-      clients_(std::move(clients)),
+      clients_(clients),
       options_(std::move(options)),
       schedule_(drawn("strikes", options_.seed)),
       host_(world.node("nemesis")),
       bad_disk_(drawn("bad disk", options_.seed)),
       old_copy_(drawn("old copy", options_.seed)),
-      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0) {}
+      old_copy_shows_(drawn("old copy shows", options_.seed) % 2 == 0),
+      striking_(options_.on) {
+  std::erase(striking_, Fault::Founding);
+}
 
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
@@ -79,6 +91,11 @@ std::vector<Fault> Nemesis::draw(Random random) {
   } else if (random.below(2) == 0) {
     on.push_back(Fault::Damage);
   }
+  for (const Fault fault :
+       {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
+    if (random.below(2) == 0) on.push_back(fault);
+  }
+  if (random.below(4) == 0) on.push_back(Fault::Founding);
   return on;
 }
 
@@ -98,21 +115,45 @@ void Nemesis::undo_later(Stroke& stroke, Duration most, std::function<void()> ta
   if (!stroke.lasting) after(pause, std::move(task));
 }
 
+// What could go on to the end does so in half of the cases; in the others what follows meets the
+// change back.
+void Nemesis::undo_perhaps(Stroke& stroke, std::function<void()> task) {
+  if (stroke.random.below(2) == 0) undo_later(stroke, kBadSpellMost, std::move(task));
+}
+
 void Nemesis::after(Duration pause, std::function<void()> task) {
   host_.loop().start_timer(world_.now() + pause, alive_.guard(std::move(task)));
 }
 
 void Nemesis::start() {
-  if (!options_.on.empty()) next();
+  count_ = 0;
+  if (!striking_.empty()) next(striking_, options_.mean_pause);
 }
 
-void Nemesis::next() {
-  const auto most = static_cast<std::uint64_t>((2 * options_.mean_pause).count());
+// What can go on while nobody holds anything yet, whatever else the run has.
+void Nemesis::start_founding() {
+  static const std::vector<Fault> kFaults = {
+      Fault::Kill,     Fault::PowerCut,  Fault::Restarts,  Fault::Pause,   Fault::SlowCpu,
+      Fault::Cut,      Fault::OneWay,    Fault::Flap,      Fault::Swizzle, Fault::Partial,
+      Fault::Firewall, Fault::Loss,      Fault::Corrupt,   Fault::Slow,    Fault::Skew,
+      Fault::Drift,    Fault::DiskError, Fault::ReadError, Fault::DiskFull};
+  for (const auto& node : nodes_) {
+    const auto word = drawn("first start of " + node->address(), options_.seed);
+    after(Duration(static_cast<std::int64_t>(word %
+                                             static_cast<std::uint64_t>(kFirstStartMost.count()))),
+          [this, one = node.get()] { start_again(*one); });
+  }
+  count_ = kFounding - 1;
+  next(kFaults, kFoundingPauses[schedule_.below(std::size(kFoundingPauses))]);
+}
+
+void Nemesis::next(const std::vector<Fault>& from, Duration mean_pause) {
+  const auto most = static_cast<std::uint64_t>((2 * mean_pause).count());
   const auto pause = Duration(static_cast<std::int64_t>(schedule_.below(most)));
-  const Fault fault = options_.on[schedule_.below(options_.on.size())];
-  after(pause, [this, fault] {
+  const Fault fault = from[schedule_.below(from.size())];
+  after(pause, [this, fault, &from, mean_pause] {
     if (auto stroke = begin(++count_, fault)) strike(std::move(*stroke));
-    next();
+    next(from, mean_pause);
   });
 }
 
@@ -143,7 +184,7 @@ void Nemesis::start_again(SimProcess& victim) {
 }
 
 void Nemesis::heal_node(SimProcess& node) {
-  node.disk().fault = nullptr;
+  node.disk().faults.clear();
   node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
   if (node.failed() && node.running()) node.die(Death::Kill);
@@ -160,6 +201,9 @@ void Nemesis::heal() {
     node->host().loop().set_wall_skew(Duration{0});
     node->host().loop().set_rate(1);
     heal_node(*node);
+  }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
   }
 }
 
@@ -188,10 +232,13 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
       if (a < b) world_.heal(a, b);
     }
     for (const auto& client : clients_) {
-      world_.forget_own_rules(a, client);
-      world_.forget_own_rules(client, a);
-      world_.heal(a, client);
+      world_.forget_own_rules(a, client->address());
+      world_.forget_own_rules(client->address(), a);
+      world_.heal(a, client->address());
     }
+  }
+  for (const auto& client : clients_) {
+    if (client->host().paused()) client->host().resume();
   }
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) heal_node(*node);
@@ -201,9 +248,9 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill,      Fault::PowerCut, Fault::Pause,    Fault::OneWay, Fault::OneWay,
-      Fault::Cut,       Fault::Loss,     Fault::Corrupt,  Fault::Slow,   Fault::Skew,
-      Fault::DiskError, Fault::DiskFull, Fault::ReadError};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,  Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,    Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall};
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());
@@ -218,7 +265,7 @@ void Nemesis::strike_outside(const std::set<std::string>& core) {
       stroke->lasting = true;
       const Fault fault = stroke->strike.fault;
       if (fault == Fault::OneWay || fault == Fault::Cut || fault == Fault::Loss ||
-          fault == Fault::Corrupt || fault == Fault::Slow) {
+          fault == Fault::Corrupt || fault == Fault::Slow || fault == Fault::Firewall) {
         // Towards some of the core, in this direction or the other.
         for (SimProcess* other : inside) {
           const auto way = stroke->random.below(3);

@@ -5,6 +5,7 @@
 // not happen is otherwise as like the whole as it can be.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/lifetime.h"
+#include "tests/sim/sim_client.h"
 #include "tests/sim/sim_process.h"
 #include "tests/sim/told.h"
 
@@ -21,32 +23,38 @@ enum class Fault : std::uint8_t {
   Kill,
   PowerCut,
   Pause,
-  Cut,        // all links of some nodes to the others
-  OneWay,     // one direction between two nodes
-  Flap,       // a link goes and comes
-  Loss,       // datagrams lost, twice, late
-  Corrupt,    // bits flip on the wire
-  Slow,       // one link
-  Skew,       // wall clocks jump
-  DiskError,  // a write or an fsync fails
-  DiskFull,   // for a while
-  ReadError,  // a read fails
-  Restarts,   // killed again and again as soon as it starts
-  Drift,      // both clocks of a node run too fast, or too slowly
-  SlowCpu,    // every turn of a node takes time
-  Swizzle,    // the links of a node go one after another, and come back in another order
-  Partial,    // two groups do not see each other, and the rest sees both
-  ClientCut,  // clients and nodes do not see each other
-  Damage,     // a record of one node's rots, again and again
-  OldCopy,    // a node's disk is put back to an earlier day, of this life or of one before
-  Wipe,       // a node's disk is emptied, once
+  Cut,          // all links of some nodes to the others
+  OneWay,       // one direction between two nodes
+  Flap,         // a link goes and comes
+  Loss,         // datagrams lost, twice, late
+  Corrupt,      // bits flip on the wire
+  Slow,         // one link
+  Skew,         // wall clocks jump
+  DiskError,    // a write or an fsync fails
+  DiskFull,     // for a while
+  ReadError,    // a read fails
+  Restarts,     // killed again and again as soon as it starts
+  Drift,        // both clocks of a node run too fast, or too slowly
+  SlowCpu,      // every turn of a node takes time
+  Swizzle,      // the links of a node go one after another, and come back in another order
+  Partial,      // two groups do not see each other, and the rest sees both
+  ClientCut,    // clients and nodes do not see each other
+  Damage,       // a record of one node's rots, again and again
+  OldCopy,      // a node's disk is put back to an earlier day, of this life or of one before
+  Wipe,         // a node's disk is emptied, once
+  ClientKill,   // a client's process ends amid its calls, and another one begins
+  ClientPause,  // and stops for a while
+  Firewall,     // datagrams pass between two nodes and streams do not, or the reverse
+  Founding,     // nodes and links fail while the cluster forms
+  ClientLink,   // the links between clients and a node are slow, or lose packets
   CountOfFaults,
 };
 const char* to_text(Fault fault);
 std::optional<Fault> fault_of(const std::string& text);
 
 struct Strike {
-  std::size_t number = 0;  // from 1 on; from kFrozen on: what stays when all else is frozen
+  std::size_t number = 0;  // from 1 on; from kFounding on: while the cluster formed;
+                           // from kFrozen on: what stays when all else is frozen
   Fault fault{};
 };
 
@@ -55,20 +63,25 @@ struct NemesisOptions {
   std::optional<std::set<std::size_t>> only;  // the numbers of the strikes that happen
   Duration mean_pause = 3s;
   std::uint64_t seed = 0;
+  std::function<void()> new_client = [] {};
 };
 
 class Nemesis {
  public:
+  static constexpr std::size_t kFounding = 501;
   static constexpr std::size_t kFrozen = 1001;
 
-  // `clients`: addresses.
-  Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes,
-          std::vector<std::string> clients, NemesisOptions options);
+  using Clients = std::vector<std::unique_ptr<SimClient>>;
+
+  Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& nodes, Clients& clients,
+          NemesisOptions options);
 
   // Which of the faults a seed has. Some are alone, because what is promised under them depends on
   // what else goes on.
   static std::vector<Fault> draw(Random random);
 
+  // Of a run with Founding: starts the nodes, one now and one then, amid trouble; heal() ends it.
+  void start_founding();
   void start();
   // What has ended by itself is started again. To be called now and then, from outside a callback.
   void supervise();
@@ -102,7 +115,7 @@ class Nemesis {
     }
   };
 
-  void next();
+  void next(const std::vector<Fault>& from, Duration mean_pause);
   std::optional<Stroke> begin(std::size_t number, Fault fault);
   void strike(Stroke stroke);
   // One node; false: this fault is about links.
@@ -115,14 +128,22 @@ class Nemesis {
   void put_old_copy_back(Stroke& stroke, SimProcess& victim);
   void strike_link(Stroke& stroke, SimProcess& one, SimProcess& other);
   void cut(Stroke& stroke, SimProcess& one, SimProcess& other);
+  void filter(Stroke& stroke, const std::string& a, const std::string& b);
+  void filter_all(Stroke& stroke, SimProcess& one);
   void swizzle(Stroke& stroke, SimProcess& victim);
   void part(Stroke& stroke);
+  bool strike_clients(Stroke& stroke, SimProcess& node);
+  SimClient* living_client(Stroke& stroke);
+  void kill_client(Stroke& stroke);
+  void pause_client(Stroke& stroke);
   void cut_clients(Stroke& stroke, SimProcess& node);
+  void slow_clients(Stroke& stroke, SimProcess& node);
   void strike_outside(const std::set<std::string>& core);
   void heal_inside(const std::set<std::string>& core);
   void heal_node(SimProcess& node);
   void after(Duration pause, std::function<void()> task);
   void undo_later(Stroke& stroke, Duration most, std::function<void()> task);
+  void undo_perhaps(Stroke& stroke, std::function<void()> task);
   void start_again(SimProcess& victim);
   void tell(const Stroke& stroke, const std::string& what);
   void tell(const std::string& line);
@@ -130,7 +151,7 @@ class Nemesis {
 
   fake::World& world_;
   std::vector<std::unique_ptr<SimProcess>>& nodes_;
-  const std::vector<std::string> clients_;
+  Clients& clients_;
   const NemesisOptions options_;
   Random schedule_;
   fake::Node& host_;
@@ -139,6 +160,7 @@ class Nemesis {
   std::uint64_t bad_disk_;  // the one whose records rot
   std::uint64_t old_copy_;  // whose disk is put back, once
   bool old_copy_shows_;
+  std::vector<Fault> striking_;  // what strikes while clients work
   std::optional<DiskImage> backup_;
   bool put_back_ = false;
   const SimProcess* lost_ = nullptr;

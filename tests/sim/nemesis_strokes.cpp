@@ -44,7 +44,6 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::DiskFull:
     case Fault::ReadError: strike_disk(stroke, victim); return true;
     case Fault::Swizzle: swizzle(stroke, victim); return true;
-    case Fault::ClientCut: cut_clients(stroke, victim); return true;
     case Fault::OldCopy: put_old_copy_back(stroke, node_for(old_copy_)); return true;
     case Fault::Wipe: wipe(stroke, victim); return true;
     case Fault::Damage: {
@@ -56,7 +55,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
       if (hit) tell(stroke, rotten.address());
       return true;
     }
-    default: return false;
+    default: return strike_clients(stroke, victim);
   }
 }
 
@@ -87,19 +86,20 @@ void Nemesis::strike_lives(Stroke& stroke, SimProcess& victim) {
 void Nemesis::cut_at_work(Stroke& stroke, SimProcess& victim) {
   auto left = static_cast<int>(stroke.random.below(kCallsBeforeCut));
   const Duration down = stroke.up_to(kDownMost);
-  victim.disk().fault = [this, &victim, left, down, life = victim.lives()](DiskCall call) mutable {
-    if (call == DiskCall::Read || left < 0 || left-- > 0) return DiskVerdict::Proceed;
-    victim.disk().power_cut();
-    // The machine follows in a turn of its own: this one is deep inside SQLite.
-    after(0ms, [this, &victim, down, life] {
-      if (!victim.running() || victim.lives() != life) return;
-      victim.disk().fault = nullptr;
-      victim.die(Death::PowerCut);
-      victim.forget_failure();
-      after(down, [this, &victim] { start_again(victim); });
-    });
-    return DiskVerdict::Proceed;
-  };
+  victim.disk().add_fault(
+      [this, &victim, left, down, life = victim.lives()](DiskCall call, const auto&) mutable {
+        const bool over = victim.lives() != life;  // what another life does is not what was meant
+        if (over || call == DiskCall::Read || left < 0 || left-- > 0) return DiskVerdict::Proceed;
+        victim.disk().power_cut();
+        // The machine follows in a turn of its own: this one is deep inside SQLite.
+        after(0ms, [this, &victim, down, life] {
+          if (!victim.running() || victim.lives() != life) return;
+          victim.die(Death::PowerCut);
+          victim.forget_failure();
+          after(down, [this, &victim] { start_again(victim); });
+        });
+        return DiskVerdict::Proceed;
+      });
 }
 
 void Nemesis::strike_time(Stroke& stroke, SimProcess& victim) {
@@ -107,8 +107,12 @@ void Nemesis::strike_time(Stroke& stroke, SimProcess& victim) {
   tell(stroke, victim.address());
   fake::Loop& loop = victim.host().loop();
   switch (stroke.strike.fault) {
-    case Fault::Skew: return loop.set_wall_skew(stroke.up_to(2 * 3600s) - 3600s);
-    case Fault::Drift: return loop.set_rate(1 + kDriftMost * (2 * stroke.random.unit() - 1));
+    case Fault::Skew:
+      loop.set_wall_skew(stroke.up_to(2 * 3600s) - 3600s);
+      return undo_perhaps(stroke, [&loop] { loop.set_wall_skew(Duration{0}); });
+    case Fault::Drift:
+      loop.set_rate(1 + kDriftMost * (2 * stroke.random.unit() - 1));
+      return undo_perhaps(stroke, [&loop] { loop.set_rate(1); });
     case Fault::SlowCpu:
       victim.host().set_turn_cost(stroke.up_to(kTurnMost));
       return undo_later(stroke, kSlowMost, [&victim] { victim.host().set_turn_cost(0ms); });
@@ -121,18 +125,22 @@ void Nemesis::strike_time(Stroke& stroke, SimProcess& victim) {
 void Nemesis::strike_disk(Stroke& stroke, SimProcess& victim) {
   if (!victim.running()) return;
   tell(stroke, victim.address());
+  SimDisk& disk = victim.disk();
   if (stroke.strike.fault == Fault::DiskFull) {
-    victim.disk().fault = [](DiskCall call) {
+    const auto full = disk.add_fault([](DiskCall call, const auto&) {
       return call == DiskCall::Write ? DiskVerdict::NoSpace : DiskVerdict::Proceed;
-    };
-    return undo_later(stroke, kFullMost, [&victim] { victim.disk().fault = nullptr; });
+    });
+    return undo_later(stroke, kFullMost, [&disk, full] { disk.faults.erase(full); });
   }
   DiskCall bad = stroke.random.below(3) == 0 ? DiskCall::Write : DiskCall::Sync;
   if (stroke.strike.fault == Fault::ReadError) bad = DiskCall::Read;
-  victim.disk().fault = [bad, done = false](DiskCall call) mutable {
-    const bool fails = call == bad && !std::exchange(done, true);
-    return fails ? DiskVerdict::IoError : DiskVerdict::Proceed;
-  };
+  // The log is what a checkpoint and a start need; in it is what was written last.
+  static constexpr const char* kFiles[] = {"", "", "parley.db", "parley.db-wal"};
+  const std::string only = kFiles[stroke.random.below(std::size(kFiles))];
+  disk.add_fault([bad, only, done = false](DiskCall call, const std::string& file) mutable {
+    if (call != bad || !(only.empty() || only == file)) return DiskVerdict::Proceed;
+    return std::exchange(done, true) ? DiskVerdict::Proceed : DiskVerdict::IoError;
+  });
 }
 
 void Nemesis::wipe(Stroke& stroke, SimProcess& victim) {
@@ -174,6 +182,35 @@ void Nemesis::cut(Stroke& stroke, SimProcess& one, SimProcess& other) {
   }
 }
 
+// Datagrams pass and streams do not, or the reverse, in both directions or one. Or it forgot which
+// streams it had let through: these end without a word, and new ones work.
+void Nemesis::filter(Stroke& stroke, const std::string& a, const std::string& b) {
+  const auto way = stroke.random.below(5);
+  if (way == 4) {
+    tell(stroke, "forgets streams of " + a + " " + b);
+    return world_.forget_streams(a, b);
+  }
+  const auto what = way < 2 ? fake::Traffic::Datagrams : fake::Traffic::Streams;
+  tell(stroke, std::string(what == fake::Traffic::Datagrams ? "no datagrams " : "no streams ") + a +
+                   (way % 2 == 0 ? " <-> " : " -> ") + b);
+  world_.cut_one_way(a, b, what);
+  if (way % 2 == 0) world_.cut_one_way(b, a, what);
+  undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+}
+
+// A node's own firewall: all of one kind, from and to everybody.
+void Nemesis::filter_all(Stroke& stroke, SimProcess& one) {
+  const auto what = stroke.random.below(2) == 0 ? fake::Traffic::Datagrams : fake::Traffic::Streams;
+  tell(stroke, std::string(what == fake::Traffic::Datagrams ? "no datagrams " : "no streams ") +
+                   "of " + one.address());
+  const Duration span = stroke.up_to(kCutMost);
+  for (const auto& node : nodes_) {
+    if (node.get() == &one) continue;
+    world_.cut(one.address(), node->address(), what);
+    after(span, [this, a = one.address(), b = node->address()] { world_.heal(a, b); });
+  }
+}
+
 void Nemesis::swizzle(Stroke& stroke, SimProcess& victim) {
   tell(stroke, victim.address());
   Duration at{0};
@@ -209,19 +246,6 @@ void Nemesis::part(Stroke& stroke) {
   }
 }
 
-void Nemesis::cut_clients(Stroke& stroke, SimProcess& node) {
-  tell(stroke, node.address());
-  for (const auto& client : clients_) {
-    const auto way = stroke.random.below(4);
-    if (way == 0) continue;
-    const std::string a = way == 1 ? client : node.address();
-    const std::string b = way == 1 ? node.address() : client;
-    world_.cut_one_way(a, b);
-    if (way == 3) world_.cut_one_way(b, a);
-    undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
-  }
-}
-
 void Nemesis::strike_link(Stroke& stroke, SimProcess& one, SimProcess& other) {
   const std::string a = one.address(), b = other.address();
   tell(stroke, a + " " + b);
@@ -243,14 +267,19 @@ void Nemesis::strike_link(Stroke& stroke, SimProcess& one, SimProcess& other) {
       link.datagram_loss = stroke.random.unit() * 0.5;
       link.datagram_twice = stroke.random.unit() * 0.3;
       link.latency_most = link.latency_least + stroke.up_to(60ms);
-      return;
+      return undo_perhaps(stroke, [this, a, b] { world_.forget_own_rules(a, b); });
     }
-    case Fault::Corrupt: world_.rules(a, b).corrupt = stroke.random.unit() * 0.02; return;
+    case Fault::Firewall:
+      if (stroke.lasting || stroke.random.below(2) == 0) return filter(stroke, a, b);
+      return filter_all(stroke, one);
+    case Fault::Corrupt:
+      world_.rules(a, b).corrupt = stroke.random.unit() * 0.02;
+      return undo_perhaps(stroke, [this, a, b] { world_.forget_own_rules(a, b); });
     case Fault::Slow: {
       fake::LinkRules& link = world_.rules(a, b);
       link.latency_least = stroke.up_to(200ms);
       link.latency_most = link.latency_least + stroke.up_to(100ms);
-      return;
+      return undo_perhaps(stroke, [this, a, b] { world_.forget_own_rules(a, b); });
     }
     default: PARLEY_UNREACHABLE();
   }

@@ -9,19 +9,35 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kFormMost = 60s;
+constexpr Duration kFoundingMost = 10s;  // of trouble in it
 constexpr Duration kCallsEndMost = 30s;
 
+// One cluster, of all nodes: whoever was founded beside it would be missing from it for ever.
 bool form(Scene& scene) {
+  const bool trouble = scene.nemesis->has(Fault::Founding);
+  if (trouble) {
+    scene.nemesis->start_founding();
+    const auto most = static_cast<std::uint64_t>(kFoundingMost.count());
+    scene.pass(Duration(static_cast<std::int64_t>(scene.draw("founding").below(most))));
+    scene.nemesis->heal();
+  } else {
+    for (const auto& node : scene.nodes) node->start();
+  }
+  std::string waits_for;
   const bool formed = scene.world.run_until(
-      [&scene] {
+      [&] {
         for (const auto& node : scene.nodes) {
-          if (!node->ready()) return false;
+          if (!node->ready()) {
+            waits_for = node->address();
+            return false;
+          }
         }
         return true;
       },
       kFormMost);
-  if (!formed) scene.fail("forming", "", "the cluster did not form");
-  return formed;
+  if (!formed)
+    scene.fail("forming", "", "the cluster did not form: " + waits_for + " is not in it");
+  return formed && (!trouble || agree_on_members(scene));
 }
 
 void make_nemesis(Scene& scene) {
@@ -29,9 +45,8 @@ void make_nemesis(Scene& scene) {
   nemesis.on = scene.options.faults ? *scene.options.faults : Nemesis::draw(scene.draw("faults"));
   nemesis.only = scene.options.strikes;
   nemesis.seed = scene.options.seed;
-  std::vector<std::string> clients;
-  for (const auto& client : scene.clients) clients.push_back(client->address());
-  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, std::move(clients), nemesis);
+  nemesis.new_client = [&scene] { scene.add_client().start(); };
+  scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, nemesis);
   const auto has = [&scene](Fault fault) { return scene.nemesis->has(fault); };
   scene.history.reads_may_go_back = has(Fault::OldCopy) && !scene.nemesis->old_copy_shows();
   scene.history.minority_may_be_lost =
@@ -44,7 +59,6 @@ void make_nemesis(Scene& scene) {
 // Clients at work, and faults.
 void work(Scene& scene) {
   scene.make_clients();
-  make_nemesis(scene);
   for (const auto& client : scene.clients) client->start();
   scene.nemesis->start();
   scene.pass(scene.options.span);
@@ -127,6 +141,7 @@ RunReport run_seed(const RunOptions& options) {
   scene.report.mode = options.mode.value_or(liveness ? Mode::Liveness : Mode::Safety);
   const Instant begun = scene.world.now();
   scene.make_nodes();
+  make_nemesis(scene);
   if (form(scene)) {
     work(scene);
     settle(scene);

@@ -119,7 +119,6 @@ void Scene::make_nodes() {
     }
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     listen(*nodes.back());
-    nodes.back()->start();
   }
 }
 
@@ -156,16 +155,21 @@ void Scene::make_clients() {
   if (options.levels) workload.levels = *options.levels;
   report.keys = workload.keys.size() + workload.sets.size();
   report.clients = options.clients.value_or(drawn);
-  for (std::uint32_t i = 0; i < report.clients; ++i) {
-    clients.push_back(std::make_unique<SimClient>(world, i, endpoints(), workload, history,
-                                                  draw("client " + std::to_string(i))));
-  }
+  while (clients.size() < report.clients) add_client();
   learn_owners();
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
   };
   history.on_write = [this](const auto& write, const auto& said) { truth.judge(write, said); };
   history.on_read = [this](const auto& read) { truth.judge(read); };
+}
+
+// Its number is its place, also of those that are dead.
+SimClient& Scene::add_client() {
+  const auto number = static_cast<std::uint32_t>(clients.size());
+  clients.push_back(std::make_unique<SimClient>(world, number, endpoints(), workload, history,
+                                                draw("client " + std::to_string(number))));
+  return *clients.back();
 }
 
 // Nobody joins or leaves later.
@@ -188,6 +192,7 @@ bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) c
   if (write.client >= clients.size()) return false;
   if (nemesis->has(Fault::ClientCut) || nemesis->has(Fault::SlowCpu)) return false;
   const SimClient& client = *clients[write.client];
+  if (client.host().paused_since(write.begun)) return false;
   return !client.may_ask(minter) && std::all_of(nodes.begin(), nodes.end(), [&](const auto& node) {
     return !client.may_ask(node->address()) || !node->host().paused_since(write.begun);
   });

@@ -26,8 +26,10 @@ class Scene {
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
 
+  // None runs yet.
   void make_nodes();
   void make_clients();
+  SimClient& add_client();
 
   // For one concern, so that a draw more there changes nothing elsewhere.
   Random draw(const std::string& concern) const;

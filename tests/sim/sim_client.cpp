@@ -22,7 +22,8 @@ std::vector<Endpoint> shuffled(std::vector<Endpoint> endpoints, Random& random) 
 
 SimClient::SimClient(fake::World& world, std::uint32_t number, std::vector<Endpoint> endpoints,
                      const WorkloadOptions& options, History& history, Random random)
-    : number_(number),
+    : world_(world),
+      number_(number),
       options_(options),
       history_(history),
       random_(std::move(random)),
@@ -54,6 +55,23 @@ Call SimClient::begin_call() {
   ++calls_;
   ++under_way_;
   return {now(), options_.timeouts[random_.below(options_.timeouts.size())]};
+}
+
+Call SimClient::as_lived(Call call) const {
+  const auto resumed = host_.resumed_at();
+  if (resumed) call.timeout = std::max<Duration>(call.timeout, *resumed - call.begun);
+  return call;
+}
+
+void SimClient::die(bool machine) {
+  stopping_ = true;
+  alive_.reset();  // what the library says at its end is said to nobody
+  world_.kill(host_, machine);
+  pause_.cancel();
+  core_.reset();
+  other_.reset();
+  world_.bury(host_);
+  under_way_ = 0;
 }
 
 void SimClient::limit(WriteNumber number, const Call& call) {
@@ -99,7 +117,7 @@ void SimClient::get(const std::string& key, const std::string& level, AfterRead 
       key, options, call.timeout,
       alive_.guard([this, number, call, then = std::move(then)](client::ReadResult result) {
         --under_way_;
-        history_.end_read(number, call, std::move(result), now());
+        history_.end_read(number, as_lived(call), std::move(result), now());
         const ReadRecord read = history_.read(number);  // a copy: what follows may read more
         learn(read);
         then(read);
@@ -210,7 +228,7 @@ void SimClient::ended(const Sending& sending, const Call& call, client::WriteRes
                         : result.outcome == client::Outcome::Ok    ? options_.retry_ok
                                                                    : 0;
   if (write.calls < kCallsMost && random_.unit() < chance) again_ = sending;
-  history_.end_write(sending.number, call, std::move(result), now());
+  history_.end_write(sending.number, as_lived(call), std::move(result), now());
 }
 
 std::vector<std::string> SimClient::draw_keys() {
@@ -237,7 +255,7 @@ void SimClient::get_many() {
       alive_.guard([this, numbers, call](std::vector<client::ReadResult> results) {
         --under_way_;
         for (std::size_t i = 0; i < numbers.size(); ++i) {
-          history_.end_read(numbers[i], call, std::move(results[i]), now());
+          history_.end_read(numbers[i], as_lived(call), std::move(results[i]), now());
           learn(history_.read(numbers[i]));
         }
         later();

@@ -25,6 +25,12 @@ class SimClient {
   void start() { next(); }
   // Begins no further call.
   void stop() { stopping_ = true; }
+  // Its process ends, amid whatever it does, and never comes back: nobody will know what became of
+  // its open calls. With its machine its streams do not even end. Never inside its own callback.
+  void die(bool machine);
+  bool dead() const { return core_ == nullptr; }
+  fake::Node& host() { return host_; }
+  const fake::Node& host() const { return host_; }
   bool idle() const { return under_way_ == 0; }
   // Each item of a batch is one.
   std::uint64_t calls() const { return calls_; }
@@ -71,6 +77,8 @@ class SimClient {
   }
   std::vector<std::string> draw_keys();
   Call begin_call();
+  // What is said of its deadline: whoever was stopped then ends the call when it goes on.
+  Call as_lived(Call call) const;
   void limit(WriteNumber number, const Call& call);
   const std::string& draw_level() { return options_.levels[random_.below(options_.levels.size())]; }
   Instant now() const { return host_.loop().now(); }
@@ -78,6 +86,7 @@ class SimClient {
   // All of them, or one. `retries`: for the second client.
   std::vector<Endpoint> known(const std::vector<Endpoint>& endpoints, bool retries);
 
+  fake::World& world_;
   const std::uint32_t number_;
   const WorkloadOptions& options_;
   History& history_;

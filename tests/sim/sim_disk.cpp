@@ -49,9 +49,13 @@ void SimDisk::sync(DiskFile& file) {
   file.durable_entry = true;
 }
 
-DiskVerdict SimDisk::before(DiskCall call) {
+DiskVerdict SimDisk::before(DiskCall call, const std::string& name) {
   if (call != DiskCall::Read) ++calls_;
-  return fault ? fault(call) : DiskVerdict::Proceed;
+  for (const auto& [number, fault] : faults) {
+    const DiskVerdict verdict = fault(call, name);
+    if (verdict != DiskVerdict::Proceed) return verdict;
+  }
+  return DiskVerdict::Proceed;
 }
 
 void SimDisk::kill() {

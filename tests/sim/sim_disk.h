@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -17,6 +18,9 @@ namespace parley::sim {
 
 enum class DiskCall : std::uint8_t { Read, Write, Truncate, Sync, Delete };
 enum class DiskVerdict : std::uint8_t { Proceed, IoError, NoSpace };
+
+// What is wrong with a disk, as long as it is.
+using DiskFault = std::function<DiskVerdict(DiskCall, const std::string& file)>;
 
 // SQLite's shared memory and locks of one file; a new one for every life of the process, so that
 // what a dead process still holds meets nobody.
@@ -70,7 +74,7 @@ class SimDisk {
   // Handles opened in an earlier life get errors only.
   std::uint64_t life() const { return life_; }
   // Asked before every call. May cut the power: then the life it came from is over.
-  DiskVerdict before(DiskCall call);
+  DiskVerdict before(DiskCall call, const std::string& name);
 
   // --- what happens to it ---
   // The process is gone; all that it wrote stays.
@@ -87,8 +91,14 @@ class SimDisk {
   // when it is nowhere.
   bool damage(const std::string& name, ByteView text);
 
-  // Decides about every call until it is replaced; empty: all is well.
-  std::function<DiskVerdict(DiskCall)> fault;
+  // Each is asked about every call until it is taken away, the oldest first; the first that does
+  // not let it proceed decides, and the others wait for another call. (While one of them looks at
+  // the disk itself they may be moved away and back: a map's nodes stay where they are.)
+  std::map<std::uint64_t, DiskFault> faults;
+  std::uint64_t add_fault(DiskFault fault) {
+    faults.emplace(++faults_added_, std::move(fault));
+    return faults_added_;
+  }
   std::uint64_t calls() const { return calls_; }
   std::uint64_t syncs() const { return syncs_; }
   std::uint64_t bytes() const;
@@ -101,6 +111,7 @@ class SimDisk {
   std::map<std::string, FilePtr> files_;
   std::uint64_t life_ = 1;
   std::uint64_t calls_ = 0, syncs_ = 0;
+  std::uint64_t faults_added_ = 0;
 };
 
 }  // namespace parley::sim

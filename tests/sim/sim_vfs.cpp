@@ -33,7 +33,7 @@ bool is_dead(const Handle& handle) { return handle.life != handle.disk->life(); 
 // What the call must fail with; SQLITE_OK: go on.
 int trouble(Handle& handle, DiskCall call, int io_error) {
   if (is_dead(handle)) return io_error;
-  const DiskVerdict verdict = handle.disk->before(call);
+  const DiskVerdict verdict = handle.disk->before(call, handle.name);
   if (is_dead(handle)) return io_error;
   switch (verdict) {
     case DiskVerdict::Proceed: return SQLITE_OK;
@@ -252,7 +252,7 @@ int vfs_open(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags, 
 int vfs_delete(sqlite3_vfs* vfs, const char* path, int) {
   const auto [disk, name] = sim_of(vfs).find(path);
   if (disk == nullptr || !disk->exists(name)) return SQLITE_IOERR_DELETE_NOENT;
-  if (disk->before(DiskCall::Delete) != DiskVerdict::Proceed) return SQLITE_IOERR_DELETE;
+  if (disk->before(DiskCall::Delete, name) != DiskVerdict::Proceed) return SQLITE_IOERR_DELETE;
   disk->remove(name);
   return SQLITE_OK;
 }

@@ -54,9 +54,9 @@ Result<DurableCopy> Truth::look(const std::string& address, const std::string& k
   // copied.
   if (node.disk->is_durable_as_read(kDatabase)) {
     // What is to fail, fails for the node.
-    auto fault = std::exchange(node.disk->fault, nullptr);
+    auto faults = std::exchange(node.disk->faults, {});
     auto copy = read(node.directory + "/" + kDatabase, key);
-    node.disk->fault = std::move(fault);
+    node.disk->faults = std::move(faults);
     return copy;
   }
   scratch_.restore(node.disk->durable_image());

@@ -108,13 +108,13 @@ TEST_CASE("truth: what is written and not synced is on no disk", "[truth]") {
   VersionSet both = Stage::set_of(put, kA1);
   both.merge(Stage::set_of(other, kB1));
   int looked = 0;
-  stage.disk.fault = [&](DiskCall call) {
+  stage.disk.add_fault([&](DiskCall call, const auto&) {
     if (call != DiskCall::Sync || looked++ > 0) return DiskVerdict::Proceed;
     stage.judge(put, kA1, "durable");
     CHECK(stage.story.found().empty());
     stage.judge(other, kB1, "durable");  // an ack that left too early
     return DiskVerdict::Proceed;
-  };
+  });
   stage.keep(both);
   CHECK(looked > 0);
   CHECK(stage.story.found() == "untrue");
@@ -125,15 +125,15 @@ TEST_CASE("truth: what is written and not synced is on no disk", "[truth]") {
 TEST_CASE("truth: what a failed sync left in the cache is on no disk", "[truth]") {
   Stage stage;
   const auto put = stage.put(kA1);
-  stage.disk.fault = [](DiskCall call) {
+  stage.disk.add_fault([](DiskCall call, const auto&) {
     return call == DiskCall::Sync ? DiskVerdict::IoError : DiskVerdict::Proceed;
-  };
+  });
   const VersionSet set = Stage::set_of(put, kA1);
   stage.store->update(
       Stage::record(), [&set](const auto&) { return set.encode(); }, storage::Durability::Fsync,
       [](const auto&) {});
   stage.world.run_for(1s);
-  stage.disk.fault = nullptr;
+  stage.disk.faults.clear();
   stage.judge(put, kA1, "durable");
   CHECK(stage.story.found() == "untrue");
 }
