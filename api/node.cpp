@@ -56,6 +56,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   }
 
   void stop(std::function<void()> done) override;
+  FaultDesk* fault_desk() override { return faults_.get(); }
 
   void view_changed(const membership::ViewPtr& view) override;
   void member_returned(const NodeId&) override {}

@@ -17,6 +17,8 @@
 
 namespace parley::api {
 
+class FaultDesk;
+
 struct NodeEvents {
   // Once, when this node is on the ring and serves; the line is for standard output.
   std::function<void(const std::string& line)> ready;
@@ -35,6 +37,8 @@ class Node {
   // Stops taking calls, lets those under way end, tells the peers goodbye; `done` at the latest
   // after serve.drain and a moment. Destroy the Node after it.
   virtual void stop(std::function<void()> done) = 0;
+  // For whoever runs the node, beside those who ask over RPC; null without allow_faults.
+  virtual FaultDesk* fault_desk() = 0;
 };
 
 // Nothing is bound or sent before this life's generation is durable: identity, ports and membership

@@ -47,6 +47,7 @@ enum class Fault : std::uint8_t {
   Firewall,     // datagrams pass between two nodes and streams do not, or the reverse
   Founding,     // nodes and links fail while the cluster forms
   ClientLink,   // the links between clients and a node are slow, or lose packets
+  Operator,     // what `parley fault` does to a node
   CountOfFaults,
 };
 const char* to_text(Fault fault);
@@ -133,6 +134,7 @@ class Nemesis {
   void swizzle(Stroke& stroke, SimProcess& victim);
   void part(Stroke& stroke);
   bool strike_clients(Stroke& stroke, SimProcess& node);
+  void order(Stroke& stroke, SimProcess& node);
   SimClient* living_client(Stroke& stroke);
   void kill_client(Stroke& stroke);
   void pause_client(Stroke& stroke);

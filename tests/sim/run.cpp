@@ -54,6 +54,7 @@ void make_nemesis(Scene& scene) {
   scene.truth.copies_may_go = scene.history.minority_may_be_lost;
   scene.ledger.copies_may_go = scene.history.minority_may_be_lost;
   scene.truth.rollbacks = has(Fault::DiskFull);
+  for (const auto& node : scene.nodes) node->config().allow_faults = has(Fault::Operator);
 }
 
 // Clients at work, and faults.
