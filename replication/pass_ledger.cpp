@@ -72,7 +72,12 @@ void PassLedger::failed(const Error& error) {
 PassLedger::Step PassLedger::step() const {
   if (best_ && best_->outcome == Outcome::Ok) return Step::Give;
   if (outstanding_ > 0) return Step::Wait;
-  if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) return Step::Give;
+  if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) {
+    // One that believes too few of the others up may be the one that is cut off: they are up to
+    // whoever passes the write.
+    const bool its_own_view = best_->error && best_->error->code == ErrorCode::Unavailable;
+    return its_own_view && !order_.empty() ? Step::TryNext : Step::Give;
+  }
   // One that coordinated and reached nobody else may be the one that is cut off, and said so early
   // because it knows. That is no better than silence. One that others acked is not cut off: what
   // is missing has been refused, and asking again would be load on who sheds it.

@@ -48,7 +48,7 @@ TEST_CASE("pass ledger: ok is given at once, whatever is outstanding", "[replica
 
 TEST_CASE("pass ledger: what an owner refuses for good is given", "[replication][pass]") {
   for (const ErrorCode code : {ErrorCode::SiblingCap, ErrorCode::TooLarge, ErrorCode::BadContext,
-                               ErrorCode::InvalidArgument, ErrorCode::Unavailable}) {
+                               ErrorCode::InvalidArgument}) {
     auto ledger = passing(1);
     ledger.answered(reply_of(Outcome::NotWritten, code));
     CHECK(ledger.step() == Step::Give);
@@ -69,6 +69,27 @@ TEST_CASE("pass ledger: an owner that cannot take it now leaves it to the next",
     CHECK(ledger.last_error()->code == code);
     CHECK_FALSE(ledger.best());
   }
+}
+
+TEST_CASE("pass ledger: an owner that takes the others for dead is not the last word",
+          "[replication][pass]") {
+  auto ledger = passing(1);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+  CHECK(ledger.step() == Step::TryNext);
+  CHECK_FALSE(ledger.maybe_sent());
+  auto second = ledger;
+  REQUIRE(second.next() == 1U);
+  second.answered(reply_of(Outcome::Ok));
+  CHECK(second.step() == Step::Give);
+  CHECK(second.best()->outcome == Outcome::Ok);
+  // When all of them do, it is given.
+  REQUIRE(ledger.next() == 1U);
+  ledger.failed({ErrorCode::Unreachable, "told"});
+  REQUIRE(ledger.next() == 2U);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+  CHECK(ledger.step() == Step::Give);
+  CHECK(ledger.best()->error->code == ErrorCode::Unavailable);
+  CHECK_FALSE(ledger.maybe_sent());
 }
 
 TEST_CASE("pass ledger: what an owner sheds is not spread over the others", "[replication][pass]") {
