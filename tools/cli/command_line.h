@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "tools/cli/local_words.h"
 
 namespace parley::cli {
 
@@ -29,6 +30,7 @@ struct CommandLine {
   std::string target;                   // hints drop
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
+  LocalWords local;                     // cluster
 };
 
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or
