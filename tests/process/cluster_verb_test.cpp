@@ -460,6 +460,11 @@ TEST_CASE("cluster verb: bad input is refused with one line", "[cluster_verb]") 
   check_refused(cluster.run("up", {"five"}), 2, "after --");
   check_refused(cluster.run("up", {"--", "--no-such"}), 2, "--no-such");
   check_refused(cluster.run("up", {"--", "--set", "no.such=1"}), 2, "no.such");
+  for (const Names& config : {Names{"--config="}, Names{"--config", ""}, Names{"--config"}}) {
+    Names more = {"--"};
+    more.insert(more.end(), config.begin(), config.end());
+    check_refused(cluster.run("up", more), 2, "--config");
+  }
   for (const std::string flag : {"--listen=127.0.0.1", "--data-dir", "--found", "--version"}) {
     check_refused(cluster.run("up", {"--", flag}), 2, "is given by parley cluster itself");
   }

@@ -21,15 +21,20 @@ void declare_up(CLI::App& cluster, LocalWords& words) {
   up->add_option("FLAGS", words.flags, "After --: flags for every parleyd");
 }
 
-// The nodes run in a folder of their own, whoever starts them again, and from where.
+// The nodes run in a folder of their own, whoever starts them again, and from where. What cannot be
+// made absolute is left for parleyd to refuse.
+std::string absolute(const std::string& file) {
+  std::error_code failed;
+  const auto path = std::filesystem::absolute(file, failed);
+  return failed ? file : path.string();
+}
 void make_absolute(std::vector<std::string>& flags) {
   static const std::string kJoined = "--config=";
   for (std::size_t i = 0; i < flags.size(); ++i) {
     if (flags[i].starts_with(kJoined)) {
-      const std::string file = flags[i].substr(kJoined.size());
-      flags[i] = kJoined + std::filesystem::absolute(file).string();
+      flags[i] = kJoined + absolute(flags[i].substr(kJoined.size()));
     } else if (flags[i] == "--config" && i + 1 < flags.size()) {
-      flags[i + 1] = std::filesystem::absolute(flags[i + 1]).string();
+      flags[i + 1] = absolute(flags[i + 1]);
     }
   }
 }

@@ -63,7 +63,8 @@ Status check_flags(const std::string& parleyd, const ClusterPlan& plan) {
   const auto ours = flag_that_is_ours(plan.flags);
   if (ours) return Error{ErrorCode::InvalidArgument, *ours + " is given by parley cluster itself"};
   NodeCommand command = command_of(parleyd, plan, 0);
-  command.flags.push_back("--check-config");
+  // In front: a last flag that lacks its value would take this for it.
+  command.flags.insert(command.flags.begin(), "--check-config");
   const RunResult said = run(words_of(command));
   if (said.exit_code == 0) return Done{};
   const std::string why = last_line_of_parleyd(said.err);
