@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "tools/cli/local_words.h"
 
 namespace parley::cli {
 
@@ -39,6 +40,7 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
+  LocalWords local;                     // cluster
 };
 
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or

@@ -24,4 +24,15 @@ ExitCode repair_status(client::Client& client, const CommandLine& line);
 ExitCode fault(client::Client& client, const CommandLine& line);
 ExitCode consistency(client::Client& client, const CommandLine& line);
 
+// `cluster ...`: about processes of this machine, not asked of a cluster.
+ExitCode cluster_up(const CommandLine& line);
+ExitCode cluster_down(const CommandLine& line);
+ExitCode cluster_status(const CommandLine& line);
+ExitCode cluster_env(const CommandLine& line);
+ExitCode cluster_kill(const CommandLine& line);
+ExitCode cluster_restart(const CommandLine& line);
+ExitCode cluster_pause(const CommandLine& line);
+ExitCode cluster_resume(const CommandLine& line);
+ExitCode cluster_logs(const CommandLine& line);
+
 }  // namespace parley::cli
