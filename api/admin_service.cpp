@@ -160,4 +160,25 @@ kj::Promise<void> AdminService::setConsistency(SetConsistencyContext context) {
       [](const auto& value, auto out) { write_struct(value, out.initKeyspace()); });
 }
 
+kj::Promise<void> AdminService::faults(FaultsContext context) {
+  state_->require_open();
+  return answer_now(context, admin_.faults(), [](const auto& rows, auto out) {
+    write_rows(rows, out.initRows(count(rows.size())));
+  });
+}
+
+kj::Promise<void> AdminService::injectFault(InjectFaultContext context) {
+  state_->require_open();
+  const auto spec = client::read_struct(context.getParams().getFault());
+  return answer_now(context, admin_.inject_fault(spec),
+                    [](std::uint64_t id, auto out) { out.setId(id); });
+}
+
+kj::Promise<void> AdminService::healFaults(HealFaultsContext context) {
+  state_->require_open();
+  const auto in = context.getParams();
+  return answer_now(context, admin_.heal_faults(in.getId(), text_of(in.getPeer())),
+                    [](std::uint64_t healed, auto out) { out.setHealed(healed); });
+}
+
 }  // namespace parley::api

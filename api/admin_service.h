@@ -25,6 +25,9 @@ class AdminService final : public schema::Admin::Server {
   kj::Promise<void> repairStatus(RepairStatusContext context) override;
   kj::Promise<void> keyspace(KeyspaceContext context) override;
   kj::Promise<void> setConsistency(SetConsistencyContext context) override;
+  kj::Promise<void> faults(FaultsContext context) override;
+  kj::Promise<void> injectFault(InjectFaultContext context) override;
+  kj::Promise<void> healFaults(HealFaultsContext context) override;
 
  private:
   Duration timeout(std::uint32_t timeout_ms) const;

@@ -97,6 +97,8 @@ struct StatusRow {
   double owns = 0;  // share of the keys of which it is a replica, 0..1
   std::uint64_t hints_for = 0;
   std::uint32_t tokens = 0;
+  std::uint64_t faults = 0;  // that an operator has put on it
+  std::uint16_t client_port = 0;
 };
 struct ClusterStatus {
   std::vector<StatusRow> nodes;
@@ -168,6 +170,29 @@ struct KeyspaceInfo {
   std::uint64_t version = 0;
 };
 
+// What an operator breaks on one node (`parley fault`); only where it runs with --allow-faults.
+struct FaultSpec {
+  std::string kind = "link";  // link | slow_disk | skew | pause
+  // link: to which peer (a numeric address; empty: all), as this node sees it
+  std::string peer;
+  std::string direction = "both";  // both | out | in
+  std::string traffic = "all";     // all | peer (streams) | gossip (datagrams)
+  bool cut = false;
+  double drop = 0, duplicate = 0, reorder = 0, corrupt = 0;  // shares, 0..1
+  std::uint64_t delay_ms = 0, jitter_ms = 0;                 // link, slow_disk
+  std::uint64_t bytes_per_second = 0;                        // link; 0: no limit
+  std::int64_t skew_ms = 0;                                  // skew: the wall clock is so far ahead
+  std::uint64_t for_ms = 0;  // heals by itself after it; 0: never. A pause needs it
+  std::string note;          // shown beside it
+  bool operator==(const FaultSpec&) const = default;
+};
+struct FaultRow {
+  std::uint64_t id = 0;
+  FaultSpec spec;
+  std::string text;           // for people: "cut to and from 127.0.0.2"
+  std::int64_t left_ms = -1;  // -1: until it is healed
+};
+
 class Client {
  public:
   // InvalidArgument for an endpoint that is no numeric HOST:PORT. Does not connect yet.
@@ -210,6 +235,12 @@ class Client {
   // Empty level: unchanged.
   Result<KeyspaceInfo> set_consistency(std::string name, std::string read_level,
                                        std::string write_level);
+  // Of the node that answers alone. Error Refused: it does not allow faults.
+  Result<std::vector<FaultRow>> faults();
+  // Its id; 0 for a pause. InvalidArgument, Overloaded, Refused: nothing changed.
+  Result<std::uint64_t> inject_fault(FaultSpec spec);
+  // One by its id; with id 0 all on links to `peer`; with an empty peer all. How many.
+  Result<std::uint64_t> heal_faults(std::uint64_t id, std::string peer);
 
  private:
   class Core;

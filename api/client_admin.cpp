@@ -141,4 +141,30 @@ Result<KeyspaceInfo> Client::set_consistency(std::string name, std::string read_
       });
 }
 
+Result<std::vector<FaultRow>> Client::faults() {
+  using Rows = std::vector<FaultRow>;
+  return core_->admin<Rows>([](AdminClient admin, std::uint32_t) {
+    return ask<Rows>(admin.faultsRequest(),
+                     [](auto& in) { return read_rows<FaultRow>(in.getRows()); });
+  });
+}
+
+Result<std::uint64_t> Client::inject_fault(FaultSpec spec) {
+  if (const Status sound = check_fault(spec); !sound) return sound.error();
+  return core_->admin<std::uint64_t>([spec](AdminClient admin, std::uint32_t) {
+    auto request = admin.injectFaultRequest();
+    write_struct(spec, request.initFault());
+    return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getId(); });
+  });
+}
+
+Result<std::uint64_t> Client::heal_faults(std::uint64_t id, std::string peer) {
+  return core_->admin<std::uint64_t>([id, peer](AdminClient admin, std::uint32_t) {
+    auto request = admin.healFaultsRequest();
+    request.setId(id);
+    request.setPeer(text_for(peer));
+    return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getHealed(); });
+  });
+}
+
 }  // namespace parley::client

@@ -87,6 +87,13 @@ HintRow read_struct(schema::HintRow::Reader in);
 RepairRow read_struct(schema::RepairRow::Reader in);
 KeyspaceInfo read_struct(schema::KeyspaceInfo::Reader in);
 
+// The words of a spec name something that can be sent; whether it can be done the node says.
+Status check_fault(const FaultSpec& spec);
+void write_struct(const FaultSpec& in, schema::Fault::Builder out);  // checked
+void write_struct(const FaultRow& in, schema::FaultRow::Builder out);
+FaultSpec read_struct(schema::Fault::Reader in);
+FaultRow read_struct(schema::FaultRow::Reader in);
+
 void write_texts(const std::vector<std::string>& in, capnp::List<capnp::Text>::Builder out);
 std::vector<std::string> read_texts(capnp::List<capnp::Text>::Reader in);
 

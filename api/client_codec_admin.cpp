@@ -24,6 +24,8 @@ void write_struct(const StatusRow& in, schema::ClusterStatus::Row::Builder out) 
   out.setOwns(in.owns);
   out.setHintsFor(in.hints_for);
   out.setTokens(in.tokens);
+  out.setFaults(in.faults);
+  out.setClientPort(in.client_port);
 }
 
 StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
@@ -37,6 +39,8 @@ StatusRow read_struct(schema::ClusterStatus::Row::Reader in) {
   out.owns = in.getOwns();
   out.hints_for = in.getHintsFor();
   out.tokens = in.getTokens();
+  out.faults = in.getFaults();
+  out.client_port = in.getClientPort();
   return out;
 }
 

@@ -41,6 +41,10 @@ class ClusterAdmin {
   virtual void set_consistency(const std::string& name, const std::string& read_level,
                                const std::string& write_level, Duration timeout,
                                Done<client::KeyspaceInfo> done) = 0;
+  // Of this node; Refused where it does not allow faults. See fault_desk.h.
+  virtual Result<std::vector<client::FaultRow>> faults() = 0;
+  virtual Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) = 0;
+  virtual Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) = 0;
 };
 
 }  // namespace parley::api

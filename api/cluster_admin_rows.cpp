@@ -40,6 +40,7 @@ client::StatusRow status_row(const View& view, const membership::Member& member)
   const membership::NodeRecord& record = member.record;
   client::StatusRow row;
   row.address = record.address;
+  row.client_port = record.client_port;
   row.status = member.is_up() || record.node == view.self ? "U" : "D";
   switch (record.ring.status) {
     case ring::RingStatus::Joining: row.status += "J"; break;

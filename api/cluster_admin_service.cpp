@@ -114,7 +114,7 @@ void ClusterAdminService::serve_peers() {
     respond(encode_hint_totals(own_hints()));
   });
   serve(Verb::PeerLoad, [this](const runtime::RpcRequest&, runtime::Responder respond) {
-    respond(encode_load_reply(world_.store.bytes_on_disk()));
+    respond(encode_load_reply(own_load()));
   });
   serve(Verb::PeerRepairStatus, [this](const runtime::RpcRequest&, runtime::Responder respond) {
     respond(encode_sync_rows(own_sync()));
@@ -137,6 +137,34 @@ void ClusterAdminService::serve_peers() {
         });
     if (!*wait) respond(encode_repair_reply(0));
   });
+}
+
+PeerLoad ClusterAdminService::own_load() const {
+  return {world_.store.bytes_on_disk(), world_.faults ? world_.faults->active() : 0};
+}
+
+Result<FaultDesk*> ClusterAdminService::fault_desk() const {
+  if (world_.faults != nullptr) return world_.faults;
+  return Error{ErrorCode::Refused,
+               "node " + world_.self().address + " was not started with --allow-faults"};
+}
+
+Result<std::vector<client::FaultRow>> ClusterAdminService::faults() {
+  const auto desk = fault_desk();
+  if (!desk) return desk.error();
+  return (*desk)->faults();
+}
+
+Result<std::uint64_t> ClusterAdminService::inject_fault(const client::FaultSpec& spec) {
+  const auto desk = fault_desk();
+  if (!desk) return desk.error();
+  return (*desk)->inject(spec);
+}
+
+Result<std::uint64_t> ClusterAdminService::heal_faults(std::uint64_t id, const std::string& peer) {
+  const auto desk = fault_desk();
+  if (!desk) return desk.error();
+  return (*desk)->heal(id, peer);
 }
 
 std::vector<PeerHintTotal> ClusterAdminService::own_hints() const {
@@ -170,9 +198,11 @@ client::ClusterStatus ClusterAdminService::status_of(
   client::ClusterStatus out;
   for (const membership::Member& member : view.members) {
     client::StatusRow row = status_row(view, member);
-    const auto load = loads_.find(member.record.node);
-    if (load != loads_.end()) row.load_bytes = load->second;
-    if (member.record.node == view.self) row.load_bytes = world_.store.bytes_on_disk();
+    const auto said = loads_.find(member.record.node);
+    PeerLoad load = said == loads_.end() ? PeerLoad{} : said->second;
+    if (member.record.node == view.self) load = own_load();
+    row.load_bytes = load.bytes_on_disk;
+    row.faults = load.faults;
     const auto waiting = hints_for.find(member.record.node);
     if (waiting != hints_for.end()) row.hints_for = waiting->second;
     out.nodes.push_back(std::move(row));
@@ -203,15 +233,15 @@ void ClusterAdminService::status(Duration timeout, Done<client::ClusterStatus> d
                    std::back_inserter(out.no_answer));
     done(std::move(out));
   };
-  ask_peers<std::uint64_t>(**view, Verb::PeerLoad, {}, patience, decode_load_reply,
-                           [this, view = *view, both, finish](Answers<std::uint64_t> answers) {
-                             both->silent = silent_of(*view, answers);
-                             for (const auto& [node, load] : answers) {
-                               if (load) loads_[node] = *load;
-                             }
-                             both->loads = true;
-                             finish();
-                           });
+  ask_peers<PeerLoad>(**view, Verb::PeerLoad, {}, patience, decode_load_reply,
+                      [this, view = *view, both, finish](Answers<PeerLoad> answers) {
+                        both->silent = silent_of(*view, answers);
+                        for (const auto& [node, load] : answers) {
+                          if (load) loads_[node] = *load;
+                        }
+                        both->loads = true;
+                        finish();
+                      });
   ask_peers<std::vector<PeerHintTotal>>(
       **view, Verb::PeerHints, {}, patience, decode_hint_totals,
       [both, finish](Answers<std::vector<PeerHintTotal>> answers) {

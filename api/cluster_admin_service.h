@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/cluster_admin.h"
+#include "api/fault_desk.h"
 #include "api/peer_admin.h"
 #include "base/lifetime.h"
 #include "membership/gossiper.h"
@@ -30,6 +31,7 @@ struct ClusterAdminWorld {
   repair::Repair& repair;
   // What `info` answers.
   std::function<client::NodeInfo()> self;
+  FaultDesk* faults;  // null: not allowed
 };
 
 class ClusterAdminService final : public ClusterAdmin {
@@ -53,6 +55,9 @@ class ClusterAdminService final : public ClusterAdmin {
   void set_consistency(const std::string& name, const std::string& read_level,
                        const std::string& write_level, Duration timeout,
                        Done<client::KeyspaceInfo> done) override;
+  Result<std::vector<client::FaultRow>> faults() override;
+  Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) override;
+  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) override;
 
  private:
   // One question to every peer that is up.
@@ -75,13 +80,15 @@ class ClusterAdminService final : public ClusterAdmin {
   void fail_later(Done<T> done, Error error);
 
   Result<membership::ViewPtr> ready_view() const;
+  Result<FaultDesk*> fault_desk() const;
+  PeerLoad own_load() const;
   std::vector<PeerHintTotal> own_hints() const;
   std::vector<PeerSyncRow> own_sync() const;
   client::ClusterStatus status_of(const membership::View& view,
                                   const Answers<std::vector<PeerHintTotal>>& hints) const;
 
   const ClusterAdminWorld world_;
-  std::map<NodeId, std::uint64_t> loads_;  // as last said
+  std::map<NodeId, PeerLoad> loads_;  // as last said
   std::list<std::shared_ptr<Round>> rounds_;
   Lifetime lifetime_;
 };

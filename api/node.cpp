@@ -4,6 +4,7 @@
 
 #include "api/client_listener.h"
 #include "api/cluster_admin_service.h"
+#include "api/fault_desk.h"
 #include "api/http_service.h"
 #include "api/node_identity.h"
 #include "api/store_journal.h"
@@ -31,17 +32,22 @@ class WiredNode final : public Node, public membership::MembershipObserver {
             runtime::Network& network, runtime::KjPort& kj, Random random, Logger log,
             MetricRegistry& metrics, NodeEvents events)
       : config_(config),
-        loop_(loop),
         network_(network),
         kj_(kj),
         random_(std::move(random)),
         log_(log.on_floor("api")),
         metrics_(metrics),
         events_(std::move(events)),
-        store_(std::move(store)),
-        journal_(*store_, loop, log_),
-        drain_timer_(loop),
-        rebuild_timer_(loop) {
+        faults_(config.allow_faults
+                    ? std::make_unique<FaultDesk>(loop, network, random_.fork("faults"), log_,
+                                                  metrics, events_.stall)
+                    : nullptr),
+        loop_(faults_ ? faults_->loop() : loop),
+        peer_network_(faults_ ? faults_->network() : network),
+        store_(faults_ ? faults_->wrap(std::move(store)) : std::move(store)),
+        journal_(*store_, loop_, log_),
+        drain_timer_(loop_),
+        rebuild_timer_(loop_) {
     begin_life(*store_, random_, lifetime_.guard([this](Result<NodeIdentity> identity) {
       if (!identity.ok()) return fail(identity.error());
       identity_ = *identity;
@@ -51,6 +57,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   }
 
   void stop(std::function<void()> done) override;
+  FaultDesk* fault_desk() override { return faults_.get(); }
 
   void view_changed(const membership::ViewPtr& view) override;
   void member_returned(const NodeId&) override {}
@@ -77,13 +84,15 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   void drain(Instant until, std::function<void()> done);
 
   const NodeConfig& config_;
-  runtime::Loop& loop_;
   runtime::Network& network_;
   runtime::KjPort& kj_;
   Random random_;
   const Logger log_;
   MetricRegistry& metrics_;
   const NodeEvents events_;
+  const std::unique_ptr<FaultDesk> faults_;  // null: not allowed
+  runtime::Loop& loop_;
+  runtime::Network& peer_network_;  // network_, under the faults
   const Instant begun_ = loop_.now();
   NodeIdentity identity_;
   bool announced_ = false, stopping_ = false, failed_ = false;
@@ -209,7 +218,7 @@ Status WiredNode::build_floors() {
   const Endpoint peer{config_.listen, config_.peer_port};
   auto rpc =
       runtime::make_rpc(config_.rpc, {identity_.node, identity_.generation, {}, config_.cluster},
-                        peer, loop_, network_, log_.on_floor("runtime"), metrics_);
+                        peer, loop_, peer_network_, log_.on_floor("runtime"), metrics_);
   if (!rpc.ok()) return rpc.error();
   rpc_ = std::move(*rpc);
   membership::GossiperStart start;
@@ -223,9 +232,9 @@ Status WiredNode::build_floors() {
   start.writes_under_way = [this] {
     return replication_ && replication_->coordinator().in_flight() > 0;
   };
-  auto gossiper = membership::make_gossiper(config_.membership, std::move(start), loop_, network_,
-                                            *rpc_, journal_, random_.fork("membership"),
-                                            log_.on_floor("membership"), metrics_);
+  auto gossiper = membership::make_gossiper(
+      config_.membership, std::move(start), loop_, peer_network_, *rpc_, journal_,
+      random_.fork("membership"), log_.on_floor("membership"), metrics_);
   if (!gossiper.ok()) return gossiper.error();
   gossiper_ = std::move(*gossiper);
 
@@ -250,8 +259,9 @@ Status WiredNode::build_floors() {
 }
 
 Status WiredNode::build_face() {
-  admin_ = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
-      loop_, *rpc_, *store_, *gossiper_, *replication_, *repair_, [this] { return info(); }});
+  admin_ = std::make_unique<ClusterAdminService>(
+      ClusterAdminWorld{loop_, *rpc_, *store_, *gossiper_, *replication_, *repair_,
+                        [this] { return info(); }, faults_.get()});
   auto clients = ClientListener::open(
       {config_.listen, config_.client_port},
       {config_.serve, loop_, replication_->coordinator(), [this] { return serving_view(); },

@@ -17,6 +17,8 @@
 
 namespace parley::api {
 
+class FaultDesk;
+
 struct NodeEvents {
   // Once, when this node is on the ring and serves; the line is for standard output.
   std::function<void(const std::string& line)> ready;
@@ -25,6 +27,8 @@ struct NodeEvents {
   // Instead of failed: its data directory is an old copy, and says so now. Destroy this node and
   // its store and make them again: the next life rebuilds itself from its co-owners.
   std::function<void(const Error&)> begin_again;
+  // With allow_faults: stops the loop's thread for so long, as a pause fault asks.
+  std::function<void(Duration)> stall;
 };
 
 class Node {
@@ -33,6 +37,8 @@ class Node {
   // Stops taking calls, lets those under way end, tells the peers goodbye; `done` at the latest
   // after serve.drain and a moment. Destroy the Node after it.
   virtual void stop(std::function<void()> done) = 0;
+  // For whoever runs the node, beside those who ask over RPC; null without allow_faults.
+  virtual FaultDesk* fault_desk() = 0;
 };
 
 // Nothing is bound or sent before this life's generation is durable: identity, ports and membership

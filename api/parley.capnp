@@ -241,6 +241,63 @@ interface Admin {
   # Sets a keyspace's default levels on a majority of the nodes, durably. `default`: unchanged.
   setConsistency @11 (name :Text, readLevel :Level, writeLevel :Level, timeoutMs :UInt32)
       -> (keyspace :KeyspaceInfo, failure :Failure);
+  # Of this node alone, and only where it was started with --allow-faults (else: refused). Faults
+  # are put on the traffic between nodes, the disk and the clock, never on clients' connections.
+  faults @12 () -> (rows :List(FaultRow), failure :Failure);
+  # `id` names it for healFaults; 0 for a pause, which begins 50 ms after the answer.
+  injectFault @13 (fault :Fault) -> (id :UInt64, failure :Failure);
+  # One by its id (notFound if there is none); with id 0 all on links to `peer`; with an empty
+  # peer all.
+  healFaults @14 (id :UInt64, peer :Text) -> (healed :UInt64, failure :Failure);
+}
+
+struct Fault {
+  forMs @0 :UInt64;            # heals by itself after it; 0: never. A day at most
+  note @1 :Text;               # shown beside it; 200 bytes at most
+  union {
+    link @2 :LinkFault;
+    slowDisk @3 :SlowDisk;     # every answer of the disk comes so much later
+    skewMs @4 :Int64;          # the wall clock is so far ahead (behind if negative), a year at most
+    pause @5 :Void;            # nothing of the node runs for forMs, 5 minutes at most
+  }
+}
+
+struct LinkFault {
+  peer @0 :Text;               # numeric address; empty: every peer
+  direction @1 :Direction;     # as this node sees it
+  traffic @2 :Traffic;
+  cut @3 :Bool;
+  # Shares, 0 to 1. What is dropped of a stream comes late, as TCP sends it again.
+  drop @4 :Float64;
+  duplicate @5 :Float64;       # gossip
+  reorder @6 :Float64;         # gossip
+  corrupt @7 :Float64;
+  delayMs @8 :UInt32;          # a minute at most, jitter too
+  jitterMs @9 :UInt32;         # up to so much more
+  bytesPerSecond @10 :UInt64;  # 0: no limit; else 1024 at least
+
+  enum Direction {
+    both @0;
+    out @1;
+    in @2;
+  }
+  enum Traffic {
+    all @0;
+    peer @1;                   # streams: requests, hints, repair
+    gossip @2;                 # datagrams
+  }
+}
+
+struct SlowDisk {
+  delayMs @0 :UInt32;          # a minute at most, jitter too
+  jitterMs @1 :UInt32;
+}
+
+struct FaultRow {
+  id @0 :UInt64;
+  fault @1 :Fault;
+  text @2 :Text;               # for people
+  leftMs @3 :Int64;            # -1: until it is healed
 }
 
 struct ClusterStatus {
@@ -261,6 +318,8 @@ struct ClusterStatus {
     owns @6 :Float64;          # share of the keys of which it is a replica, 0 to 1
     hintsFor @7 :UInt64;       # hints that others keep for it, but for those in noAnswer
     tokens @8 :UInt32;
+    faults @9 :UInt64;         # that an operator has put on it, as last said
+    clientPort @10 :UInt16;
   }
 }
 

@@ -48,4 +48,5 @@ struct RepairStatusReply {
 
 struct LoadReply {
   bytes @0 :UInt64;
+  faults @1 :UInt64;        # that an operator has put on this node
 }

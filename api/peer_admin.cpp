@@ -167,14 +167,17 @@ Result<std::vector<PeerSyncRow>> decode_sync_rows(ByteView bytes) {
   });
 }
 
-Bytes encode_load_reply(std::uint64_t bytes_on_disk) {
-  return write_flat<peer_schema::LoadReply>(
-      [bytes_on_disk](auto out) { out.setBytes(bytes_on_disk); });
+Bytes encode_load_reply(const PeerLoad& load) {
+  return write_flat<peer_schema::LoadReply>([&load](auto out) {
+    out.setBytes(load.bytes_on_disk);
+    out.setFaults(load.faults);
+  });
 }
 
-Result<std::uint64_t> decode_load_reply(ByteView bytes) {
-  return read_flat<peer_schema::LoadReply>(
-      bytes, [](auto in) -> Result<std::uint64_t> { return in.getBytes(); });
+Result<PeerLoad> decode_load_reply(ByteView bytes) {
+  return read_flat<peer_schema::LoadReply>(bytes, [](auto in) -> Result<PeerLoad> {
+    return PeerLoad{in.getBytes(), in.getFaults()};
+  });
 }
 
 }  // namespace parley::api

@@ -47,7 +47,11 @@ Result<std::uint64_t> decode_repair_reply(ByteView bytes);
 Bytes encode_sync_rows(const std::vector<PeerSyncRow>& rows);
 Result<std::vector<PeerSyncRow>> decode_sync_rows(ByteView bytes);
 
-Bytes encode_load_reply(std::uint64_t bytes_on_disk);
-Result<std::uint64_t> decode_load_reply(ByteView bytes);
+struct PeerLoad {
+  std::uint64_t bytes_on_disk = 0, faults = 0;
+  bool operator==(const PeerLoad&) const = default;
+};
+Bytes encode_load_reply(const PeerLoad& load);
+Result<PeerLoad> decode_load_reply(ByteView bytes);
 
 }  // namespace parley::api

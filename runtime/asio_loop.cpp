@@ -3,6 +3,7 @@
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "base/check.h"
@@ -23,6 +24,7 @@ class World final : public AsioWorld {
   Network& network() override { return network_; }
   void run() override { core_.run(); }
   void stop() override { core_.stop(); }
+  void stall(Duration span) override { std::this_thread::sleep_for(span); }
 
   void on_termination(std::function<void(int signal)> handler) override {
     PARLEY_CHECK(!on_signal_);

@@ -22,6 +22,8 @@ class AsioWorld {
   virtual void run() = 0;
   // Safe from any thread and from a handler.
   virtual void stop() = 0;
+  // Nothing of the loop runs for so long: what a pause of the whole process does to it.
+  virtual void stall(Duration span) = 0;
   // Calls `handler` in a turn for SIGTERM and SIGINT, instead of dying. At most once.
   virtual void on_termination(std::function<void(int signal)> handler) = 0;
 };

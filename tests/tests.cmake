@@ -62,6 +62,7 @@ function(parley_sim_tests)
   endif()
   add_executable(test_sim ${tests} tests/catch_main.cpp)
   target_link_libraries(test_sim PRIVATE parley_simulator)
+  target_compile_definitions(test_sim PRIVATE PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   # The same seeds every time, each twice: a change that breaks one has broken it for certain.
   # A sanitizer's build is twenty times slower: it looks at memory, not at histories.
   set(seeds 300)

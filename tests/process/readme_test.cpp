@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/process/harness.h"
+#include "tests/process/own_cluster.h"
 
 using namespace parley;
 using namespace parley::process_test;
@@ -22,6 +22,19 @@ std::string example() {
   REQUIRE(begin != std::string::npos);
   const auto start = begin + 7;
   return readme.substr(start, readme.find("```", start) - start);
+}
+
+// The lines after "$ " of the section with this title.
+std::vector<std::string> commands_under(const std::string& title) {
+  std::string readme = source_file("README.md");
+  const auto begin = readme.find("\n## " + title + "\n");
+  REQUIRE(begin != std::string::npos);
+  std::istringstream lines(readme.substr(begin + 1, readme.find("\n## ", begin + 1) - begin));
+  std::vector<std::string> out;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("$ ")) out.push_back(line.substr(2));
+  }
+  return out;
 }
 
 }  // namespace
@@ -66,6 +79,31 @@ TEST_CASE("readme: the C++ example compiles and runs", "[readme]") {
   INFO(ran.out << ran.err);
   CHECK(ran.exit_code == 0);
   CHECK(ran.out.find("hello") != std::string::npos);
+}
+
+TEST_CASE("readme: the cluster to try things on does what is printed", "[readme]") {
+  const OwnCluster cluster;  // for what it leaves behind
+  const auto commands = commands_under("A cluster to try things on");
+  REQUIRE(commands.size() > 10);
+  std::string script = "set -e\ncd '" + cluster.scratch() + "'\nPATH='" + local::program_folder() +
+                       "':$PATH\nunset PARLEY_CLUSTER_DIR PARLEY_ENDPOINTS\n";
+  for (const std::string& command : commands) script += "echo '$ '\n" + command + "\n";
+  const RunResult ran = local::run({"sh", "-c", script}, {}, 120s);
+  INFO(ran.out << ran.err);
+  CHECK(ran.exit_code == 0);
+  for (const std::string text :
+       {"started n1 to n5: 5 of 5 nodes up and ready\n", "STATUS as n1 sees it\n",
+        "started n2: 5 of 5 nodes up and ready\n"}) {
+    CHECK(ran.err.find(text) != std::string::npos);
+  }
+  for (const std::string text :
+       {"$ \nok\n", "$ \nn2 killed (pid ", "$ \nn3 paused\n", "$ \nn3 resumed\n",
+        "\nn5 is ready (pid ", "$ \nstopped n1 to n5\n",
+        "$ \nnothing was running\ndata removed\n"}) {
+    INFO(text);
+    CHECK(ran.out.find(text) != std::string::npos);
+  }
+  CHECK_FALSE(std::filesystem::exists(cluster.scratch() + "/parley-cluster"));
 }
 
 TEST_CASE("readme: another project may add the folder and link parley_client", "[readme]") {

@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "tests/sim/forwarding_store.h"
+#include "storage/forwarding_store.h"
 
 namespace parley::sim {
 namespace {
@@ -21,15 +21,15 @@ VersionSet set_of(const storage::Found& found) {
   return set.ok() ? std::move(*set) : VersionSet{};
 }
 
-class LedgerTap final : public ForwardingStore {
+class LedgerTap final : public storage::ForwardingStore {
  public:
   LedgerTap(std::unique_ptr<storage::Store> store, TappedNode node, Ledger& ledger)
-      : ForwardingStore(std::move(store)), node_(std::move(node)), ledger_(ledger) {
+      : storage::ForwardingStore(std::move(store)), node_(std::move(node)), ledger_(ledger) {
     if (const auto identity = named(kIdentity)) learn(*identity);
   }
 
   void update(storage::RecordKey key, storage::Decide decide, storage::Durability durability,
-              Completion<storage::Updated> done) override {
+              storage::Completion<storage::Updated> done) override {
     // Filled by the decision, told of by the completion.
     auto after = std::make_shared<VersionSet>();
     auto judged = [this, name = key.key, after,
@@ -45,11 +45,12 @@ class LedgerTap final : public ForwardingStore {
       if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context(), node_.now());
       done(std::move(result));
     };
-    ForwardingStore::update(std::move(key), std::move(judged), durability, std::move(told));
+    storage::ForwardingStore::update(std::move(key), std::move(judged), durability,
+                                     std::move(told));
   }
 
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
-                   Completion<storage::Updated> done) override {
+                   storage::Completion<storage::Updated> done) override {
     const auto totals = hint_totals().find(key.target);
     const auto bytes = totals == hint_totals().end() ? 0 : totals->second.bytes;
     ledger_.hint_begun(node_.address, key, bytes, node_.hint_bytes_most);
@@ -73,10 +74,12 @@ class LedgerTap final : public ForwardingStore {
       }
       done(std::move(result));
     };
-    ForwardingStore::update_hint(std::move(key), sole, now, std::move(judged), std::move(told));
+    storage::ForwardingStore::update_hint(std::move(key), sole, now, std::move(judged),
+                                          std::move(told));
   }
 
-  void erase_hint(storage::HintKey key, std::uint64_t digest, Completion<bool> done) override {
+  void erase_hint(storage::HintKey key, std::uint64_t digest,
+                  storage::Completion<bool> done) override {
     const auto since = kept_.find(key);
     const bool young = since != kept_.end() &&
                        node_.wall().millis - since->second.millis < to_millis(node_.hint_age_most);
@@ -87,12 +90,12 @@ class LedgerTap final : public ForwardingStore {
       }
       done(std::move(erased));
     };
-    ForwardingStore::erase_hint(std::move(key), digest, std::move(told));
+    storage::ForwardingStore::erase_hint(std::move(key), digest, std::move(told));
   }
 
-  void put_named(Bytes name, Bytes value, Completion<Done> done) override {
+  void put_named(Bytes name, Bytes value, storage::Completion<Done> done) override {
     if (name == kIdentity) learn(value);
-    ForwardingStore::put_named(std::move(name), std::move(value), std::move(done));
+    storage::ForwardingStore::put_named(std::move(name), std::move(value), std::move(done));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/fault_desk.h"
 #include "base/check.h"
 #include "base/hash.h"
 
@@ -52,6 +53,7 @@ const char* to_text(Fault fault) {
     case Fault::Stranger: return "stranger";
     case Fault::Founding: return "founding";
     case Fault::Firewall: return "firewall";
+    case Fault::Operator: return "operator";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -89,8 +91,8 @@ std::vector<Fault> Nemesis::draw(Random random) {
   } else if (random.below(2) == 0) {
     on.push_back(Fault::Damage);
   }
-  for (const Fault fault :
-       {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink, Fault::Firewall}) {
+  for (const Fault fault : {Fault::ClientKill, Fault::ClientPause, Fault::ClientLink,
+                            Fault::Firewall, Fault::Operator}) {
     if (random.below(2) == 0) on.push_back(fault);
   }
   for (const Fault fault : kOfTheWholeRun) {
@@ -193,6 +195,7 @@ void Nemesis::heal_node(SimProcess& node) {
   node.disk().faults.clear();
   node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
+  if (auto* desk = node.fault_desk()) PARLEY_CHECK(desk->heal(0, "").ok());
   if (node.failed() && node.running()) node.die(Death::Kill);
   if (!node.running()) start_again(node);
 }

@@ -48,6 +48,7 @@ enum class Fault : std::uint8_t {
   Founding,     // nodes and links fail while the cluster forms
   Stranger,     // another cluster knocks at this one's doors
   ClientLink,   // the links between clients and a node are slow, or lose packets
+  Operator,     // what `parley fault` does to a node
   CountOfFaults,
 };
 // What a run has or has not, beside its strikes.
@@ -149,6 +150,7 @@ class Nemesis {
   void swizzle(Stroke& stroke, SimProcess& victim);
   void part(Stroke& stroke);
   bool strike_clients(Stroke& stroke, SimProcess& node);
+  void order(Stroke& stroke, SimProcess& node);
   SimClient* living_client(Stroke& stroke);
   void kill_client(Stroke& stroke);
   void pause_client(Stroke& stroke);

@@ -45,6 +45,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::DiskFull:
     case Fault::ReadError: strike_disk(stroke, victim); return true;
     case Fault::Swizzle: swizzle(stroke, victim); return true;
+    case Fault::Operator: order(stroke, victim); return true;
     case Fault::OldCopy: put_old_copy_back(stroke, node_for(old_copy_)); return true;
     case Fault::Wipe: wipe(stroke, victim); return true;
     case Fault::Stranger: tell(stroke, options_.stir_strangers(stroke.random)); return true;

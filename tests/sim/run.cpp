@@ -19,6 +19,9 @@ void make_nemesis(Scene& scene) {
   nemesis.new_client = [&scene] { scene.add_client().start(); };
   scene.nemesis = std::make_unique<Nemesis>(scene.world, scene.nodes, scene.clients, nemesis);
   scene.nemesis->on_loss = [&scene](const std::string& address) { scene.lose(address); };
+  for (const auto& node : scene.nodes) {
+    node->config().allow_faults = scene.nemesis->has(Fault::Operator);
+  }
 }
 
 // Clients at work, and faults.

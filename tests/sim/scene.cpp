@@ -164,9 +164,8 @@ void Scene::listen(SimProcess& node) {
   node.tap = [this, &node](std::unique_ptr<storage::Store> store) {
     store = keep_ledger(
         std::move(store),
-        {node.address(), [this] { return world.now(); },
-         [&node] { return node.host().loop().wall(); }, node.config().replication.hint_age_most(),
-         node.config().replication.hint_bytes_most()},
+        {node.address(), [this] { return world.now(); }, [&node] { return node.wall(); },
+         node.config().replication.hint_age_most(), node.config().replication.hint_bytes_most()},
         ledger);
     if (!options.watch) return store;
     return tap_store(std::move(store), node.address(), *options.watch,

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/fault_desk.h"
 #include "base/check.h"
 #include "storage/sqlite_settings.h"
 
@@ -69,8 +70,19 @@ void SimProcess::start() {
       start();
     }));
   };
+  events.stall = [this](Duration span) {
+    host_.pause();
+    operator_.loop().start_timer(world_.now() + span, alive_.guard([this, life = lives_] {
+      if (life == lives_ && host_.paused()) host_.resume();
+    }));
+  };
   node_ = api::make_node(config_, std::move(*store), host_.loop(), host_.network(), kj_,
                          random_.fork("life"), log, *metrics_, std::move(events));
+}
+
+WallTime SimProcess::wall() {
+  auto* const desk = fault_desk();
+  return desk == nullptr ? host_.loop().wall() : desk->loop().wall();
 }
 
 void SimProcess::fail(const Error& error) {

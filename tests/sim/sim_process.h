@@ -46,6 +46,10 @@ class SimProcess {
   fake::Node& host() { return host_; }
   const MetricRegistry& metrics() const { return *metrics_; }
   std::uint64_t lives() const { return lives_; }
+  // Of this life; null where the configuration does not allow faults, or nothing runs.
+  // As the node itself sees it.
+  WallTime wall();
+  api::FaultDesk* fault_desk() { return node_ ? node_->fault_desk() : nullptr; }
 
   // This life ended, by itself or not.
   std::function<void()> on_end;

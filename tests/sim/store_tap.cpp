@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "replication/version.h"
-#include "tests/sim/forwarding_store.h"
+#include "storage/forwarding_store.h"
 #include "tests/sim/history.h"
 
 namespace parley::sim {
@@ -33,35 +33,38 @@ std::string text_of(const storage::Found& found) {
   return text_of_set(found.value);
 }
 
-class StoreTap final : public ForwardingStore {
+class StoreTap final : public storage::ForwardingStore {
  public:
   StoreTap(std::unique_ptr<storage::Store> store, std::string node, Bytes key, Tell tell)
-      : ForwardingStore(std::move(store)),
+      : storage::ForwardingStore(std::move(store)),
         node_(std::move(node)),
         key_(std::move(key)),
         tell_(std::move(tell)) {}
 
   void update(storage::RecordKey key, storage::Decide decide, storage::Durability durability,
-              Completion<storage::Updated> done) override {
+              storage::Completion<storage::Updated> done) override {
     if (key.key == key_) {
       const auto how = durability == storage::Durability::Fsync ? "durable" : "in memory";
       decide = listen(std::move(decide), "record");
       done = listen(std::move(done), std::string("record ") + how);
     }
-    ForwardingStore::update(std::move(key), std::move(decide), durability, std::move(done));
+    storage::ForwardingStore::update(std::move(key), std::move(decide), durability,
+                                     std::move(done));
   }
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,
-                   Completion<storage::Updated> done) override {
+                   storage::Completion<storage::Updated> done) override {
     if (key.record.key == key_) {
       const std::string what = (sole ? "sole hint for " : "hint for ") + to_text(key.target);
       decide = listen(std::move(decide), what);
       done = listen(std::move(done), what + " durable");
     }
-    ForwardingStore::update_hint(std::move(key), sole, now, std::move(decide), std::move(done));
+    storage::ForwardingStore::update_hint(std::move(key), sole, now, std::move(decide),
+                                          std::move(done));
   }
-  void erase_hint(storage::HintKey key, std::uint64_t digest, Completion<bool> done) override {
+  void erase_hint(storage::HintKey key, std::uint64_t digest,
+                  storage::Completion<bool> done) override {
     if (key.record.key == key_) tell_(node_ + " erases its hint for " + to_text(key.target));
-    ForwardingStore::erase_hint(std::move(key), digest, std::move(done));
+    storage::ForwardingStore::erase_hint(std::move(key), digest, std::move(done));
   }
 
  private:
@@ -73,7 +76,8 @@ class StoreTap final : public ForwardingStore {
       return next;
     };
   }
-  Completion<storage::Updated> listen(Completion<storage::Updated> done, std::string what) const {
+  storage::Completion<storage::Updated> listen(storage::Completion<storage::Updated> done,
+                                               std::string what) const {
     return [done = std::move(done), what = std::move(what), node = node_,
             tell = tell_](Result<storage::Updated> result) {
       if (!result.ok()) {

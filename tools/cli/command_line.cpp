@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "replication/level.h"
 #include "tools/cli/exit_code.h"
+#include "tools/cli/fault_options.h"
 #include "tools/cli/standard_streams.h"
 
 namespace parley::cli {
@@ -20,6 +21,7 @@ struct Typed {
   std::optional<std::string> context;  // an empty one was still given: "nothing seen"
   std::string durability = "fsync", level;
   bool hex = false;
+  TypedFault fault;
 };
 
 // Standard input is read up to this; the server's own limit is smaller and says so itself.
@@ -50,7 +52,8 @@ void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
   app.add_option("-e,--endpoints", typed.endpoints,
                  "ADDRESS:PORT,... of client ports [127.0.0.1:7400, or PARLEY_ENDPOINTS]")
       ->take_last();
-  app.add_option("--timeout", typed.timeout, "Deadline of the whole command, such as 500ms [2s]")
+  app.add_option("--timeout", typed.timeout,
+                 "Deadline of the whole command, such as 500ms [2s; more where it waits]")
       ->take_last();
   app.add_flag("-y,--yes", line.yes, "Do not ask before a destructive verb");
   app.set_version_flag("--version", std::string("parley ") + PARLEY_VERSION);
@@ -115,15 +118,19 @@ int understand_globals(const Typed& typed, CommandLine& line) {
     line.output = OutputForm::Raw;
   else
     return usage_error(typed, "-o must be table, json or raw, not '" + typed.output + "'");
+  std::string usual = usual_local_timeout(line.verb);
   // A round compares everything with everyone: unless told otherwise it may take its time.
-  const bool waits = line.verb == "repair" && line.wait;
-  const std::string usual = waits ? "60s" : "2s";
+  if (usual.empty()) usual = line.verb == "repair" && line.wait ? "60s" : "2s";
   const auto timeout = parse_duration(typed.timeout.empty() ? usual : typed.timeout);
   if (!timeout.ok()) return usage_error(typed, "--timeout: " + timeout.error().message);
   if (*timeout < 1ms || *timeout > std::chrono::hours(1)) {
     return usage_error(typed, "--timeout must be between 1ms and 1h");
   }
   line.timeout = *timeout;
+  return -1;
+}
+
+int understand_endpoints(const Typed& typed, CommandLine& line) {
   std::string endpoints = typed.endpoints;
   if (endpoints.empty()) {
     const char* from_environment = std::getenv("PARLEY_ENDPOINTS");
@@ -214,6 +221,8 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   declare_globals(app, typed, line);
   declare_data_verbs(app, typed, line);
   declare_cluster_verbs(app, line);
+  declare_fault_verbs(app, typed.fault, line);
+  declare_local_verbs(app, line.local);
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
   try {
@@ -228,6 +237,12 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   if (line.verb.empty()) return usage_error(typed, "a verb is wanted: parley --help lists them");
   int done = understand_globals(typed, line);
   if (done >= 0) return done;
+  if (is_local_verb(line.verb)) {
+    const auto wrong = understand_local(line.verb, line.yes, line.local);
+    return wrong ? usage_error(typed, *wrong) : -1;
+  }
+  done = understand_endpoints(typed, line);
+  if (done >= 0) return done;
   const bool keyed = line.verb == "put" || line.verb == "get" || line.verb == "del" ||
                      line.verb == "inspect" || line.verb == "endpoints";
   if (keyed) return understand_keyed(typed, line);
@@ -238,6 +253,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
     done = understand_level(typed, "--read", line.read_level, line.read_level);
     if (done < 0) done = understand_level(typed, "--write", line.write_level, line.write_level);
   }
+  if (const auto wrong = understand_fault(typed.fault, line)) return usage_error(typed, *wrong);
   if (line.verb == "hints drop" && !line.yes) {
     return usage_error(typed, "hints drop is destructive: repeat it with --yes");
   }

@@ -7,10 +7,20 @@
 
 #include "base/bytes.h"
 #include "base/units.h"
+#include "tools/cli/local_words.h"
 
 namespace parley::cli {
 
 enum class OutputForm { Table, Json, Raw };
+
+// As typed after `fault VERB`; fault_plan.h understands the words.
+struct FaultWords {
+  std::vector<std::string> words;
+  std::string traffic = "all";
+  Duration lasts{0}, jitter{0};
+  bool one_way = false, behind = false;
+  std::uint64_t id = 0;  // heal; 0: all
+};
 
 struct CommandLine {
   std::string verb;  // "put", "hints drop", "repair status", "consistency set", ...
@@ -29,6 +39,8 @@ struct CommandLine {
   std::string target;                   // hints drop
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
+  FaultWords fault;
+  LocalWords local;                     // cluster
 };
 
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or

@@ -25,6 +25,7 @@ int run(const CommandLine& line) {
                 {"ring", ring},
                 {"info", info},
                 {"gossip", gossip},
+                {"fault", fault},
                 {"hints", hints},
                 {"hints drop", hints_drop},
                 {"repair", repair},
@@ -32,7 +33,15 @@ int run(const CommandLine& line) {
                 {"consistency", consistency},
                 {"consistency show", consistency},
                 {"consistency set", consistency}};
-  const auto verb = kVerbs.find(line.verb);
+  static const std::map<std::string, std::function<ExitCode(const CommandLine&)>> kLocalVerbs = {
+      {"cluster up", cluster_up},         {"cluster down", cluster_down},
+      {"cluster status", cluster_status}, {"cluster env", cluster_env},
+      {"cluster kill", cluster_kill},     {"cluster restart", cluster_restart},
+      {"cluster pause", cluster_pause},   {"cluster resume", cluster_resume},
+      {"cluster logs", cluster_logs}};
+  const auto local_verb = kLocalVerbs.find(line.verb);
+  if (local_verb != kLocalVerbs.end()) return local_verb->second(line);
+  const auto verb = kVerbs.find(line.verb.starts_with("fault ") ? "fault" : line.verb);
   if (verb == kVerbs.end()) return kInternal;
   client::ClientOptions options;
   options.endpoints = line.endpoints;

@@ -17,6 +17,9 @@ Error cannot_read(const std::string& why) {
 }
 
 bool changes_something(const std::string& verb) {
+  if (is_local_verb(verb)) {
+    return verb != "cluster status" && verb != "cluster env" && verb != "cluster logs";
+  }
   return verb == "put" || verb == "del" || verb == "hints drop" || verb == "consistency set";
 }
 

@@ -20,6 +20,19 @@ ExitCode hints(client::Client& client, const CommandLine& line);
 ExitCode hints_drop(client::Client& client, const CommandLine& line);
 ExitCode repair(client::Client& client, const CommandLine& line);
 ExitCode repair_status(client::Client& client, const CommandLine& line);
+// Every verb under `fault`.
+ExitCode fault(client::Client& client, const CommandLine& line);
 ExitCode consistency(client::Client& client, const CommandLine& line);
+
+// `cluster ...`: about processes of this machine, not asked of a cluster.
+ExitCode cluster_up(const CommandLine& line);
+ExitCode cluster_down(const CommandLine& line);
+ExitCode cluster_status(const CommandLine& line);
+ExitCode cluster_env(const CommandLine& line);
+ExitCode cluster_kill(const CommandLine& line);
+ExitCode cluster_restart(const CommandLine& line);
+ExitCode cluster_pause(const CommandLine& line);
+ExitCode cluster_resume(const CommandLine& line);
+ExitCode cluster_logs(const CommandLine& line);
 
 }  // namespace parley::cli

@@ -29,6 +29,16 @@ void name_silent(const CommandLine& line, const std::vector<std::string>& no_ans
   }
 }
 
+// Nobody shall take what was broken on purpose for the world's own doing.
+void name_faults(const CommandLine& line, const client::ClusterStatus& status) {
+  if (line.output == OutputForm::Json) return;
+  for (const auto& node : status.nodes) {
+    if (node.faults == 0) continue;
+    std::fprintf(stderr, "%s has %llu faults put on it: parley fault list\n", node.address.c_str(),
+                 static_cast<unsigned long long>(node.faults));
+  }
+}
+
 // Either the JSON, or the table.
 ExitCode print(const CommandLine& line, const Json& json, const Rows& rows) {
   if (line.output == OutputForm::Json)
@@ -52,7 +62,8 @@ ExitCode status(client::Client& client, const CommandLine& line) {
                      {"rack", node.rack},
                      {"load_bytes", node.load_bytes},
                      {"owns", node.owns},
-                     {"hints_for", node.hints_for}});
+                     {"hints_for", node.hints_for},
+                     {"faults", node.faults}});
     rows.push_back({node.status, node.address, bytes_text(node.load_bytes),
                     std::to_string(node.tokens), fmt::format("{:.1f}%", node.owns * 100),
                     std::to_string(node.hints_for), node.node, node.rack});
@@ -61,6 +72,7 @@ ExitCode status(client::Client& client, const CommandLine& line) {
     std::fprintf(stderr, "cluster %s  ring %s  views %s\n", result->cluster_name.c_str(),
                  result->ring_digest.c_str(), result->views_agree ? "agree" : "differ");
   }
+  name_faults(line, *result);
   if (line.output != OutputForm::Json && !result->nodes.empty()) {
     const std::string head = "Datacenter: " + result->nodes.front().dc;
     print_line(head + "\n" + std::string(head.size(), '=') +

@@ -58,9 +58,6 @@ std::optional<int> live(const DaemonConfig& config) {
     say(store.error());
     return kRefused;
   }
-  if (config.node.allow_faults) {
-    log.warn("faults.unsupported", {{"note", "this version has no fault injection"}});
-  }
   Ending ending;
   std::unique_ptr<api::Node> node;
   api::NodeEvents events;
@@ -83,6 +80,7 @@ std::optional<int> live(const DaemonConfig& config) {
       world->loop().start_timer(world->loop().now() + 1ms, [&] { world->stop(); });
     });
   };
+  events.stall = [&world](Duration span) { world->stall(span); };
   node = api::make_node(config.node, std::move(*store), world->loop(), world->network(), kj,
                         std::move(random), log, metrics, std::move(events));
   world->on_termination([&](int signal) {

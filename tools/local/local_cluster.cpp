@@ -6,18 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <random>
+#include <stdexcept>
 
 namespace parley::local {
 namespace {
-
-// 127.x.y. with x and y by chance: clusters that run beside each other do not meet.
-std::string fresh_prefix() {
-  std::random_device chance;
-  const unsigned x = 1 + chance() % 250;
-  const unsigned y = 1 + chance() % 250;
-  return "127." + std::to_string(x) + "." + std::to_string(y) + ".";
-}
 
 std::size_t count_lines_with(const std::string& text, const std::string& word) {
   std::size_t count = 0;
@@ -28,11 +20,12 @@ std::size_t count_lines_with(const std::string& text, const std::string& word) {
 }  // namespace
 
 LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {
-  const std::string prefix = fresh_prefix();
+  const auto prefix = fresh_prefix(options_.nodes);
+  if (!prefix.ok()) throw std::runtime_error(prefix.error().message);
   for (std::size_t i = 0; i < options_.nodes; ++i) {
     Node node;
     const std::string name = std::to_string(i + 1);
-    node.address = prefix + name;
+    node.address = *prefix + name;
     node.data_dir = directory_.path() + "/node" + name;
     node.log_file = directory_.path() + "/node" + name + ".log";
     node.out_file = directory_.path() + "/node" + name + ".out";
@@ -40,21 +33,19 @@ LocalCluster::LocalCluster(LocalClusterOptions options) : options_(std::move(opt
   }
 }
 
-std::vector<std::string> LocalCluster::command(std::size_t i) const {
+std::vector<std::string> LocalCluster::command_of(std::size_t i) const {
   const Node& node = nodes_[i];
-  std::vector<std::string> words = {program_folder() + "/parleyd", "--listen", node.address,
-                                    "--cluster", options_.name};
+  NodeCommand command{program_folder() + "/parleyd", node.address, node.data_dir, options_.name};
+  if (options_.replace_data_dir) command.data_dir.clear();
   for (std::size_t seed = 0; seed < options_.seeds; ++seed) {
-    words.insert(words.end(), {"--seed", peer_endpoint(seed)});
+    command.seeds.push_back(address(seed));
   }
-  if (!options_.replace_data_dir) {
-    words.insert(words.end(), {"--data-dir", node.data_dir});
-  }
-  words.insert(words.end(), options_.flags.begin(), options_.flags.end());
+  command.flags = options_.flags;
   if (i < options_.node_flags.size()) {
-    words.insert(words.end(), options_.node_flags[i].begin(), options_.node_flags[i].end());
+    command.flags.insert(command.flags.end(), options_.node_flags[i].begin(),
+                         options_.node_flags[i].end());
   }
-  return words;
+  return words_of(command);
 }
 
 void LocalCluster::launch(std::size_t i) {
@@ -63,7 +54,8 @@ void LocalCluster::launch(std::size_t i) {
   const auto environment = i < options_.node_environment.size() ? options_.node_environment[i]
                                                                 : std::vector<std::string>{};
   node.process.reset();
-  node.process = std::make_unique<Process>(command(i), node.out_file, node.log_file, environment);
+  node.process =
+      std::make_unique<Process>(command_of(i), node.out_file, node.log_file, environment);
 }
 
 bool LocalCluster::start(WallDuration limit) {

@@ -1,5 +1,5 @@
 // A cluster of real parleyd processes on loopback addresses of its own: for the demo and the
-// process tests. Every node has an address 127.x.y.i and the default ports.
+// process tests. They end with the program that started them.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/client.h"
+#include "tools/local/node_command.h"
 #include "tools/local/process.h"
 
 namespace parley::local {
@@ -34,9 +35,9 @@ class LocalCluster {
 
   std::size_t size() const { return nodes_.size(); }
   const std::string& address(std::size_t i) const { return nodes_[i].address; }
-  std::string client_endpoint(std::size_t i) const { return nodes_[i].address + ":7400"; }
-  std::string peer_endpoint(std::size_t i) const { return nodes_[i].address + ":7401"; }
-  std::string http_endpoint(std::size_t i) const { return nodes_[i].address + ":7402"; }
+  std::string client_endpoint(std::size_t i) const { return client_endpoint_of(address(i)); }
+  std::string peer_endpoint(std::size_t i) const { return peer_endpoint_of(address(i)); }
+  std::string http_endpoint(std::size_t i) const { return http_endpoint_of(address(i)); }
   const std::string& data_dir(std::size_t i) const { return nodes_[i].data_dir; }
   std::string log(std::size_t i) const { return read_file(nodes_[i].log_file); }
   std::string out(std::size_t i) const { return read_file(nodes_[i].out_file); }
@@ -72,7 +73,7 @@ class LocalCluster {
     std::size_t ready_lines_before = 0;
   };
   std::size_t ready_lines(std::size_t i) const;
-  std::vector<std::string> command(std::size_t i) const;
+  std::vector<std::string> command_of(std::size_t i) const;
 
   LocalClusterOptions options_;
   ScratchDirectory directory_;

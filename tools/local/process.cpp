@@ -14,43 +14,12 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "tools/local/launch.h"
+
 namespace parley::local {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> out;
-  for (std::string& word : words) out.push_back(word.data());
-  out.push_back(nullptr);
-  return out;
-}
-
-std::vector<std::string> merged_environment(const std::vector<std::string>& extra) {
-  std::vector<std::string> out;
-  for (char** entry = environ; *entry != nullptr; ++entry) out.emplace_back(*entry);
-  out.insert(out.end(), extra.begin(), extra.end());
-  return out;
-}
-
-void redirect(int to, const std::string& file) {
-  const int fd =
-      open(file.empty() ? "/dev/null" : file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  if (fd >= 0) dup2(fd, to);
-}
-
-// In the child; never returns.
-[[noreturn]] void become(std::vector<char*>& argv, std::vector<char*>& envp,
-                         const std::string& out_file, const std::string& err_file) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const int null = open("/dev/null", O_RDONLY);
-  if (null >= 0) dup2(null, 0);
-  redirect(1, out_file);
-  redirect(2, err_file);
-  for (int fd = 3; fd < 256; ++fd) close(fd);
-  execvpe(argv[0], argv.data(), envp.data());
-  _exit(127);
-}
 
 // Reads what is there; false at the end of the stream.
 bool drain(int fd, std::string& into) {
@@ -77,13 +46,7 @@ bool eventually(WallDuration limit, const std::function<bool()>& predicate) {
 
 Process::Process(const std::vector<std::string>& command, const std::string& out_file,
                  const std::string& err_file, const std::vector<std::string>& environment) {
-  std::vector<std::string> words = command;
-  std::vector<std::string> variables = merged_environment(environment);
-  std::vector<char*> argv = pointers(words);
-  std::vector<char*> envp = pointers(variables);
-  pid_ = fork();
-  if (pid_ < 0) throw std::runtime_error("cannot fork");
-  if (pid_ == 0) become(argv, envp, out_file, err_file);
+  pid_ = launch({command, out_file, err_file, environment});
 }
 
 Process::~Process() {
@@ -112,8 +75,8 @@ RunResult run(const std::vector<std::string>& command, const std::string& input,
               const std::vector<std::string>& environment) {
   std::vector<std::string> words = command;
   std::vector<std::string> variables = merged_environment(environment);
-  std::vector<char*> argv = pointers(words);
-  std::vector<char*> envp = pointers(variables);
+  std::vector<char*> argv = exec_pointers(words);
+  std::vector<char*> envp = exec_pointers(variables);
   int in[2], out[2], err[2];
   if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) {
     throw std::runtime_error("cannot make a pipe");

@@ -21,7 +21,7 @@ bool eventually(WallDuration limit, const std::function<bool()>& predicate);
 class Process {
  public:
   // Standard output and error go to these files ("" : /dev/null). `environment` entries are
-  // NAME=VALUE, added to ours. Throws std::runtime_error if it cannot be started.
+  // NAME=VALUE, before ours. Throws std::runtime_error if it cannot be started.
   Process(const std::vector<std::string>& command, const std::string& out_file,
           const std::string& err_file, const std::vector<std::string>& environment = {});
   ~Process();

@@ -38,13 +38,13 @@ Struct through(const Struct& in, const Golden& golden) {
 
 TEST_CASE("client codec: status goes through whole", "[api][golden]") {
   ClusterStatus in;
-  in.nodes = {{"127.0.0.1", "UN", "n1", "rack", "dc", 10, 0.25, 3, 64}};
+  in.nodes = {{"127.0.0.1", "UN", "n1", "rack", "dc", 10, 0.25, 3, 64, 2, 7400}};
   in.ring_digest = "00ff";
   in.views_agree = true;
   in.cluster_name = "name";
   in.cluster_id = "id";
   in.no_answer = {"127.0.0.8", "127.0.0.9"};
-  const auto out = through<schema::ClusterStatus>(in, {264, 0xc231565b79541b8c});
+  const auto out = through<schema::ClusterStatus>(in, {272, 0x356e1a1b8ad5492c});
   REQUIRE(out.nodes.size() == 1);
   const StatusRow& row = out.nodes[0];
   CHECK(row.address == "127.0.0.1");
@@ -56,6 +56,8 @@ TEST_CASE("client codec: status goes through whole", "[api][golden]") {
   CHECK(row.owns == 0.25);
   CHECK(row.hints_for == 3);
   CHECK(row.tokens == 64);
+  CHECK(row.faults == 2);
+  CHECK(row.client_port == 7400);
   CHECK(out.ring_digest == "00ff");
   CHECK(out.views_agree);
   CHECK(out.cluster_name == "name");

@@ -168,6 +168,54 @@ TEST_CASE("client: the administration calls bring back what the node says", "[ap
   CHECK(client->set_consistency("default", "most", "").error().code == ErrorCode::InvalidArgument);
 }
 
+TEST_CASE("client: faults travel whole, and unknown words do not leave", "[api][client]") {
+  ServedNode node(fresh_endpoint());
+  auto client = client_of({node.at()});
+  client::FaultSpec link;
+  link.peer = "127.0.0.2";
+  link.direction = "in";
+  link.traffic = "gossip";
+  link.cut = true;
+  link.drop = 0.25;
+  link.duplicate = 0.5;
+  link.reorder = 0.125;
+  link.corrupt = 0.75;
+  link.delay_ms = 10;
+  link.jitter_ms = 20;
+  link.bytes_per_second = 4096;
+  link.for_ms = 500;
+  link.note = "partition";
+  client::FaultSpec disk;
+  disk.kind = "slow_disk";
+  disk.delay_ms = 30;
+  disk.jitter_ms = 5;
+  client::FaultSpec skew;
+  skew.kind = "skew";
+  skew.skew_ms = -7000;
+  client::FaultSpec pause;
+  pause.kind = "pause";
+  pause.for_ms = 100;
+  const std::vector<client::FaultSpec> all = {link, disk, skew, pause};
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(*client->inject_fault(all[i]) == i + 1);
+  const auto rows = client->faults();
+  REQUIRE(rows);
+  REQUIRE(rows->size() == all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    CHECK(rows->at(i).spec == all[i]);
+    CHECK(rows->at(i).id == i + 1);
+    CHECK(rows->at(i).left_ms == 250);
+    CHECK(rows->at(i).text == "text");
+  }
+  CHECK(client->heal_faults(7, "").error().code == ErrorCode::NotFound);
+  CHECK(client->heal_faults(0, "127.0.0.9").error().message == "healed 127.0.0.9");
+  CHECK(*client->heal_faults(0, "") == 4);
+  link.peer = "nobody";
+  CHECK(client->inject_fault(link).error().code == ErrorCode::InvalidArgument);
+  link.direction = "up";
+  CHECK(client->inject_fault(link).error().message == "no direction 'up'");
+  CHECK(client->faults()->empty());
+}
+
 TEST_CASE("client: bad requests are refused with nothing sent or done", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});

@@ -167,7 +167,7 @@ class CountedRepair final : public repair::Repair {
 };
 
 struct TestNode {
-  TestNode(std::size_t n, Switchboard& board, runtime::Loop& loop)
+  TestNode(std::size_t n, Switchboard& board, runtime::Loop& loop, FaultDesk* faults)
       : store(loop),
         replica(store, loop),
         rpc(board, loop, id_of(n), {address_of(n), 7401}),
@@ -175,8 +175,9 @@ struct TestNode {
     gossiper.shown = view_of(n, {});
     repair.peer = id_of(n % 3 + 1);
     repair.keys = n;
-    service = std::make_unique<ClusterAdminService>(ClusterAdminWorld{
-        loop, rpc, store, gossiper, replication, repair, [] { return client::NodeInfo{}; }});
+    service = std::make_unique<ClusterAdminService>(
+        ClusterAdminWorld{loop, rpc, store, gossiper, replication, repair,
+                          [] { return client::NodeInfo{}; }, faults});
   }
   MemoryStore store;
   MemoryReplica replica;
@@ -191,7 +192,7 @@ struct TestNode {
 struct Three {
   Three() {
     for (std::size_t n = 1; n <= 3; ++n) {
-      nodes.push_back(std::make_unique<TestNode>(n, board, loop()));
+      nodes.push_back(std::make_unique<TestNode>(n, board, loop(), n == 1 ? nullptr : &desk));
     }
     for (std::size_t n = 2; n <= 3; ++n) {
       nodes[n - 1]->hints.kept[id_of(1)] = {10 * n, n, 100 * n, WallTime{}};
@@ -223,6 +224,9 @@ struct Three {
   }
 
   fake::World world{1};
+  MetricRegistry metrics;
+  FaultDesk desk{loop(),         world.node("127.0.0.1").network(), Random(1), Logger{}, metrics,
+                 [](Duration) {}};  // the second's and the third's
   Switchboard board;
   std::vector<std::unique_ptr<TestNode>> nodes;
 };
@@ -348,6 +352,24 @@ TEST_CASE("admin service: before membership everything is not ready", "[api][adm
   CHECK(three.service().ring().error().code == ErrorCode::NotReady);
   CHECK(three.service().keyspace("default").error().code == ErrorCode::NotReady);
   CHECK(three.service().endpoints("default", "k").error().code == ErrorCode::NotReady);
+}
+
+TEST_CASE("admin service: faults are for nodes that allow them, and status counts them",
+          "[api][admin]") {
+  Three three;
+  client::FaultSpec cut;
+  cut.cut = true;
+  CHECK(three.service().inject_fault(cut).error().code == ErrorCode::Refused);
+  CHECK(three.service().faults().error().code == ErrorCode::Refused);
+  CHECK(three.service().heal_faults(0, "").error().code == ErrorCode::Refused);
+  auto& second = *three.nodes[1]->service;
+  CHECK(*second.inject_fault(cut) == 1);
+  CHECK(second.faults()->size() == 1);
+  const auto status = three.status();
+  CHECK(status->nodes[0].faults == 0);
+  CHECK(status->nodes[1].faults == 1);
+  CHECK(*second.heal_faults(1, "") == 1);
+  CHECK(second.heal_faults(1, "").error().code == ErrorCode::NotFound);
 }
 
 TEST_CASE("admin service: a malformed request of a peer is refused", "[api][admin]") {

@@ -167,6 +167,23 @@ class ClusterAdmin final : public api::ClusterAdmin {
         std::move(done),
         client::KeyspaceInfo{name, "id", "siblings", read_level, write_level, 3, 2});
   }
+  Result<std::vector<client::FaultRow>> faults() override {
+    std::vector<client::FaultRow> rows;
+    for (const auto& spec : injected) rows.push_back({rows.size() + 1, spec, "text", 250});
+    return rows;
+  }
+  Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) override {
+    if (spec.peer == "nobody") return Error{ErrorCode::InvalidArgument, "no such peer"};
+    injected.push_back(spec);
+    return injected.size();
+  }
+  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) override {
+    if (id != 0 || !peer.empty()) return Error{ErrorCode::NotFound, "healed " + peer};
+    const auto healed = injected.size();
+    injected.clear();
+    return healed;
+  }
+  std::vector<client::FaultSpec> injected;
 
  private:
   template <typename T>

@@ -32,7 +32,8 @@ TEST_CASE("peer admin: golden bytes", "[api][golden]") {
         "000000000a0000000000000000000100010000002f00000004000000040001000700000000000000"
         "08000000000000000900000000000000010000000000000001000000820000000202020202020202"
         "0202020202020202");
-  CHECK(to_hex(encode_load_reply(12)) == "000000000200000000000000010000000c00000000000000");
+  CHECK(to_hex(encode_load_reply({12, 3})) ==
+        "000000000300000000000000020000000c000000000000000300000000000000");
 }
 
 TEST_CASE("peer admin: what was encoded comes back", "[api]") {
@@ -45,7 +46,10 @@ TEST_CASE("peer admin: what was encoded comes back", "[api]") {
   CHECK_FALSE(*decode_repair_request(encode_repair_request(false)));
   CHECK(*decode_repair_reply(encode_repair_reply(11)) == 11);
   CHECK(*decode_sync_rows(encode_sync_rows(kRows)) == kRows);
-  CHECK(*decode_load_reply(encode_load_reply(12)) == 12);
+  CHECK(*decode_load_reply(encode_load_reply({12, 3})) == PeerLoad{12, 3});
+  // As it was before faults were told.
+  CHECK(*decode_load_reply(*from_hex("000000000200000000000000010000000c00000000000000")) ==
+        PeerLoad{12, 0});
 }
 
 TEST_CASE("peer admin: damaged, cut and hostile bytes are an error and nothing worse", "[api]") {

@@ -1,0 +1,90 @@
+#include "storage/slow_store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace parley::storage {
+
+template <typename T>
+bool SlowStore::refuse(const Completion<T>& done) {
+  if (reads_.waiting + writes_.waiting < kWaitingMost) return false;
+  loop_.post(lifetime_.guard([done] {
+    done(Error{ErrorCode::Overloaded, "the disk is slow and its queue is full", 100});
+  }));
+  return true;
+}
+
+template <typename T>
+Completion<T> SlowStore::later(Line& line, Completion<T> done) {
+  return lifetime_.guard([this, &line, done = std::move(done)](Result<T> result) {
+    const runtime::SlowDisk slow = table_.disk();
+    const Instant now = loop_.now();
+    Instant due = now + slow.delay;
+    if (slow.jitter > 0ns) {
+      due += Duration(static_cast<std::int64_t>(
+          random_.below(static_cast<std::uint64_t>(slow.jitter.count()) + 1)));
+    }
+    line.last_due = due = std::max(due, line.last_due);
+    if (due <= now && line.waiting == 0) return done(std::move(result));
+    ++line.waiting;
+    loop_.start_timer(due, lifetime_.guard([&line, done, result = std::move(result)] {
+      --line.waiting;
+      done(result);
+    }));
+  });
+}
+
+void SlowStore::get(RecordKey key, Completion<Found> done) {
+  if (refuse(done)) return;
+  ForwardingStore::get(std::move(key), later(reads_, std::move(done)));
+}
+
+void SlowStore::update(RecordKey key, Decide decide, Durability durability,
+                       Completion<Updated> done) {
+  if (refuse(done)) return;
+  ForwardingStore::update(std::move(key), std::move(decide), durability,
+                          later(writes_, std::move(done)));
+}
+
+void SlowStore::list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
+                          std::size_t limit, Completion<std::vector<ListedKey>> done) {
+  if (refuse(done)) return;
+  ForwardingStore::list_slot(keyspace, slot, std::move(after), limit,
+                             later(reads_, std::move(done)));
+}
+
+void SlowStore::update_hint(HintKey key, bool sole, WallTime now, Decide decide,
+                            Completion<Updated> done) {
+  if (refuse(done)) return;
+  ForwardingStore::update_hint(std::move(key), sole, now, std::move(decide),
+                               later(writes_, std::move(done)));
+}
+
+void SlowStore::erase_hint(HintKey key, std::uint64_t digest, Completion<bool> done) {
+  if (refuse(done)) return;
+  ForwardingStore::erase_hint(std::move(key), digest, later(writes_, std::move(done)));
+}
+
+void SlowStore::list_hints(NodeId target, std::optional<HintKey> after, std::size_t limit,
+                           std::size_t bytes_limit, Completion<std::vector<HintRow>> done) {
+  if (refuse(done)) return;
+  ForwardingStore::list_hints(target, std::move(after), limit, bytes_limit,
+                              later(reads_, std::move(done)));
+}
+
+void SlowStore::find_hints(RecordKey key, Completion<std::vector<HintRow>> done) {
+  if (refuse(done)) return;
+  ForwardingStore::find_hints(std::move(key), later(reads_, std::move(done)));
+}
+
+void SlowStore::drop_hints(std::optional<NodeId> target, Completion<std::uint64_t> done) {
+  if (refuse(done)) return;
+  ForwardingStore::drop_hints(target, later(writes_, std::move(done)));
+}
+
+// Identity, leases and members: refused by nobody.
+void SlowStore::put_named(Bytes name, Bytes value, Completion<Done> done) {
+  ForwardingStore::put_named(std::move(name), std::move(value), later(writes_, std::move(done)));
+}
+
+}  // namespace parley::storage
