@@ -32,6 +32,53 @@ std::set<WriteNumber> names_in(const Bytes& file) {
   return out;
 }
 
+// The record and the hints of a key in an open database.
+class KeyReader {
+ public:
+  explicit KeyReader(const storage::Connection& connection)
+      : record_(connection,
+                "SELECT digest, value FROM records WHERE keyspace=1 AND token=? AND key=?"),
+        hint_(connection,
+              "SELECT digest, value FROM hints WHERE keyspace=1 AND token=? AND key=?") {}
+
+  Result<DurableCopy> read(const std::string& key) {
+    DurableCopy out;
+    const auto token = storage::stored_token(ring::token_of(key));
+    if (record_.with(token, ByteView(key)).step()) {
+      const auto row = storage::load_row(record_, 0, 1, key);
+      out.condition = row.found.condition;
+      if (row.found.condition == storage::Condition::Sound) {
+        auto set = VersionSet::decode(row.found.value);
+        if (!set) return set.error();
+        out.record = std::move(*set);
+      }
+    }
+    hint_.with(token, ByteView(key));
+    while (hint_.step()) {
+      const auto row = storage::load_row(hint_, 0, 1, key);
+      if (row.found.condition != storage::Condition::Sound) continue;
+      if (auto set = VersionSet::decode(row.found.value)) out.hints.push_back(std::move(*set));
+    }
+    return out;
+  }
+
+ private:
+  storage::Statement record_, hint_;
+};
+
+std::vector<Result<DurableCopy>> read_file(const std::string& path,
+                                           const std::vector<std::string>& keys) {
+  std::vector<Result<DurableCopy>> out;
+  try {
+    const auto connection = storage::open_reading(path, SimVfs::kName);
+    KeyReader reader(connection);
+    for (const std::string& key : keys) out.push_back(reader.read(key));
+  } catch (const storage::SqliteError& error) {
+    out.resize(keys.size(), storage::open_error(path, error));
+  }
+  return out;
+}
+
 }  // namespace
 
 Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling)
@@ -48,49 +95,24 @@ void Truth::add(const std::string& address, const std::string& directory, SimDis
 }
 
 Result<DurableCopy> Truth::look(const std::string& address, const std::string& key) {
+  return look(address, std::vector{key}).front();
+}
+
+std::vector<Result<DurableCopy>> Truth::look(const std::string& address,
+                                             const std::vector<std::string>& keys) {
   const NodeDisk& node = nodes_.at(address);
-  ++looks_;
+  looks_ += keys.size();
   // Usually all that is written is durable: then the file itself can be read, and need not be
   // copied.
   if (node.disk->is_durable_as_read(kDatabase)) {
     // What is to fail, fails for the node.
     auto fault = std::exchange(node.disk->fault, nullptr);
-    auto copy = read(node.directory + "/" + kDatabase, key);
+    auto copies = read_file(node.directory + "/" + kDatabase, keys);
     node.disk->fault = std::move(fault);
-    return copy;
+    return copies;
   }
   scratch_.restore(node.disk->durable_image());
-  return read(std::string(kScratch) + "/" + kDatabase, key);
-}
-
-Result<DurableCopy> Truth::read(const std::string& path, const std::string& key) const {
-  DurableCopy out;
-  try {
-    const auto connection = storage::open_reading(path, SimVfs::kName);
-    const auto token = storage::stored_token(ring::token_of(key));
-    storage::Statement record(
-        connection, "SELECT digest, value FROM records WHERE keyspace=1 AND token=? AND key=?");
-    if (record.with(token, ByteView(key)).step()) {
-      const auto row = storage::load_row(record, 0, 1, key);
-      out.condition = row.found.condition;
-      if (row.found.condition == storage::Condition::Sound) {
-        auto set = VersionSet::decode(row.found.value);
-        if (!set) return set.error();
-        out.record = std::move(*set);
-      }
-    }
-    storage::Statement hint(
-        connection, "SELECT digest, value FROM hints WHERE keyspace=1 AND token=? AND key=?");
-    hint.with(token, ByteView(key));
-    while (hint.step()) {
-      const auto row = storage::load_row(hint, 0, 1, key);
-      if (row.found.condition != storage::Condition::Sound) continue;
-      if (auto set = VersionSet::decode(row.found.value)) out.hints.push_back(std::move(*set));
-    }
-  } catch (const storage::SqliteError& error) {
-    return storage::open_error(path, error);
-  }
-  return out;
+  return read_file(std::string(kScratch) + "/" + kDatabase, keys);
 }
 
 void Truth::forget(const std::string& address) { nodes_.erase(address); }
@@ -148,9 +170,18 @@ void Truth::judge(const ReadRecord& read) {
                     " replicas hold durably");
 }
 
-std::optional<FinalState> Truth::judge_end(const std::string& key) {
-  Copies copies;
-  for (const auto& [address, node] : nodes_) copies.emplace(address, look(address, key));
+std::vector<std::optional<FinalState>> Truth::judge_end(const std::vector<std::string>& keys) {
+  std::vector<Copies> copies(keys.size());
+  for (const auto& [address, node] : nodes_) {
+    auto looked = look(address, keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) copies[i].emplace(address, std::move(looked[i]));
+  }
+  std::vector<std::optional<FinalState>> out;
+  for (std::size_t i = 0; i < keys.size(); ++i) out.push_back(judge_end(keys[i], copies[i]));
+  return out;
+}
+
+std::optional<FinalState> Truth::judge_end(const std::string& key, const Copies& copies) {
   std::optional<VersionSet> first;
   for (const std::string& owner : history_.owners(key)) {
     if (!nodes_.contains(owner)) continue;

@@ -38,8 +38,9 @@ class Truth {
   // and copies only grow, so whatever happened since takes nothing away.
   void judge(const WriteRecord& write, const client::WriteResult& result);
   void judge(const ReadRecord& read);
-  // What all owners of a key hold in the end; nullopt, with a violation, when it is not one thing.
-  std::optional<FinalState> judge_end(const std::string& key);
+  // What all owners of each key hold in the end, when nothing writes any more; nullopt, with a
+  // violation, when it is not one thing. Each disk is opened once for all keys.
+  std::vector<std::optional<FinalState>> judge_end(const std::vector<std::string>& keys);
   // Writes that were refused and whose bytes are on a disk after all.
   void judge_refused();
 
@@ -56,12 +57,14 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
   };
-  using Copies = std::map<std::string, Result<DurableCopy>>;  // by address
+  using Copies = std::map<std::string, Result<DurableCopy>>;  // of one key, by address
+  std::vector<Result<DurableCopy>> look(const std::string& address,
+                                        const std::vector<std::string>& keys);
+  std::optional<FinalState> judge_end(const std::string& key, const Copies& copies);
   void judge_strays(const std::string& key, const Copies& copies,
                     const replication::VersionSet& held);
   bool holds(const std::string& address, const std::string& key, const replication::Dot& dot);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
-  Result<DurableCopy> read(const std::string& path, const std::string& key) const;
 
   SimVfs& vfs_;
   History& history_;
