@@ -1,6 +1,6 @@
 #include "tests/sim/node_metrics.h"
 
-#include <cstdlib>
+#include <map>
 #include <sstream>
 
 namespace parley::sim {
@@ -15,19 +15,6 @@ std::string line_of(const std::string& name, double is, double most) {
 }
 
 }  // namespace
-
-std::map<std::string, double> read_metrics(const MetricRegistry& registry) {
-  static const std::string kPrefix = "parley_";
-  std::map<std::string, double> out;
-  std::istringstream text(registry.render());
-  for (std::string line; std::getline(text, line);) {
-    if (!line.starts_with(kPrefix)) continue;
-    const std::string name = line.substr(kPrefix.size(), line.find_first_of(" {") - kPrefix.size());
-    if (name.ends_with("_bucket")) continue;
-    out[name] += std::strtod(line.c_str() + line.rfind(' '), nullptr);
-  }
-  return out;
-}
 
 std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::NodeConfig& config,
                                      std::size_t nodes) {
@@ -45,13 +32,12 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
       {"client_unread_bytes", 2 * number(config.serve.unread_bytes_most())},
       {"members", number(nodes)}};
   std::vector<std::string> out;
-  const auto metrics = read_metrics(registry);
   for (const auto& [name, most] : bounds) {
-    const auto found = metrics.find(name);
-    if (found == metrics.end()) {
+    const auto value = registry.total(name);
+    if (!value) {
       out.push_back("parley_" + name + " is not among the metrics");
-    } else if (found->second > most) {
-      out.push_back(line_of(name, found->second, most));
+    } else if (*value > most) {
+      out.push_back(line_of(name, *value, most));
     }
   }
   return out;
@@ -59,15 +45,14 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
 
 std::vector<std::string> not_at_rest(const MetricRegistry& registry) {
   std::vector<std::string> out;
-  const auto metrics = read_metrics(registry);
   for (const char* name : {"store_write_queue", "store_read_queue", "in_flight", "hints_pending",
                            "hint_bytes", "read_repair_queue", "damaged_records_waiting",
                            "client_calls_in_flight", "client_unread_bytes"}) {
-    const auto found = metrics.find(name);
-    if (found == metrics.end()) {
+    const auto value = registry.total(name);
+    if (!value) {
       out.push_back("parley_" + std::string(name) + " is not among the metrics");
-    } else if (found->second > 0) {
-      out.push_back(line_of(name, found->second, 0));
+    } else if (*value > 0) {
+      out.push_back(line_of(name, *value, 0));
     }
   }
   return out;
