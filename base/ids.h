@@ -36,10 +36,11 @@ struct Id128 {
   }
 
  private:
+  // Written out: one load and a swap, where a loop stays a loop.
   std::uint64_t half(std::size_t from) const {
-    std::uint64_t out = 0;
-    for (std::size_t i = from; i < from + 8; ++i) out = out << 8 | octets[i];
-    return out;
+    const auto at = [this, from](std::size_t i) { return std::uint64_t{octets[from + i]}; };
+    return at(0) << 56 | at(1) << 48 | at(2) << 40 | at(3) << 32 | at(4) << 24 | at(5) << 16 |
+           at(6) << 8 | at(7);
   }
 };
 
