@@ -2,6 +2,7 @@
 // Little-endian; lengths as u32. Between nodes the envelope is Cap'n Proto; these bytes ride in it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -12,12 +13,17 @@ namespace parley {
 
 class ByteWriter {
  public:
+  ByteWriter() = default;
+  explicit ByteWriter(std::size_t expected) { out_.reserve(expected); }
+
   template <typename T>
   requires std::is_unsigned_v<T>
   void number(T value) {
+    std::array<char, sizeof(T)> form;
     for (std::size_t i = 0; i < sizeof(T); ++i) {
-      out_ += static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
+      form[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
     }
+    out_.append(form.data(), form.size());
   }
   void raw(ByteView bytes) { out_.append(bytes); }
   void sized(ByteView bytes) {
@@ -41,7 +47,7 @@ class ByteReader {
   requires std::is_unsigned_v<T> T number() {
     const ByteView bytes = raw(sizeof(T));
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (std::size_t i = 0; ok_ && i < sizeof(T); ++i) {
       value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << (8 * i);
     }
     return static_cast<T>(value);

@@ -1,8 +1,8 @@
 // Identities. Every id that travels or is stored is a type of its own.
 #pragma once
 
+#include <algorithm>
 #include <array>
-#include <bitset>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -19,7 +19,12 @@ template <typename Tag>
 struct Id128 {
   std::array<std::uint8_t, 16> octets{};
 
-  auto operator<=>(const Id128&) const = default;
+  bool operator==(const Id128&) const = default;
+  // As their bytes, eight at a time: maps are full of ids.
+  auto operator<=>(const Id128& other) const {
+    const auto order = half(0) <=> other.half(0);
+    return order != 0 ? order : half(8) <=> other.half(8);
+  }
   bool is_nil() const { return *this == Id128{}; }
   ByteView view() const { return {reinterpret_cast<const char*>(octets.data()), octets.size()}; }
   // nullopt unless exactly 16 bytes.
@@ -28,6 +33,14 @@ struct Id128 {
     Id128 id;
     for (std::size_t i = 0; i < 16; ++i) id.octets[i] = static_cast<std::uint8_t>(bytes[i]);
     return id;
+  }
+
+ private:
+  // Written out: one load and a swap, where a loop stays a loop.
+  std::uint64_t half(std::size_t from) const {
+    const auto at = [this, from](std::size_t i) { return std::uint64_t{octets[from + i]}; };
+    return at(0) << 56 | at(1) << 48 | at(2) << 40 | at(3) << 32 | at(4) << 24 | at(5) << 16 |
+           at(6) << 8 | at(7);
   }
 };
 
@@ -64,8 +77,29 @@ using Token = std::uint64_t;
 // One of the 2^16 fixed slots of the token space: the token's top 16 bits.
 using Slot = std::uint16_t;
 inline constexpr std::size_t kSlotCount = 65536;
-using SlotSet = std::bitset<kSlotCount>;  // 8 KiB
 inline constexpr Slot slot_of(Token token) { return static_cast<Slot>(token >> 48); }
+
+// 8 KiB. Unlike std::bitset it takes a range by words: a ring's ranges are long.
+class SlotSet {
+ public:
+  void add(Slot slot) { words_[slot / kWordBits] |= std::uint64_t{1} << slot % kWordBits; }
+  // `length` slots from `first` on; they wrap.
+  void add_range(Slot first, std::size_t length) {
+    for (std::size_t at = first; length > 0;) {
+      const std::size_t bit = at % kWordBits, taken = std::min(length, kWordBits - bit);
+      words_[at % kSlotCount / kWordBits] |= ~std::uint64_t{0} >> (kWordBits - taken) << bit;
+      at += taken;
+      length -= taken;
+    }
+  }
+  bool contains(Slot slot) const { return (words_[slot / kWordBits] >> slot % kWordBits & 1) != 0; }
+  bool empty() const { return *this == SlotSet{}; }
+  bool operator==(const SlotSet&) const = default;
+
+ private:
+  static constexpr std::size_t kWordBits = 64;
+  std::array<std::uint64_t, kSlotCount / kWordBits> words_{};
+};
 
 // Where a socket is reached now: a numeric IPv4 or IPv6 address (never a name) and a port.
 struct Endpoint {

@@ -85,6 +85,16 @@ void MetricRegistry::enlist(Kind kind, const std::string& name, const std::strin
   family.entries.push_back(std::move(entry));
 }
 
+std::optional<double> MetricRegistry::total(const std::string& name) const {
+  const auto found = families_.find("parley_" + name);
+  if (found == families_.end() || found->second.kind == Kind::Histogram) return std::nullopt;
+  double sum = 0;
+  for (const Entry& entry : found->second.entries) {
+    sum += entry.counter != nullptr ? static_cast<double>(entry.counter->value()) : entry.gauge();
+  }
+  return sum;
+}
+
 std::string MetricRegistry::render() const {
   static constexpr std::array<std::string_view, 3> kTypes = {"counter", "gauge", "histogram"};
   std::string out;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -106,6 +107,8 @@ class MetricRegistry {
   };
   void enlist(Kind kind, const std::string& name, const std::string& help, Entry entry);
   std::string render() const;
+  // A counter or gauge, of all its labels together; nullopt: there is none of this name.
+  std::optional<double> total(const std::string& name) const;
 
  private:
   struct Family {

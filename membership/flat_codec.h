@@ -55,10 +55,12 @@ inline std::uint64_t id_half(ByteView sixteen, std::size_t at) {
 }
 template <typename Id>
 Id id_from_halves(std::uint64_t head, std::uint64_t tail) {
-  ByteWriter writer;
-  writer.number(head);
-  writer.number(tail);
-  return *Id::from_bytes(writer.bytes());
+  Id id;
+  for (std::size_t i = 0; i < 8; ++i) {
+    id.octets[i] = static_cast<std::uint8_t>(head >> (8 * i));
+    id.octets[8 + i] = static_cast<std::uint8_t>(tail >> (8 * i));
+  }
+  return id;
 }
 
 inline capnp::Data::Reader data_of(ByteView bytes) {

@@ -101,11 +101,12 @@ Bytes encode_datagram(const GossipCluster& cluster, const Datagram& d) {
   auto updates = out.initUpdates(static_cast<unsigned>(d.updates.size()));
   for (unsigned i = 0; i < updates.size(); ++i) write_update(updates[i], d.updates[i]);
 
-  ByteWriter summed;
+  const Bytes flat = flat_bytes(message);
+  ByteWriter summed(flat.size() + 4);
   summed.number(kFormat);
   summed.number(std::uint16_t{0});
-  summed.raw(flat_bytes(message));
-  ByteWriter bytes;
+  summed.raw(flat);
+  ByteWriter bytes(summed.bytes().size() + 12);
   bytes.number(kMagic);
   bytes.number(hash64(summed.bytes()));
   bytes.raw(summed.bytes());

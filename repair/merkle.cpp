@@ -28,28 +28,27 @@ Error does_not_fit() {
 
 std::vector<Slot> SharedSlots::slots_of(std::size_t group) const {
   std::vector<Slot> out;
-  for (std::size_t slot = group * kGroupSlots; slot < (group + 1) * kGroupSlots; ++slot) {
-    if (member_.test(slot)) out.push_back(static_cast<Slot>(slot));
+  for (std::size_t i = 0; i < kGroupSlots; ++i) {
+    const auto slot = static_cast<Slot>(group * kGroupSlots + i);
+    if (member_.contains(slot)) out.push_back(slot);
   }
   return out;
 }
 
 const std::array<std::uint64_t, kGroupCount>& SharedSlots::groups(const SlotIndex& index) {
-  const std::uint64_t changes = index.changes(keyspace_) + 1;
+  const std::uint64_t changes = index.changes(keyspace_);
   if (std::exchange(made_at_, changes) == changes) return digest_;
+  const auto now = index.group_changes(keyspace_);
   for (std::size_t group = 0; group < kGroupCount; ++group) {
-    const std::uint64_t now = index.group_changes(keyspace_, group) + 1;
-    if (made_from_[group] == now) continue;
+    if (std::exchange(made_from_[group], now[group]) == now[group]) continue;
     std::uint64_t digest = 0;
     const auto sums = index.group_sums(keyspace_, group);
     for (std::size_t i = 0; i < sums.size(); ++i) {
-      const std::size_t slot = group * kGroupSlots + i;
+      const auto slot = static_cast<Slot>(group * kGroupSlots + i);
       // An empty slot adds nothing: most of a new node's 65,536 are.
-      if (sums[i] == 0 || !member_.test(slot)) continue;
-      digest += mix(static_cast<Slot>(slot), sums[i]);
+      if (sums[i] != 0 && member_.contains(slot)) digest += mix(slot, sums[i]);
     }
     digest_[group] = digest;
-    made_from_[group] = now;
   }
   return digest_;
 }

@@ -30,8 +30,8 @@ class SharedSlots {
       : keyspace_(keyspace), member_(slots) {}
 
   storage::KeyspaceNumber keyspace() const { return keyspace_; }
-  bool empty() const { return member_.none(); }
-  bool contains(Slot slot) const { return member_.test(slot); }
+  bool empty() const { return member_.empty(); }
+  bool contains(Slot slot) const { return member_.contains(slot); }
   // Sorted.
   std::vector<Slot> slots_of(std::size_t group) const;
 
@@ -43,7 +43,8 @@ class SharedSlots {
   const storage::KeyspaceNumber keyspace_;
   const SlotSet member_;
   std::array<std::uint64_t, kGroupCount> digest_{};
-  // What digest_ was made from: the index's changes and group_changes, plus one; 0: never made.
+  // What digest_ was made from: the index's changes and group_changes. What never changed sums to
+  // 0.
   std::uint64_t made_at_ = 0;
   std::array<std::uint64_t, kGroupCount> made_from_{};
 };

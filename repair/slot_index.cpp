@@ -1,5 +1,8 @@
 #include "repair/slot_index.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/check.h"
 #include "base/mutant.h"
 
@@ -20,11 +23,16 @@ void SlotIndex::touch(Sums& sums, Slot slot) {
   ++sums.changes;
 }
 
-void SlotIndex::load(storage::KeyspaceNumber keyspace, const std::vector<std::uint64_t>& sums) {
+void SlotIndex::load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums) {
   PARLEY_CHECK(sums.size() == kSlotCount);
   Sums& into = keyspaces_[keyspace];
-  into.sum = sums;
-  for (std::uint64_t& changes : into.group_changes) ++changes;
+  for (std::size_t group = 0; group < kGroupCount; ++group) {
+    const auto first = static_cast<std::ptrdiff_t>(group * kGroupSlots);
+    const auto begin = sums.begin() + first;
+    const auto size = static_cast<std::ptrdiff_t>(kGroupSlots);
+    if (!std::equal(begin, begin + size, into.sum.begin() + first)) ++into.group_changes[group];
+  }
+  into.sum = std::move(sums);
   ++into.changes;
 }
 
@@ -55,9 +63,10 @@ std::uint64_t SlotIndex::changes(storage::KeyspaceNumber keyspace) const {
   return sums == nullptr ? 0 : sums->changes;
 }
 
-std::uint64_t SlotIndex::group_changes(storage::KeyspaceNumber keyspace, std::size_t group) const {
+std::span<const std::uint64_t> SlotIndex::group_changes(storage::KeyspaceNumber keyspace) const {
   const Sums* sums = find(keyspace);
-  return sums == nullptr ? 0 : sums->group_changes.at(group);
+  if (sums == nullptr) return {};
+  return sums->group_changes;
 }
 
 std::uint32_t SlotIndex::slot_changes(storage::KeyspaceNumber keyspace, Slot slot) const {

@@ -27,7 +27,7 @@ std::uint64_t index_term(Token token, ByteView key, std::uint64_t digest);
 class SlotIndex {
  public:
   // `sums` as the store scanned them, kSlotCount of them.
-  void load(storage::KeyspaceNumber keyspace, const std::vector<std::uint64_t>& sums);
+  void load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums);
   void change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
               std::uint64_t digest_before, std::uint64_t digest_after);
 
@@ -36,9 +36,10 @@ class SlotIndex {
   std::span<const std::uint64_t> group_sums(storage::KeyspaceNumber keyspace,
                                             std::size_t group) const;
   // Go up with every change in the keyspace, in the group, or in the slot: equal numbers mean
-  // equal sums.
+  // equal sums, and 0 that there are none. Of the groups in order; empty when nothing was ever
+  // counted in the keyspace.
   std::uint64_t changes(storage::KeyspaceNumber keyspace) const;
-  std::uint64_t group_changes(storage::KeyspaceNumber keyspace, std::size_t group) const;
+  std::span<const std::uint64_t> group_changes(storage::KeyspaceNumber keyspace) const;
   std::uint32_t slot_changes(storage::KeyspaceNumber keyspace, Slot slot) const;
 
   // What a full listing of the slot gave; `changes` is slot_changes from before it was begun. A

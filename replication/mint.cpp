@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::int64_t kLeaseRetryMs = 50;
 
-using Entry = std::map<Actor, std::uint64_t>::const_iterator;
+using Entry = VersionVector::Entry;
+using Entries = std::vector<Entry>::const_iterator;
 
 // The entries of one storage id are neighbours, epochs ascending.
-std::pair<Entry, Entry> entries_of(const VersionVector& context, const StorageId& own) {
+std::pair<Entries, Entries> entries_of(const VersionVector& context, const StorageId& own) {
   const auto& all = context.entries();
-  return {all.lower_bound(Actor{own, 0}),
-          all.upper_bound(Actor{own, std::numeric_limits<std::uint64_t>::max()})};
+  const Actor first{own, 0}, last{own, std::numeric_limits<std::uint64_t>::max()};
+  return {std::ranges::lower_bound(all, first, {}, &Entry::first),
+          std::ranges::upper_bound(all, last, {}, &Entry::first)};
 }
 
 bool is_dead(std::uint64_t epoch, const EpochBounds& bounds) {
@@ -57,7 +59,7 @@ Error damaged() { return {ErrorCode::Damaged, "the local record is damaged", 0};
 
 // The reply's token names what was seen and the write's own actor. `dot`: the one that continues.
 Status check_token(const VersionVector& seen, const std::optional<Dot>& dot) {
-  const bool named = dot && seen.entries().contains(dot->actor);
+  const bool named = dot && seen.counter(dot->actor) > 0;
   const std::size_t entries = seen.entries().size() + (named ? 0 : 1);
   if (entries <= kContextEntriesMost) return Done{};
   return Error{ErrorCode::TooLarge,
@@ -70,10 +72,11 @@ Status check_token(const VersionVector& seen, const std::optional<Dot>& dot) {
 // A context only grows. Owners add few actors, so what their record knows is no reason to refuse a
 // write: a read's token has room whatever merges brought (context_of_read). Hints add one each.
 Status check_hint(const VersionSet& set, const VersionVector& seen) {
-  const auto& known = set.context().entries();
-  const auto more = std::count_if(seen.entries().begin(), seen.entries().end(),
-                                  [&](const auto& entry) { return !known.contains(entry.first); });
-  const std::size_t entries = known.size() + static_cast<std::size_t>(more) + 1;
+  const VersionVector& known = set.context();
+  const auto more =
+      std::count_if(seen.entries().begin(), seen.entries().end(),
+                    [&](const auto& entry) { return known.counter(entry.first) == 0; });
+  const std::size_t entries = known.entries().size() + static_cast<std::size_t>(more) + 1;
   if (entries <= kHintContextEntriesMost) return Done{};
   return Error{ErrorCode::TooLarge,
                "the causal context of the key would name " + std::to_string(entries) +

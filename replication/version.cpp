@@ -96,8 +96,8 @@ std::string to_text(const Dot& dot) {
 }
 
 std::uint64_t VersionVector::counter(const Actor& actor) const {
-  const auto at = entries_.find(actor);
-  return at == entries_.end() ? 0 : at->second;
+  const auto at = std::ranges::lower_bound(entries_, actor, {}, &Entry::first);
+  return at == entries_.end() || at->first != actor ? 0 : at->second;
 }
 
 bool VersionVector::covers(const VersionVector& other) const {
@@ -107,12 +107,28 @@ bool VersionVector::covers(const VersionVector& other) const {
 
 void VersionVector::add(const Dot& dot) {
   if (dot.counter == 0) return;  // no write has counter zero; an entry of zero has no encoding
-  auto& held = entries_[dot.actor];
-  held = std::max(held, dot.counter);
+  const auto at = std::ranges::lower_bound(entries_, dot.actor, {}, &Entry::first);
+  if (at == entries_.end() || at->first != dot.actor) {
+    entries_.emplace(at, dot.actor, dot.counter);
+  } else {
+    at->second = std::max(at->second, dot.counter);
+  }
 }
 
 void VersionVector::merge(const VersionVector& other) {
-  for (const auto& [actor, counter] : other.entries_) add(Dot{actor, counter});
+  if (covers(other)) return;
+  std::vector<Entry> all;
+  all.reserve(entries_.size() + other.entries_.size());
+  auto own = entries_.begin();
+  for (const Entry& entry : other.entries_) {
+    for (; own != entries_.end() && own->first < entry.first; ++own) all.push_back(*own);
+    all.push_back(entry);
+    if (own == entries_.end() || own->first != entry.first) continue;
+    all.back().second = std::max(own->second, entry.second);
+    ++own;
+  }
+  all.insert(all.end(), own, entries_.end());
+  entries_ = std::move(all);
 }
 
 // Collapsing happens here, on the way to a reader, and never in merge(): a retry that was dropped
@@ -177,13 +193,15 @@ void VersionSet::merge(const VersionSet& other) {
 }
 
 Bytes VersionSet::encode() const {
+  const auto& actors = context_.entries();
   ByteWriter out;
   out.number(kSetFormat);
   write_entries(out, context_);
   out.number(static_cast<std::uint32_t>(siblings_.size()));
   for (const Sibling& sibling : siblings_) {
-    const auto at = context_.entries().find(sibling.dot.actor);
-    const auto index = std::distance(context_.entries().begin(), at);
+    const auto at =
+        std::ranges::lower_bound(actors, sibling.dot.actor, {}, &VersionVector::Entry::first);
+    const auto index = std::distance(actors.begin(), at);
     out.number(static_cast<std::uint32_t>(index));
     out.number(sibling.dot.counter);
     const std::uint8_t flags = static_cast<std::uint8_t>((sibling.tombstone ? kFlagTombstone : 0) |

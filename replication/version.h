@@ -6,9 +6,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -37,17 +37,19 @@ std::string to_text(const Dot& dot);
 // What has been seen: per actor the highest counter, all below it included.
 class VersionVector {
  public:
+  using Entry = std::pair<Actor, std::uint64_t>;
   std::uint64_t counter(const Actor& actor) const;
   bool covers(const Dot& dot) const { return dot.counter <= counter(dot.actor); }
   bool covers(const VersionVector& other) const;
   void add(const Dot& dot);  // raises to at least the dot's counter
   void merge(const VersionVector& other);
-  const std::map<Actor, std::uint64_t>& entries() const { return entries_; }
+  const std::vector<Entry>& entries() const { return entries_; }  // by actor, counters > 0
   bool empty() const { return entries_.empty(); }
   bool operator==(const VersionVector&) const = default;
 
  private:
-  std::map<Actor, std::uint64_t> entries_;
+  // A context has few entries and is copied, sent and merged whole: neighbours in memory.
+  std::vector<Entry> entries_;
 };
 
 struct Sibling {

@@ -28,7 +28,7 @@ std::vector<Slot> candidate_slots(const std::vector<bool>& claimed, const NodeId
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t from = i * kSlotCount / count;
     const std::size_t to = (i + 1) * kSlotCount / count;
-    ByteWriter seed;
+    ByteWriter seed(32);
     seed.raw(joiner.view());
     seed.number(round);
     seed.number(static_cast<std::uint64_t>(i));

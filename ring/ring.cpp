@@ -195,7 +195,7 @@ SlotSet Ring::common_slots(const NodeId& a, const NodeId& b, std::size_t count) 
   for_each_range(count, [&](Slot first, std::size_t length, std::span<const NodeIndex> owners) {
     if (std::find(owners.begin(), owners.end(), *index_a) == owners.end()) return;
     if (std::find(owners.begin(), owners.end(), *index_b) == owners.end()) return;
-    for (std::size_t i = 0; i < length; ++i) out.set(static_cast<Slot>(first + i));
+    out.add_range(first, length);
   });
   return out;
 }

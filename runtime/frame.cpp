@@ -31,7 +31,8 @@ bool is_kind(std::uint16_t number) { return number >= 1 && number <= 4; }
 
 Bytes encode_frame(const FrameHeader& header, ByteView body) {
   PARLEY_CHECK(body.size() <= UINT32_MAX);
-  ByteWriter out;
+  const std::size_t whole = kFrameHeaderBytes + padded(body.size());
+  ByteWriter out(whole);
   out.number(static_cast<std::uint32_t>(body.size()));
   out.number(static_cast<std::uint16_t>(header.verb));
   out.number(static_cast<std::uint16_t>(kMagic | static_cast<std::uint16_t>(header.kind)));
@@ -44,10 +45,9 @@ Bytes encode_frame(const FrameHeader& header, ByteView body) {
   const std::uint64_t sum = header_checksum(out.bytes());
   out.number(sum);
   out.number(hash64(body, sum));
+  out.raw(body);
   Bytes frame = out.take();
-  frame.reserve(frame.size() + padded(body.size()));
-  frame += body;
-  frame.resize(kFrameHeaderBytes + padded(body.size()), '\0');
+  frame.resize(whole, '\0');
   return frame;
 }
 

@@ -13,11 +13,12 @@
 
 namespace parley::fake::detail {
 
-// A binary heap of keys; the events themselves stay where they are.
+// Two binary heaps of keys, of what falls due at once, half of all, and of the many timers; the
+// events themselves stay where they are.
 class EventQueue {
  public:
-  bool empty() const { return heap_.empty(); }
-  const EventKey& first() const { return heap_.front().key; }
+  bool empty() const { return soon_.empty() && later_.empty(); }
+  const EventKey& first() const { return first_heap().front().key; }
 
   // `rank` decides between events of one instant, before the number does.
   void add(const EventKey& key, Event event, std::uint64_t rank) {
@@ -29,31 +30,37 @@ class EventQueue {
       free_.pop_back();
       events_[place] = std::move(event);
     }
-    heap_.push_back({key, rank, place});
-    std::push_heap(heap_.begin(), heap_.end(), Later{});
+    auto& heap = key.first <= taken_at_ ? soon_ : later_;
+    heap.push_back({key, rank, place});
+    std::push_heap(heap.begin(), heap.end(), Later{});
   }
 
   Event take_first() {
-    std::pop_heap(heap_.begin(), heap_.end(), Later{});
-    Event event = take(heap_.back());
-    heap_.pop_back();
+    auto& heap = &first_heap() == &soon_ ? soon_ : later_;
+    std::pop_heap(heap.begin(), heap.end(), Later{});
+    taken_at_ = heap.back().key.first;
+    Event event = take(heap.back());
+    heap.pop_back();
     return event;
   }
 
   // Those of one node leave, in no order.
   std::vector<std::pair<EventKey, Event>> take_of(const Node& node) {
     std::vector<std::pair<EventKey, Event>> out;
-    std::erase_if(heap_, [&](const Entry& entry) {
-      if (events_[entry.place].node != &node) return false;
-      out.emplace_back(entry.key, take(entry));
-      return true;
-    });
-    std::make_heap(heap_.begin(), heap_.end(), Later{});
+    for (auto* heap : {&soon_, &later_}) {
+      std::erase_if(*heap, [&](const Entry& entry) {
+        if (events_[entry.place].node != &node) return false;
+        out.emplace_back(entry.key, take(entry));
+        return true;
+      });
+      std::make_heap(heap->begin(), heap->end(), Later{});
+    }
     return out;
   }
 
   void clear() {
-    heap_.clear();
+    soon_.clear();
+    later_.clear();
     free_.clear();
     // What the events own may want to say goodbye, and find a queue that is whole.
     std::exchange(events_, {}).clear();
@@ -76,7 +83,13 @@ class EventQueue {
     return std::exchange(events_[entry.place], {});
   }
 
-  std::vector<Entry> heap_;
+  const std::vector<Entry>& first_heap() const {
+    if (soon_.empty() || later_.empty()) return soon_.empty() ? later_ : soon_;
+    return Later{}(soon_.front(), later_.front()) ? later_ : soon_;
+  }
+
+  std::vector<Entry> soon_, later_;
+  Instant taken_at_{};  // when the last one taken was due
   std::vector<Event> events_;
   std::vector<std::size_t> free_;
 };

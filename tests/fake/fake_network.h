@@ -27,7 +27,11 @@ class StreamEnd final : public runtime::Connection {
   void send(Bytes bytes) override {
     if (!side_->open || bytes.empty()) return;
     side_->outstanding += bytes.size();
-    side_->filling += bytes;
+    if (side_->filling.empty()) {
+      side_->filling = std::move(bytes);
+    } else {
+      side_->filling += bytes;
+    }
     if (std::exchange(side_->flush_posted, true)) return;
     side_->world->add(side_->world->now(), *side_->node, detail::EventKind::Post,
                       [side = side_] { side->world->flush(*side, false); });
@@ -73,16 +77,17 @@ class DatagramEnd final : public runtime::DatagramSocket {
     world_.note(hash64(payload));
     world_.maybe_corrupt(link, bytes);
     world_.add(world_.now() + world_.latency(link), world_.wire_, detail::EventKind::Arrival,
-               [&world = world_, from = at_, to, payload = std::move(bytes)] {
+               [&world = world_, from = at_, to, payload = std::move(bytes)]() mutable {
                  const auto found = world.datagrams_.find(to);
                  if (found == world.datagrams_.end()) return;
                  const auto bound = found->second;
                  Node& target = world.node(to.address);
                  if (target.paused() && ++bound->held > detail::kDatagramsHeldMost) return;
-                 world.add(world.now(), target, detail::EventKind::Arrival, [bound, from, payload] {
-                   bound->held = 0;
-                   if (bound->open) bound->on_datagram(from, payload);
-                 });
+                 world.add(world.now(), target, detail::EventKind::Arrival,
+                           [bound, from = std::move(from), payload = std::move(payload)] {
+                             bound->held = 0;
+                             if (bound->open) bound->on_datagram(from, payload);
+                           });
                });
   }
 

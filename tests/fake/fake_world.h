@@ -21,6 +21,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -228,6 +229,7 @@ class World {
     release_stalled();
   }
   bool is_cut(const std::string& from, const std::string& to, Traffic what) const {
+    if (cuts_.empty()) return false;
     const auto found = cuts_.find({from, to});
     return found != cuts_.end() && (found->second & static_cast<unsigned>(what)) != 0;
   }
@@ -306,14 +308,16 @@ class World {
     return sequence;
   }
   void take_posts() {
-    std::vector<std::pair<Node*, Task>> posts;
+    if (!posted_.load(std::memory_order_acquire)) return;
     {
       const std::lock_guard lock(posts_mutex_);
-      posts.swap(posts_);
+      taken_.swap(posts_);
+      posted_.store(false, std::memory_order_relaxed);
     }
-    for (auto& [owner, task] : posts) {
+    for (auto& [owner, task] : taken_) {
       add(now_, *owner, detail::EventKind::Post, std::move(task));
     }
+    taken_.clear();
   }
   const LinkRules& rules_of(const std::string& from, const std::string& to) const {
     if (own_rules_.empty()) return rules_;
@@ -389,13 +393,13 @@ class World {
     from.last_arrival = std::max(from.last_arrival, now_ + latency(link));
     // Arrival is the wire's business and not the node's: a paused node's kernel takes it too.
     add(from.last_arrival, wire_, detail::EventKind::Arrival,
-        [this, to, chunk = std::move(chunk)] { arrive(to, chunk); });
+        [this, to, chunk = std::move(chunk)]() mutable { arrive(to, std::move(chunk)); });
   }
-  void arrive(const SidePtr& to, const Side::Chunk& chunk) {
+  void arrive(const SidePtr& to, Side::Chunk chunk) {
     if (to->black_hole) return;
     if (is_cut(to->peer_address, to->node->address(), Traffic::Streams) || !to->stalled.empty()) {
       if (to->stalled.empty()) to->stalled_since = now_;
-      to->stalled.push_back(chunk);
+      to->stalled.push_back(std::move(chunk));
       return;
     }
     if (to->node->off_) return;
@@ -403,7 +407,7 @@ class World {
       if (const auto sender = to->peer.lock()) reset(*sender);
       return;
     }
-    to->inbox.push_back(chunk);
+    to->inbox.push_back(std::move(chunk));
     add(now_, *to->node, detail::EventKind::Arrival, [this, to] { pump(to); });
   }
   // Bytes for a stream of which the other machine knows nothing: it says so, if it can.
@@ -425,7 +429,7 @@ class World {
       const Duration more = std::min<Duration>(now_ - side->stalled_since, detail::kStallMost);
       add(now_ + more, wire_, detail::EventKind::Arrival, [this, side] {
         if (is_cut(side->peer_address, side->node->address(), Traffic::Streams)) return;
-        for (const auto& chunk : std::exchange(side->stalled, {})) arrive(side, chunk);
+        for (auto& chunk : std::exchange(side->stalled, {})) arrive(side, std::move(chunk));
       });
     }
   }
@@ -454,6 +458,8 @@ class World {
   detail::LiveTimers timers_;
   std::mutex posts_mutex_;
   std::vector<std::pair<Node*, Task>> posts_;
+  std::atomic<bool> posted_{false};            // there are some
+  std::vector<std::pair<Node*, Task>> taken_;  // its memory is kept
 
   Random random_;
   LinkRules rules_;
@@ -477,6 +483,7 @@ class World {
 inline void Loop::post(Task task) {
   const std::lock_guard lock(world_.posts_mutex_);
   world_.posts_.emplace_back(&node_, std::move(task));
+  world_.posted_.store(true, std::memory_order_release);
 }
 inline TimerId Loop::start_timer(Instant at, Task task) {
   const auto id = world_.add(drift_.when(at), node_, detail::EventKind::Timer, std::move(task));

@@ -27,7 +27,7 @@ Addresses lost_nodes(const Scene& scene) {
 std::uint64_t useless_hints(const Scene& scene) {
   double sum = 0;
   for (const auto& node : scene.nodes) {
-    if (node->ready()) sum += read_metrics(node->metrics())["hints_useless_total"];
+    if (node->ready()) sum += node->metrics().total("hints_useless_total").value_or(0);
   }
   return static_cast<std::uint64_t>(sum);
 }
@@ -161,6 +161,8 @@ void judge_values(Scene& scene) {
     if (scene.nemesis->is_lost(*node)) scene.truth.forget(node->address());
   }
   const std::string level = scene.nemesis->has(Fault::Wipe) ? "quorum" : "all";
+  std::vector<std::string> keys;  // that can be read
+  std::vector<std::set<WriteNumber>> shown;
   for (const std::string& key : scene.history.keys()) {
     client::ReadResult result;
     for (int i = 0; i < 5 && result.outcome != client::Outcome::Ok; ++i) {
@@ -172,19 +174,23 @@ void judge_values(Scene& scene) {
                      " is refused although nothing is broken: " + result.error->message);
       continue;
     }
-    const auto state = scene.truth.judge_end(key);
-    if (!state) continue;
-    std::set<WriteNumber> live, shown;
-    for (const auto& sibling : state->siblings) {
+    keys.push_back(key);
+    auto& writes = shown.emplace_back();
+    for (const auto& value : result.values) {
+      if (const auto write = write_of(value.value)) writes.insert(*write);
+    }
+  }
+  const auto states = scene.truth.judge_end(keys);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!states[i]) continue;
+    std::set<WriteNumber> live;
+    for (const auto& sibling : states[i]->siblings) {
       if (!sibling.tombstone) live.insert(sibling.write);
     }
-    for (const auto& value : result.values) {
-      if (const auto write = write_of(value.value)) shown.insert(*write);
+    if (live != shown[i]) {
+      scene.fail("shown", keys[i], "a read shows other siblings than the disks hold");
     }
-    if (live != shown) {
-      scene.fail("shown", key, "a read shows other siblings than the disks hold");
-    }
-    scene.history.judge_final(key, *state);
+    scene.history.judge_final(keys[i], *states[i]);
   }
   scene.truth.judge_refused();
 }

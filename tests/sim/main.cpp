@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "tests/sim/run_flags.h"
 #include "tests/sim/shrink.h"
+#include "tests/sim/sim_vfs.h"
 #ifdef PARLEY_WITH_MUTANTS
 #include "tests/sim/mutant_hunt.h"
 #endif
@@ -271,6 +272,7 @@ int run_jobs(Said said) {
 }  // namespace parley::sim
 
 int main(int argc, char** argv) {
+  parley::sim::use_sqlite_in_one_thread();
   CLI::App app("Whole Parley clusters in virtual time, with faults, from one seed each.");
   parley::sim::Said said;
   said.run.seed = 0;

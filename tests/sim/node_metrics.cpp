@@ -1,6 +1,6 @@
 #include "tests/sim/node_metrics.h"
 
-#include <cstdlib>
+#include <map>
 #include <sstream>
 #include <string_view>
 
@@ -16,22 +16,6 @@ std::string line_of(const std::string& name, double is, double most) {
 }
 
 }  // namespace
-
-std::map<std::string, double> read_metrics(const MetricRegistry& registry) {
-  static constexpr std::string_view kPrefix = "parley_";
-  std::map<std::string, double> out;
-  const std::string text = registry.render();
-  for (std::size_t at = 0, end = 0; (end = text.find('\n', at)) != std::string::npos;
-       at = end + 1) {
-    std::string_view line(text.data() + at, end - at);
-    if (!line.starts_with(kPrefix)) continue;
-    line.remove_prefix(kPrefix.size());
-    const auto name = line.substr(0, line.find_first_of(" {"));
-    if (name.ends_with("_bucket")) continue;
-    out[std::string(name)] += std::strtod(line.data() + line.rfind(' '), nullptr);
-  }
-  return out;
-}
 
 std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::NodeConfig& config,
                                      std::size_t nodes) {
@@ -49,13 +33,12 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
       {"client_unread_bytes", 2 * number(config.serve.unread_bytes_most())},
       {"members", number(nodes)}};
   std::vector<std::string> out;
-  const auto metrics = read_metrics(registry);
   for (const auto& [name, most] : bounds) {
-    const auto found = metrics.find(name);
-    if (found == metrics.end()) {
+    const auto value = registry.total(name);
+    if (!value) {
       out.push_back("parley_" + name + " is not among the metrics");
-    } else if (found->second > most) {
-      out.push_back(line_of(name, found->second, most));
+    } else if (*value > most) {
+      out.push_back(line_of(name, *value, most));
     }
   }
   return out;
@@ -63,20 +46,17 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
 
 std::vector<std::string> not_at_rest(const MetricRegistry& registry) {
   std::vector<std::string> out;
-  const auto metrics = read_metrics(registry);
   // docs/repair.md: a hint that rotted is left in place.
-  const auto useless = metrics.find("hints_useless_total");
-  const bool hints_stay = useless != metrics.end() && useless->second > 0;
-  for (const std::string name :
-       {"store_write_queue", "store_read_queue", "in_flight", "hints_pending", "hint_bytes",
-        "read_repair_queue", "damaged_records_waiting", "client_calls_in_flight",
-        "client_unread_bytes"}) {
-    if (hints_stay && name.starts_with("hint")) continue;
-    const auto found = metrics.find(name);
-    if (found == metrics.end()) {
-      out.push_back("parley_" + name + " is not among the metrics");
-    } else if (found->second > 0) {
-      out.push_back(line_of(name, found->second, 0));
+  const bool hints_stay = registry.total("hints_useless_total").value_or(0) > 0;
+  for (const char* name : {"store_write_queue", "store_read_queue", "in_flight", "hints_pending",
+                           "hint_bytes", "read_repair_queue", "damaged_records_waiting",
+                           "client_calls_in_flight", "client_unread_bytes"}) {
+    if (hints_stay && std::string_view(name).starts_with("hint")) continue;
+    const auto value = registry.total(name);
+    if (!value) {
+      out.push_back("parley_" + std::string(name) + " is not among the metrics");
+    } else if (*value > 0) {
+      out.push_back(line_of(name, *value, 0));
     }
   }
   return out;

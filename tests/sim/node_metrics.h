@@ -1,7 +1,6 @@
-// What a node's metrics say, read as a scraper reads them.
+// What a node's metrics say.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -9,9 +8,6 @@
 #include "base/metric.h"
 
 namespace parley::sim {
-
-// By name, without the common prefix; labels added up, histograms left out.
-std::map<std::string, double> read_metrics(const MetricRegistry& registry);
 
 // One line for each queue, table or memory of the node that is past its configured bound.
 std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::NodeConfig& config,

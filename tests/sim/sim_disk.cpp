@@ -27,8 +27,8 @@ void SimDisk::apply(Bytes& to, const DiskFile::Change& change) {
     to.resize(at);
     return;
   }
-  if (to.size() < at + change.data.size()) to.resize(at + change.data.size());
-  std::copy(change.data.begin(), change.data.end(), to.begin() + change.offset);
+  if (to.size() < at) to.resize(at);
+  to.replace(at, change.data.size(), change.data);
 }
 
 void SimDisk::write(DiskFile& file, std::int64_t offset, ByteView data) {

@@ -294,6 +294,11 @@ int vfs_last_error(sqlite3_vfs*, int, char*) { return 0; }
 
 }  // namespace
 
+void use_sqlite_in_one_thread() {
+  PARLEY_CHECK(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK);
+  PARLEY_CHECK(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
+}
+
 SimVfs::SimVfs(std::uint64_t seed, std::function<WallTime()> wall)
     : random_(seed), wall_(std::move(wall)), table_(std::make_unique<VfsTable>()) {
   sqlite3_initialize();

@@ -12,6 +12,10 @@
 
 namespace parley::sim {
 
+// For a process that has one thread and does nothing with SQLite yet: without its locks, and
+// without its counting of memory, which takes one for each allocation.
+void use_sqlite_in_one_thread();
+
 struct VfsTable;
 
 // Registered as SQLite's default from construction to destruction (its randomness is SQLite's, so

@@ -43,6 +43,51 @@ bool is_sound(const storage::Statement& row, ByteView key) {
   return checksum_of(key, row.blob(1)) == static_cast<std::uint64_t>(row.number(0));
 }
 
+// The record and the hints of a key in an open database.
+class KeyReader {
+ public:
+  explicit KeyReader(const storage::Connection& connection)
+      : record_(connection, "SELECT digest, value FROM records WHERE keyspace=1 AND key=?"),
+        hint_(connection, "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?") {}
+
+  Result<DurableCopy> read(const std::string& key) {
+    DurableCopy out;
+    if (record_.with(ByteView(key)).step()) {
+      out.condition = storage::Condition::Damaged;
+      if (is_sound(record_, key)) {
+        auto set = VersionSet::decode(record_.blob(1));
+        if (!set) return set.error();
+        out.condition = storage::Condition::Sound;
+        out.record = std::move(*set);
+      }
+    }
+    hint_.with(ByteView(key));
+    while (hint_.step()) {
+      if (!is_sound(hint_, key)) continue;
+      const auto target = NodeId::from_bytes(hint_.blob(2));
+      auto set = VersionSet::decode(hint_.blob(1));
+      if (set && target) out.hints.push_back({*target, std::move(*set)});
+    }
+    return out;
+  }
+
+ private:
+  storage::Statement record_, hint_;
+};
+
+std::vector<Result<DurableCopy>> read_file(const std::string& path,
+                                           const std::vector<std::string>& keys) {
+  std::vector<Result<DurableCopy>> out;
+  try {
+    const auto connection = storage::open_reading(path, SimVfs::kName);
+    KeyReader reader(connection);
+    for (const std::string& key : keys) out.push_back(reader.read(key));
+  } catch (const storage::SqliteError& error) {
+    out.resize(keys.size(), storage::open_error(path, error));
+  }
+  return out;
+}
+
 }  // namespace
 
 Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling)
@@ -59,49 +104,24 @@ void Truth::add(const std::string& address, const std::string& directory, SimDis
 }
 
 Result<DurableCopy> Truth::look(const std::string& address, const std::string& key) {
+  return look(address, std::vector{key}).front();
+}
+
+std::vector<Result<DurableCopy>> Truth::look(const std::string& address,
+                                             const std::vector<std::string>& keys) {
   const NodeDisk& node = nodes_.at(address);
-  ++looks_;
+  looks_ += keys.size();
   // Usually all that is written is durable: then the file itself can be read, and need not be
   // copied.
   if (node.disk->is_durable_as_read(kDatabase)) {
     // What is to fail, fails for the node.
     auto faults = std::exchange(node.disk->faults, {});
-    auto copy = read(node.directory + "/" + kDatabase, key);
+    auto copies = read_file(node.directory + "/" + kDatabase, keys);
     node.disk->faults = std::move(faults);
-    return copy;
+    return copies;
   }
   scratch_.restore(node.disk->durable_image());
-  return read(std::string(kScratch) + "/" + kDatabase, key);
-}
-
-Result<DurableCopy> Truth::read(const std::string& path, const std::string& key) const {
-  DurableCopy out;
-  try {
-    const auto connection = storage::open_reading(path, SimVfs::kName);
-    storage::Statement record(connection,
-                              "SELECT digest, value FROM records WHERE keyspace=1 AND key=?");
-    if (record.with(ByteView(key)).step()) {
-      out.condition = storage::Condition::Damaged;
-      if (is_sound(record, key)) {
-        auto set = VersionSet::decode(record.blob(1));
-        if (!set) return set.error();
-        out.condition = storage::Condition::Sound;
-        out.record = std::move(*set);
-      }
-    }
-    storage::Statement hint(connection,
-                            "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?");
-    hint.with(ByteView(key));
-    while (hint.step()) {
-      if (!is_sound(hint, key)) continue;
-      const auto target = NodeId::from_bytes(hint.blob(2));
-      auto set = VersionSet::decode(hint.blob(1));
-      if (set && target) out.hints.push_back({*target, std::move(*set)});
-    }
-  } catch (const storage::SqliteError& error) {
-    return storage::open_error(path, error);
-  }
-  return out;
+  return read_file(std::string(kScratch) + "/" + kDatabase, keys);
 }
 
 void Truth::forget(const std::string& address) { nodes_.erase(address); }
@@ -163,9 +183,18 @@ void Truth::judge(const ReadRecord& read) {
                     " replicas hold durably");
 }
 
-std::optional<FinalState> Truth::judge_end(const std::string& key) {
-  Copies copies;
-  for (const auto& [address, node] : nodes_) copies.emplace(address, look(address, key));
+std::vector<std::optional<FinalState>> Truth::judge_end(const std::vector<std::string>& keys) {
+  std::vector<Copies> copies(keys.size());
+  for (const auto& [address, node] : nodes_) {
+    auto looked = look(address, keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) copies[i].emplace(address, std::move(looked[i]));
+  }
+  std::vector<std::optional<FinalState>> out;
+  for (std::size_t i = 0; i < keys.size(); ++i) out.push_back(judge_end(keys[i], copies[i]));
+  return out;
+}
+
+std::optional<FinalState> Truth::judge_end(const std::string& key, const Copies& copies) {
   std::optional<VersionSet> first;
   for (const std::string& owner : history_.owners(key)) {
     if (!nodes_.contains(owner)) continue;

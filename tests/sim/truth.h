@@ -45,8 +45,9 @@ class Truth {
   // and copies only grow, so whatever happened since takes nothing away.
   void judge(const WriteRecord& write, const client::WriteResult& result);
   void judge(const ReadRecord& read);
-  // What all owners of a key hold in the end; nullopt, with a violation, when it is not one thing.
-  std::optional<FinalState> judge_end(const std::string& key);
+  // What all owners of each key hold in the end, when nothing writes any more; nullopt, with a
+  // violation, when it is not one thing. Each disk is opened once for all keys.
+  std::vector<std::optional<FinalState>> judge_end(const std::vector<std::string>& keys);
   // Writes that were refused and whose bytes are on a disk after all.
   void judge_refused();
 
@@ -59,7 +60,10 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
   };
-  using Copies = std::map<std::string, Result<DurableCopy>>;  // by address
+  using Copies = std::map<std::string, Result<DurableCopy>>;  // of one key, by address
+  std::vector<Result<DurableCopy>> look(const std::string& address,
+                                        const std::vector<std::string>& keys);
+  std::optional<FinalState> judge_end(const std::string& key, const Copies& copies);
   void judge_strays(const std::string& key, const Copies& copies,
                     const replication::VersionSet& held);
   // Does this disk bear out what was said to a call that began then? One that has lost it since
@@ -67,7 +71,6 @@ class Truth {
   bool bears_out(const std::string& address, const std::string& key,
                  const replication::VersionVector& claim, Instant begun);
   bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
-  Result<DurableCopy> read(const std::string& path, const std::string& key) const;
 
   SimVfs& vfs_;
   History& history_;

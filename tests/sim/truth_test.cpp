@@ -218,7 +218,7 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
   Stage stage;
   const auto put = stage.put(kA1);
   stage.keep(Stage::set_of(put, kA1));
-  const auto state = stage.truth.judge_end("key");
+  const auto state = stage.truth.judge_end({"key"}).front();
   REQUIRE(state.has_value());
   REQUIRE(state->siblings.size() == 1);
   CHECK(state->siblings[0].write == put);
@@ -228,17 +228,17 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
     SimDisk empty{Random(2)};
     stage.truth.add("127.0.0.2", "/127.0.0.2", empty);
     stage.story.history.set_owners("key", {kAddress, "127.0.0.2"});
-    CHECK_FALSE(stage.truth.judge_end("key").has_value());
+    CHECK_FALSE(stage.truth.judge_end({"key"}).front().has_value());
     CHECK(stage.story.found() == "converge");
   }
   SECTION("a hint is left, of what is there") {
     stage.keep_hint(Stage::set_of(put, kA1));
-    stage.truth.judge_end("key");
+    stage.truth.judge_end({"key"});
     CHECK(stage.story.found().empty());
   }
   SECTION("a hint is left, of what no owner has") {
     stage.keep_hint(Stage::set_of(stage.put(kB1), kB1));
-    stage.truth.judge_end("key");
+    stage.truth.judge_end({"key"});
     CHECK(stage.story.found() == "stray");
   }
   SECTION("a hint is left, of what no owner has, for a node that is gone or is not") {
@@ -251,7 +251,7 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
   }
   SECTION("an operation that nobody asked for") {
     stage.keep(Stage::set_of(77, kB1));
-    stage.truth.judge_end("key");
+    stage.truth.judge_end({"key"});
     CHECK(stage.story.found() == "phantom");
   }
 }

@@ -86,6 +86,20 @@ TEST_CASE("metric: the exposition format, families and escaping") {
   }
 }
 
+TEST_CASE("metric: a total is of all labels together") {
+  MetricRegistry registry;
+  MetricFamily<Counter> by_kind(registry, "kinds_total", "By kind.", {"kind"});
+  Gauge gauge(registry, "level", "A level.", [] { return 1.5; });
+  Gauge other(registry, "level", "A level.", [] { return 2.0; }, {{"of", "b"}});
+  Histogram latency(registry, "latency_seconds", "Latency.");
+  by_kind.with({"a"}).add(2);
+  by_kind.with({"b"}).add();
+  CHECK(registry.total("kinds_total") == 3);
+  CHECK(registry.total("level") == 3.5);
+  CHECK_FALSE(registry.total("latency_seconds"));
+  CHECK_FALSE(registry.total("parley_level"));
+}
+
 TEST_CASE("log: fields keep their names, and a logger without a sink drops all") {
   CollectingSink sink;
   const Logger log(sink, "ring");

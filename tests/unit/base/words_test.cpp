@@ -46,6 +46,24 @@ TEST_CASE("ids: text form round trips and bad text is refused") {
   CHECK_FALSE(NodeId::from_bytes("short"));
 }
 
+TEST_CASE("slot set: a range is what its slots are, and wraps") {
+  for (const auto& [first, length] : {std::pair<Slot, std::size_t>{0, 0},
+                                      {0, 1},
+                                      {63, 2},
+                                      {64, 64},
+                                      {7, 500},
+                                      {65530, 70},
+                                      {12345, kSlotCount}}) {
+    SlotSet range, single;
+    range.add_range(first, length);
+    for (std::size_t i = 0; i < length; ++i) single.add(static_cast<Slot>(first + i));
+    CHECK(range == single);
+    CHECK(range.empty() == (length == 0));
+    CHECK(range.contains(first) == (length > 0));
+    CHECK(range.contains(static_cast<Slot>(first + length)) == (length == kSlotCount));
+  }
+}
+
 TEST_CASE("endpoint: numeric addresses and ports only") {
   CHECK(parse_endpoint("127.0.0.1:7400") == Endpoint{"127.0.0.1", 7400});
   CHECK(parse_endpoint("[::1]:7401") == Endpoint{"::1", 7401});
