@@ -246,7 +246,7 @@ TEST_CASE("truth: the end is what all owners hold, deletes too", "[truth]") {
         GENERATE(table<std::string, std::string>({{"127.0.0.9", ""}, {kAddress, "stray"}}));
     stage.truth.address_of = [target = target](const NodeId&) { return target; };
     stage.keep_hint(Stage::set_of(stage.put(kB1), kB1));
-    stage.truth.judge_end("key");
+    stage.truth.judge_end({"key"});
     CHECK(stage.story.found() == rule);
   }
   SECTION("an operation that nobody asked for") {
