@@ -188,7 +188,7 @@ TEST_CASE("bad input: who says nothing, or half of something, is not waited for 
   LocalCluster cluster(options);
   REQUIRE(cluster.start());
   const std::string half_message("\0\0\0\0\x10\0\0\0half", 12);
-  const std::string half_hello("\x40\0\0\0\1\0\xa4\xc5", 8);
+  const std::string half_hello("\x40\0\0\0\1\0\xb4\xc5", 8);
   for (const auto& [port, bytes] :
        std::vector<std::pair<int, std::string>>{{7400, ""},
                                                 {7400, half_message},

@@ -131,6 +131,7 @@ void Scene::make_nodes() {
             static_cast<std::int64_t>(random->below(static_cast<std::uint64_t>(most.count()))));
       };
     }
+    endpoints_.push_back(nodes.back()->client_endpoint());
     truth.add(seed.address, "/" + seed.address, nodes.back()->disk());
     listen(*nodes.back());
   }
@@ -205,7 +206,7 @@ void Scene::make_clients() {
 // Its number is its place, also of those that are dead.
 SimClient& Scene::add_client() {
   const auto number = static_cast<std::uint32_t>(clients.size());
-  clients.push_back(std::make_unique<SimClient>(world, number, endpoints(), workload, history,
+  clients.push_back(std::make_unique<SimClient>(world, number, endpoints_, workload, history,
                                                 draw("client " + std::to_string(number))));
   return *clients.back();
 }
@@ -245,12 +246,6 @@ void Scene::lose(const std::string& address) {
     const auto copy = truth.look(address, key);
     if (copy.ok()) history.holds(address, key, copy->record.context(), world.now());
   }
-}
-
-std::vector<Endpoint> Scene::endpoints() const {
-  std::vector<Endpoint> out;
-  for (const auto& node : nodes) out.push_back(node->client_endpoint());
-  return out;
 }
 
 void Scene::pass(Duration span) {

@@ -45,7 +45,6 @@ class Scene {
   }
   // Lets time pass, starts again what ended and looks at the nodes' bounds now and then.
   void pass(Duration span);
-  std::vector<Endpoint> endpoints() const;
   // The nemesis has taken something from this node's disk.
   void lose(const std::string& address);
   // A node that has all it ever had.
@@ -83,6 +82,8 @@ class Scene {
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
+  // Of this cluster's nodes, whoever may have an address later.
+  std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
   std::size_t looks_at_bounds_ = 0;
 
