@@ -210,6 +210,7 @@ class World {
     const std::lock_guard lock(posts_mutex_);
     std::erase_if(posts_, [&node](const auto& post) { return post.first == &node; });
     node.paused_ = false;
+    node.loop_.set_lag(Duration{0});  // the next life was not away
   }
   // On top of what is cut there already.
   void cut_one_way(const std::string& from, const std::string& to, Traffic what = Traffic::All) {

@@ -14,6 +14,7 @@ std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 }  // namespace
 
 void Ledger::judge(const Change& change, Instant now) {
+  last_change_ = now;
   // A record is only ever merged into or written onto: what it has seen, it has seen for good.
   if (!change.after.context().covers(change.before.context())) {
     history_.fail("forgets", change.key, change.node + " stores a version set that has seen less");

@@ -26,6 +26,7 @@ class Ledger {
     const replication::VersionSet& after;
   };
   void judge(const Change& change, Instant now);
+  Instant last_change() const { return last_change_; }
   // The same of a hint.
   void judge_hint(const std::string& holder, const storage::HintKey& key,
                   const replication::VersionSet& before, const replication::VersionSet& after);
@@ -57,6 +58,7 @@ class Ledger {
   void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);
 
   History& history_;
+  Instant last_change_{};
   std::map<NodeId, std::string> addresses_;
   std::map<std::pair<std::string, std::string>, replication::VersionVector> stored_;
   std::map<std::pair<std::string, storage::HintKey>, replication::VersionVector> hints_;

@@ -140,7 +140,7 @@ bool SimDisk::damage(const std::string& name, ByteView text) {
   std::vector<std::size_t> places;
   for (std::size_t at = file.written.find(text); at != Bytes::npos;
        at = file.written.find(text, at + 1)) {
-    places.push_back(at + text.size());
+    places.push_back(at + text.size() - 1);
   }
   if (places.empty()) return false;
   const std::size_t at = places[random_.below(places.size())];

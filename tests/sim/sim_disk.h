@@ -87,8 +87,8 @@ class SimDisk {
   bool is_durable_as_read(const std::string& name) const;
   const std::map<std::string, FilePtr>& files() const { return files_; }
   void restore(const DiskImage& image);
-  // Flips a bit in both images of the file, behind one of the places where `text` is in it; false
-  // when it is nowhere.
+  // Flips a bit in both images of the file, in the last byte of one of the places where `text` is
+  // in it; false when it is nowhere. (Behind it may be what is no record: SQLite's own structure.)
   bool damage(const std::string& name, ByteView text);
 
   // Each is asked about every call until it is taken away, the oldest first; the first that does

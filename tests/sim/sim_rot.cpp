@@ -22,6 +22,17 @@ Statement prepare(const Connection& connection, const char* sql) {
   return Statement(statement);
 }
 
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Not in the number of a write's name, nor into one: the value of another write would be there.
+bool flip_a_bit(Bytes& value, Random& random) {
+  char& hit = value[random.below(value.size())];
+  const char flipped = static_cast<char>(hit ^ (1 << random.below(8)));
+  if (is_digit(hit) || is_digit(flipped)) return false;
+  hit = flipped;
+  return true;
+}
+
 }  // namespace
 
 bool rot_record(const std::string& directory, Random& random) {
@@ -49,8 +60,7 @@ bool rot_record(const std::string& directory, Random& random) {
   Bytes value = blob(2);
   sqlite3_reset(find.get());
   if (value.empty()) return false;
-  char& hit = value[random.below(value.size())];
-  hit = static_cast<char>(hit ^ (1 << random.below(8)));
+  if (!flip_a_bit(value, random)) return false;
   const Statement put =
       prepare(connection, "UPDATE records SET value=?3 WHERE token=?1 AND key=?2");
   if (!put) return false;
