@@ -461,7 +461,6 @@ class World {
   std::vector<std::pair<Node*, Task>> posts_;
   std::atomic<bool> posted_{false};            // there are some
   std::vector<std::pair<Node*, Task>> taken_;  // its memory is kept
-
   Random random_;
   LinkRules rules_;
   std::map<std::pair<std::string, std::string>, LinkRules> own_rules_;
