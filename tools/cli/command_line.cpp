@@ -87,7 +87,7 @@ void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
   declare_keyed(app, "endpoints", "The key's replicas, in preference order", typed, line);
 }
 
-void declare_cluster_verbs(CLI::App& app, CommandLine& line) {
+void declare_cluster_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
   app.add_subcommand("status", "Nodes, as the node asked sees them");
   app.add_subcommand("ring", "Virtual nodes and who holds them");
   app.add_subcommand("info", "The node asked: identity, options, counts");
@@ -98,9 +98,14 @@ void declare_cluster_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* repair = app.add_subcommand("repair", "One anti-entropy round on every node, now");
   repair->add_flag("--wait", line.wait, "Wait until it has ended");
   repair->add_subcommand("status", "What each pair of replicas last found");
-  CLI::App* consistency = app.add_subcommand("consistency", "A keyspace's default levels");
+  CLI::App* consistency =
+      app.add_subcommand("consistency", "A keyspace's default levels; what each level gives now");
   consistency->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]");
   consistency->add_subcommand("show", "Show them");
+  CLI::App* explain = consistency->add_subcommand(
+      "explain", "A key's replicas, and what each level would answer at this moment, and why");
+  explain->add_option("KEY", typed.key, "The key")->required();
+  explain->add_flag("--hex", typed.hex, "KEY is hexadecimal");
   CLI::App* set = consistency->add_subcommand("set", "Change them, for every client");
   set->add_option("--read", line.read_level, "Default level of reads");
   set->add_option("--write", line.write_level, "Default level of writes");
@@ -220,7 +225,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   Typed typed;
   declare_globals(app, typed, line);
   declare_data_verbs(app, typed, line);
-  declare_cluster_verbs(app, line);
+  declare_cluster_verbs(app, typed, line);
   declare_fault_verbs(app, typed.fault, line);
   declare_local_verbs(app, line.local);
   app.require_subcommand(0, 1);
@@ -244,7 +249,8 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   done = understand_endpoints(typed, line);
   if (done >= 0) return done;
   const bool keyed = line.verb == "put" || line.verb == "get" || line.verb == "del" ||
-                     line.verb == "inspect" || line.verb == "endpoints";
+                     line.verb == "inspect" || line.verb == "endpoints" ||
+                     line.verb == "consistency explain";
   if (keyed) return understand_keyed(typed, line);
   if (line.verb == "consistency set") {
     if (line.read_level.empty() && line.write_level.empty()) {

@@ -40,7 +40,7 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
-  LocalWords local;                     // cluster
+  LocalWords local;  // cluster
 };
 
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or

@@ -31,6 +31,7 @@ int run(const CommandLine& line) {
                 {"repair", repair},
                 {"repair status", repair_status},
                 {"consistency", consistency},
+                {"consistency explain", consistency_explain},
                 {"consistency show", consistency},
                 {"consistency set", consistency}};
   static const std::map<std::string, std::function<ExitCode(const CommandLine&)>> kLocalVerbs = {

@@ -23,6 +23,7 @@ ExitCode repair_status(client::Client& client, const CommandLine& line);
 // Every verb under `fault`.
 ExitCode fault(client::Client& client, const CommandLine& line);
 ExitCode consistency(client::Client& client, const CommandLine& line);
+ExitCode consistency_explain(client::Client& client, const CommandLine& line);
 
 // `cluster ...`: about processes of this machine, not asked of a cluster.
 ExitCode cluster_up(const CommandLine& line);

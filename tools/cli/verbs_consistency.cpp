@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tools/cli/level_forecast.h"
+#include "tools/cli/output.h"
+#include "tools/cli/verbs.h"
+
+namespace parley::cli {
+namespace {
+
+const char* state_of(const client::InspectRow& row) {
+  if (!row.reachable) return "no answer";
+  if (row.not_ready) return "not ready";
+  if (row.damaged) return "damaged";
+  if (row.context.empty()) return "has nothing";
+  return row.tombstone ? "deleted" : "has it";
+}
+
+// A number does what the name does that needs as many.
+bool is_named_above(const Forecast& one, const std::vector<Forecast>& levels) {
+  return std::any_of(levels.begin(), levels.begin() + 3, [&one](const Forecast& named) {
+    return one.level == std::to_string(named.required);
+  });
+}
+
+Json json_of(const client::InspectResult& inspected, const std::vector<ReplicaNow>& replicas,
+             const std::vector<Forecast>& levels, const client::KeyspaceInfo& keyspace) {
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    const auto& row = inspected.replicas[i];
+    rows.push_back({{"address", row.address},
+                    {"up", replicas[i].up},
+                    {"state", state_of(row)},
+                    {"version", row.version},
+                    {"digest", row.digest},
+                    {"hints_pending", row.hints_pending}});
+  }
+  Json verdicts = Json::array();
+  for (const Forecast& one : levels) {
+    Json entry = {{"level", level_json(one.level)}, {"required", one.required}};
+    entry["get"] = {{"outcome", one.get}, {"why", one.get_why}};
+    entry["put"] = {{"outcome", one.put}, {"why", one.put_why}};
+    verdicts.push_back(std::move(entry));
+  }
+  return {{"replicas", std::move(rows)},
+          {"levels", std::move(verdicts)},
+          {"default_read", level_json(keyspace.read_level)},
+          {"default_write", level_json(keyspace.write_level)}};
+}
+
+}  // namespace
+
+ExitCode consistency_explain(client::Client& client, const CommandLine& line) {
+  const auto failed = [&line](const Error& error) {
+    return fail_read(line, error, error.code != ErrorCode::Unreachable);
+  };
+  const auto keyspace = client.keyspace(line.keyspace);
+  if (!keyspace) return failed(keyspace.error());
+  const auto status = client.status();
+  if (!status) return failed(status.error());
+  const auto inspected = client.inspect(line.key, line.keyspace);
+  if (!inspected) return failed(inspected.error());
+  const auto replicas = replicas_now(*inspected, *status);
+  const auto levels = forecast(replicas);
+  if (line.output == OutputForm::Json) {
+    print_json(json_of(*inspected, replicas, levels, *keyspace));
+    return kOk;
+  }
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "HERE", "STATE", "DIGEST", "HINTS"}};
+  for (std::size_t i = 0; i < replicas.size(); ++i) {
+    const auto& row = inspected->replicas[i];
+    rows.push_back({row.address, replicas[i].up ? "up" : "down", state_of(row), row.digest,
+                    std::to_string(row.hints_pending)});
+  }
+  std::vector<std::vector<std::string>> table = {{"LEVEL", "NEEDS", "", "NOW", "WHY"}};
+  for (const Forecast& one : levels) {
+    if (is_named_above(one, levels)) continue;
+    const std::string needs = one.level == "any" ? "1 or a hint" : std::to_string(one.required);
+    table.push_back({one.level, needs, "get", one.get, one.get_why});
+    table.push_back({"", "", "put", one.put, one.put_why});
+  }
+  std::fputs((table_text(rows) + "\n" + table_text(table)).c_str(), stdout);
+  std::fprintf(stderr, "as this node sees it now; the default levels are get %s, put %s\n",
+               keyspace->read_level.c_str(), keyspace->write_level.c_str());
+  return kOk;
+}
+
+}  // namespace parley::cli
