@@ -32,7 +32,7 @@ function(parley_process_tests)
   target_compile_definitions(test_process PRIVATE
     PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     PARLEY_EXAMPLE_LINK="${PARLEY_CLIENT_LINK}")
-  add_dependencies(test_process parleyd parley)
+  add_dependencies(test_process parleyd parley parley-demo)
   foreach(source ${sources})
     get_filename_component(stem ${source} NAME_WE)
     if(stem MATCHES "^(.*)_test$")

@@ -227,6 +227,9 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   declare_data_verbs(app, typed, line);
   declare_cluster_verbs(app, typed, line);
   declare_fault_verbs(app, typed.fault, line);
+  CLI::App* demo = app.add_subcommand("demo", "Break real nodes in front of you");
+  demo->add_option("NAME", line.demo, "Which demo, or list [list]");
+  demo->add_flag("--slow", line.demo_slow, "Time to read after each step");
   declare_local_verbs(app, line.local);
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();

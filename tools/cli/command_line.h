@@ -40,6 +40,8 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
+  std::string demo = "list";            // its name
+  bool demo_slow = false;
   LocalWords local;  // cluster
 };
 

@@ -10,11 +10,26 @@
 #include "tools/cli/output.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs.h"
+#include "tools/local/process.h"
 
 namespace parley::cli {
 namespace {
 
+// The demos are a program of their own, beside this one. Comes back only if it cannot be run.
+int play_demo(const CommandLine& line) {
+  const std::string program = local::program_folder() + "/parley-demo";
+  std::vector<std::string> words = {program, line.demo};
+  if (line.demo_slow) words.push_back("--slow");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execv(program.c_str(), argv.data());
+  std::fprintf(stderr, "parley: there is no %s\n", program.c_str());
+  return kUnavailable;
+}
+
 int run(const CommandLine& line) {
+  if (line.verb == "demo") return play_demo(line);
   static const std::map<std::string, std::function<ExitCode(client::Client&, const CommandLine&)>>
       kVerbs = {{"put", put_or_del},
                 {"del", put_or_del},

@@ -1,252 +1,64 @@
-// parley-demo: five real nodes on loopback. Every claim that is printed is checked; the exit code
-// is 0 only if all held.
+// parley-demo: real nodes on loopback. Every claim that is printed is checked; the exit code is 0
+// only if all held.
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <set>
-#include <string>
-#include <vector>
 
-#include "tools/local/local_cluster.h"
+#include "tools/demo/demos.h"
 
 namespace parley::demo {
+
+const std::vector<Demo>& demos() {
+  static const std::vector<Demo> kAll = {
+      {"levels", "every level as replicas die one by one, hints, and repair", play_levels},
+      {"partition", "two nodes cut off from three: who serves what, siblings, healing",
+       play_partition},
+      {"oneway", "one direction of one link is lost, and nobody is taken for dead", play_oneway},
+      {"lost-hints", "a node was away and all hints are lost: anti-entropy alone", play_lost_hints},
+  };
+  return kAll;
+}
+
 namespace {
 
-using client::Outcome;
-using local::eventually;
+constexpr int kUsage = 2;
 
-constexpr std::size_t kKeys = 1000;
-const std::vector<std::string> kLevels = {"all", "quorum", "one", "any", "2"};
-
-class Demo {
- public:
-  int run();
-
- private:
-  void title(const std::string& text) { fmt::print("\n{}. {}\n", ++step_, text); }
-  void say(const std::string& text) {
-    fmt::print("   {}\n", text);
-    std::fflush(stdout);
-  }
-  bool claim(bool holds, const std::string& text) {
-    fmt::print("   {} {}\n", holds ? "ok " : "NO ", text);
-    std::fflush(stdout);
-    failed_ += holds ? 0 : 1;
-    ++claims_;
-    return holds;
-  }
-  std::size_t required(const std::string& level) const {
-    return level == "all" ? 3 : level == "quorum" || level == "2" ? 2 : 1;
-  }
-
-  bool start_nodes();
-  void load_keys();
-  void choose_replicas();
-  void try_levels(std::size_t dead);
-  void try_write(const std::string& level, std::size_t dead);
-  void try_read(const std::string& level, std::size_t dead);
-  void kill_one(std::size_t dead);
-  void show_hints();
-  void bring_back();
-  void compare_all();
-
-  local::LocalCluster cluster_{{.nodes = 5, .name = "demo"}};
-  std::unique_ptr<client::Client> client_;  // of a node that is never killed
-  std::vector<std::string> keys_;
-  std::string key_;                  // the key the levels are shown with
-  std::vector<std::size_t> owners_;  // its three replicas
-  std::size_t witness_ = 0;          // a node that is none of them
-  Bytes context_;                    // of the last read of key_
-  std::string last_value_;           // last acknowledged value of key_
-  std::set<std::string> refused_;
-  int step_ = 0, failed_ = 0, claims_ = 0;
-};
-
-bool Demo::start_nodes() {
-  title("Five nodes start as five processes and find each other");
-  if (!claim(cluster_.start(), "all five are ready and see each other up")) {
-    say(cluster_.why());
-    return false;
-  }
-  for (std::size_t i = 0; i < cluster_.size(); ++i) {
-    say(fmt::format("node {}  {}  pid {}", i + 1, cluster_.address(i), cluster_.process(i)->pid()));
-  }
-  return true;
+int list() {
+  for (const Demo& demo : demos()) fmt::print("{:<12} {}\n", demo.name, demo.about);
+  return 0;
 }
 
-void Demo::load_keys() {
-  title(fmt::format("{} keys are written at quorum, fsynced on a majority before the ack", kKeys));
-  const auto client = cluster_.client();
-  std::vector<client::PutItem> items;
-  for (std::size_t i = 0; i < kKeys; ++i) {
-    keys_.push_back(fmt::format("cart:{}", i));
-    items.push_back({keys_.back(), fmt::format("{{\"items\":{}}}", i), std::nullopt});
+int play(const std::string& name, bool slow) {
+  const auto found = std::find_if(demos().begin(), demos().end(),
+                                  [&name](const Demo& demo) { return demo.name == name; });
+  if (found == demos().end()) {
+    fmt::print(stderr, "parley: there is no demo '{}': parley demo list\n", name);
+    return kUsage;
   }
-  client::WriteOptions quorum;
-  quorum.level = "quorum";
-  quorum.timeout = 20s;
-  const auto begun = std::chrono::steady_clock::now();
-  const auto results = client->put_batch(items, quorum);
-  const auto took = std::chrono::steady_clock::now() - begun;
-  const auto ok = std::count_if(results.begin(), results.end(),
-                                [](const auto& r) { return r.outcome == Outcome::Ok; });
-  claim(
-      static_cast<std::size_t>(ok) == kKeys,
-      fmt::format("{} acknowledged in {:.2f} s", ok, std::chrono::duration<double>(took).count()));
-}
-
-void Demo::choose_replicas() {
-  key_ = keys_[17];
-  owners_ = cluster_.owners(0, key_);
-  std::string names;
-  for (const std::size_t owner : owners_) names += cluster_.address(owner) + " ";
-  for (std::size_t i = 0; i < cluster_.size(); ++i) {
-    if (std::find(owners_.begin(), owners_.end(), i) == owners_.end()) witness_ = i;
-  }
-  client_ = cluster_.client({witness_}, 5s, false);
-  say(fmt::format("{} lives on {}(asked through {}, which has no copy)", key_, names,
-                  cluster_.address(witness_)));
-}
-
-void Demo::try_write(const std::string& level, std::size_t dead) {
-  client::ReadOptions read;
-  read.level = "any";
-  const auto seen = client_->get(key_, read);
-  client::WriteOptions write;
-  write.level = level;
-  // A client keeps the last context it was given: with all replicas dead, a read may know less.
-  if (!seen.context.empty() && !seen.from_hint) context_ = seen.context;
-  if (!context_.empty()) write.context = context_;
-  const std::string value = fmt::format("written at {} with {} dead", level, dead);
-  const auto put = client_->put(key_, value, write);
-  const bool by_replicas = required(level) <= 3 - dead;
-  std::string states;
-  for (const auto& replica : put.replicas) states += " " + replica.state;
-  if (by_replicas || level == "any") {
-    last_value_ = value;
-    claim(put.outcome == Outcome::Ok,
-          fmt::format("put -c {:<7} ok:{}{}", level, states, by_replicas ? "" : " (hints only)"));
-  } else {
-    refused_.insert(value);
-    claim(put.outcome == Outcome::NotWritten && put.error &&
-              put.error->code == ErrorCode::Unavailable,
-          fmt::format("put -c {:<7} unavailable, nothing written", level));
-  }
-}
-
-void Demo::try_read(const std::string& level, std::size_t dead) {
-  client::ReadOptions read;
-  read.level = level;
-  const auto get = client_->get(key_, read);
-  const bool by_replicas = required(level) <= 3 - dead;
-  if (by_replicas || level == "any") {
-    const bool right = get.found && get.values.size() == 1 && get.values[0].value == last_value_;
-    claim(right && get.from_hint == !by_replicas,
-          fmt::format("get -c {:<7} the last acknowledged value{}", level,
-                      by_replicas ? "" : ", marked from_hint"));
-  } else {
-    claim(get.outcome != Outcome::Ok, fmt::format("get -c {:<7} unavailable", level));
-  }
-}
-
-void Demo::try_levels(std::size_t dead) {
-  for (const auto& level : kLevels) {
-    try_write(level, dead);
-    try_read(level, dead);
-  }
-}
-
-void Demo::kill_one(std::size_t dead) {
-  const std::size_t victim = owners_[dead - 1];
-  title(fmt::format("kill -9 of {}: {} of {}'s 3 replicas dead", cluster_.address(victim), dead,
-                    key_));
-  const auto begun = std::chrono::steady_clock::now();
-  cluster_.kill9(victim);
-  const bool known = cluster_.wait_settled();
-  const double took =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  claim(known && took < 8, fmt::format("every live node knows it after {:.1f} s", took));
-  try_levels(dead);
-}
-
-void Demo::show_hints() {
-  title("Hints wait for the dead replicas");
-  const auto hints = client_->hints();
-  std::uint64_t total = 0;
-  if (hints.ok()) {
-    for (const auto& row : hints->rows) {
-      total += row.hints;
-      say(fmt::format("{} holds {} for {}", row.holder, row.hints, row.target));
-    }
-  }
-  claim(total > 0, fmt::format("{} hints are kept", total));
-}
-
-void Demo::bring_back() {
-  title("The dead nodes come back");
-  for (const std::size_t owner : owners_) cluster_.launch(owner);
-  bool ready = true;
-  for (const std::size_t owner : owners_) ready = cluster_.wait_ready(owner) && ready;
-  claim(ready && cluster_.wait_settled(), "all five nodes are up again");
-  claim(eventually(std::chrono::seconds(15),
-                   [&] {
-                     const auto hints = client_->hints();
-                     return hints.ok() && hints->rows.empty() && hints->no_answer.empty();
-                   }),
-        "all hints are delivered and gone");
-  client::ReadOptions quorum;
-  quorum.level = "quorum";
-  const auto get = client_->get(key_, quorum);
-  claim(get.values.size() == 1 && get.values[0].value == last_value_ && !get.from_hint,
-        "the write that only hints held is read at quorum");
-  const bool refused_seen = std::any_of(get.values.begin(), get.values.end(),
-                                        [&](const auto& v) { return refused_.contains(v.value); });
-  claim(!refused_seen, "nothing that was refused has appeared");
-}
-
-void Demo::compare_all() {
-  title("Anti-entropy compares every pair of replicas");
-  claim(eventually(std::chrono::seconds(30),
-                   [&] {
-                     const auto moved = client_->repair(true);
-                     return moved.ok() && *moved == 0;
-                   }),
-        "a whole round found nothing left to send");
-  std::vector<std::string> left = keys_;
-  const bool equal = eventually(std::chrono::seconds(20), [&] {
-    std::erase_if(left, [&](const auto& key) {
-      const auto inspected = client_->inspect(key);
-      return inspected.ok() && inspected->exists && !inspected->diverged;
-    });
-    return left.empty();
-  });
-  claim(equal, fmt::format("all {} keys are equal on all their replicas", kKeys));
-}
-
-int Demo::run() {
-  const auto begun = std::chrono::steady_clock::now();
-  if (!start_nodes()) return 1;
-  load_keys();
-  choose_replicas();
-  title("A write and a read at every level, all nodes up");
-  try_levels(0);
-  for (std::size_t dead = 1; dead <= 3; ++dead) kill_one(dead);
-  show_hints();
-  bring_back();
-  compare_all();
-  title("The nodes stop");
-  bool clean = true;
-  for (std::size_t i = 0; i < cluster_.size(); ++i) clean = cluster_.terminate(i) == 0 && clean;
-  claim(clean, "each one stopped cleanly");
-  const double took =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-  fmt::print("\n{} claims, {} held, in {:.0f} s\n", claims_, claims_ - failed_, took);
-  return failed_ == 0 ? 0 : 1;
+  Stage stage(slow);
+  found->play(stage);
+  return stage.sum_up() ? 0 : 1;
 }
 
 }  // namespace
 }  // namespace parley::demo
 
-int main() { return parley::demo::Demo().run(); }
+int main(int argc, char** argv) {
+  CLI::App app("Real nodes on loopback, broken in front of you. Every claim is checked.",
+               "parley demo");
+  std::string name = "levels";
+  bool slow = false;
+  app.add_option("NAME", name, "Which one, or list [levels]");
+  app.add_flag("--slow", slow, "Time to read after each step");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    fmt::print(stderr, "parley: {}\n", e.what());
+    return parley::demo::kUsage;
+  }
+  return name == "list" ? parley::demo::list() : parley::demo::play(name, slow);
+}
