@@ -21,7 +21,7 @@ struct ReplicationOptions : OptionGroup {
                              {1_KiB, 4_MiB},
                              "Bytes of all siblings of a key before a write is refused."};
   CountOption epoch_lease{
-      *this, "epoch_lease", 4096, {1, 1048576}, "Key epochs leased ahead with one fsync."};
+      *this, "epoch_lease", 4096, {16, 1048576}, "Key epochs leased ahead with one fsync."};
   DurationOption replica_patience{*this,
                                   "replica_patience",
                                   500ms,

@@ -17,6 +17,12 @@ std::size_t acks(const WriteReply& reply) {
       }));
 }
 
+// A refusal for want of others, as this owner sees them.
+bool is_own_view(const WriteReply& reply) {
+  return reply.outcome == Outcome::NotWritten && reply.error &&
+         reply.error->code == ErrorCode::Unavailable;
+}
+
 }  // namespace
 
 bool is_own_trouble(ErrorCode code) {
@@ -49,7 +55,9 @@ void PassLedger::answered(const WriteReply& reply) {
     const int outcome = one.outcome == Outcome::Ok ? 2 : one.outcome == Outcome::Unknown ? 1 : 0;
     return std::pair(outcome, acks(one));
   };
-  if (!best_ || rank(reply) > rank(*best_)) best_ = reply;
+  // Of two refusals the one that another owner cannot undo.
+  const bool firmer = best_ && rank(reply) == rank(*best_) && is_own_view(*best_);
+  if (!best_ || firmer || rank(reply) > rank(*best_)) best_ = reply;
 }
 
 void PassLedger::failed(const Error& error) {
@@ -75,8 +83,7 @@ PassLedger::Step PassLedger::step() const {
   if (best_ && best_->outcome == Outcome::NotWritten && !maybe_sent_) {
     // One that believes too few of the others up may be the one that is cut off: they are up to
     // whoever passes the write.
-    const bool its_own_view = best_->error && best_->error->code == ErrorCode::Unavailable;
-    return its_own_view && !order_.empty() ? Step::TryNext : Step::Give;
+    return is_own_view(*best_) && !order_.empty() ? Step::TryNext : Step::Give;
   }
   // One that coordinated and reached nobody else may be the one that is cut off, and said so early
   // because it knows. That is no better than silence. One that others acked is not cut off: what

@@ -22,6 +22,9 @@ void Ledger::judge(const Change& change, Instant now) {
   for (const auto& sibling : change.after.siblings()) {
     const bool own = sibling.dot.actor.storage == change.own;
     if (!own || change.before.context().covers(sibling.dot)) continue;
+    // What was lost here comes back from others, and is no mint.
+    if (!own_dots_.insert({change.node, sibling.dot}).second) continue;
+    last_mint_ = now;
     judge_mint(change, sibling, now);
   }
 }
@@ -30,8 +33,7 @@ void Ledger::judge_mint(const Change& change, const replication::Sibling& minted
   const auto number = history_.write_with(minted.op);
   if (!number) return;
   const WriteRecord& write = history_.write(*number);
-  // What was lost here comes back from others, and is no mint.
-  if (history_.losses().has(change.node) || write.memory) return;
+  if (write.memory) return;
   // docs/versions.md: an owner that holds a write when its retry comes mints nothing.
   const auto& held = change.before.siblings();
   const bool again = std::any_of(held.begin(), held.end(), [&](const auto& one) {

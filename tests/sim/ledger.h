@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -27,6 +28,7 @@ class Ledger {
   };
   void judge(const Change& change, Instant now);
   Instant last_change() const { return last_change_; }
+  Instant last_mint() const { return last_mint_; }
   // The same of a hint.
   void judge_hint(const std::string& holder, const storage::HintKey& key,
                   const replication::VersionSet& before, const replication::VersionSet& after);
@@ -58,7 +60,8 @@ class Ledger {
   void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);
 
   History& history_;
-  Instant last_change_{};
+  Instant last_change_{}, last_mint_{};
+  std::set<std::pair<std::string, replication::Dot>> own_dots_;  // that a node has ever held
   std::map<NodeId, std::string> addresses_;
   std::map<std::pair<std::string, std::string>, replication::VersionVector> stored_;
   std::map<std::pair<std::string, storage::HintKey>, replication::VersionVector> hints_;

@@ -257,9 +257,9 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,  Fault::OneWay,
-      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,    Fault::Skew,
-      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,   Fault::OneWay,
+      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,     Fault::Skew,
+      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall, Fault::Operator};
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());

@@ -44,19 +44,20 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
   return out;
 }
 
-std::vector<std::string> not_at_rest(const MetricRegistry& registry) {
+std::vector<std::string> not_at_rest(const MetricRegistry& registry, bool rot) {
   std::vector<std::string> out;
-  // docs/repair.md: a hint that rotted is left in place.
-  const bool hints_stay = registry.total("hints_useless_total").value_or(0) > 0;
+  const double useless = rot ? registry.total("hints_useless_total").value_or(0) : 0;
   for (const char* name : {"store_write_queue", "store_read_queue", "in_flight", "hints_pending",
                            "hint_bytes", "read_repair_queue", "damaged_records_waiting",
                            "client_calls_in_flight", "client_unread_bytes"}) {
-    if (hints_stay && std::string_view(name).starts_with("hint")) continue;
+    const std::string_view of(name);
+    if (of == "hint_bytes" && useless > 0) continue;
+    const double most = of == "hints_pending" ? useless : 0;
     const auto value = registry.total(name);
     if (!value) {
       out.push_back("parley_" + std::string(name) + " is not among the metrics");
-    } else if (*value > 0) {
-      out.push_back(line_of(name, *value, 0));
+    } else if (*value > most) {
+      out.push_back(line_of(name, *value, most));
     }
   }
   return out;

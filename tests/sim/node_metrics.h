@@ -14,6 +14,7 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
                                      std::size_t nodes);
 
 // One line for each that should be empty when nobody asks anything and all is repaired.
-std::vector<std::string> not_at_rest(const MetricRegistry& registry);
+// `rot`: hints may have rotted, and are left in place (docs/repair.md).
+std::vector<std::string> not_at_rest(const MetricRegistry& registry, bool rot = false);
 
 }  // namespace parley::sim

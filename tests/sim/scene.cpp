@@ -15,8 +15,8 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kFormMost = 60s;
-constexpr Duration kFoundingMost = 10s;       // of trouble in it
-constexpr Duration kBoundsPause = 1s;         // then it is the next node's turn
+constexpr Duration kFoundingMost = 10s;  // of trouble in it
+constexpr Duration kBoundsPause = 1s;
 constexpr Duration kSlowDiskMost = 8ms;       // for a batch
 constexpr Duration kHintsLast = 3600s;        // longer than a run
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
@@ -77,13 +77,10 @@ Random Scene::draw(const std::string& concern) const {
 
 // Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
 void Scene::perturb(api::NodeConfig& config) const {
-  // Two writes at once find no second epoch where few are leased ahead: overloaded, as below.
-  const std::vector<const char*> epoch_leases =
-      report.mode == Mode::Safety ? std::vector{"1", "2", "4096"} : std::vector{"64", "4096"};
-  const std::vector<std::pair<const char*, std::vector<const char*>>> choices = {
+  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
       {"storage.checkpoint_pages", {"100", "100", "4000"}},
       {"storage.group_most", {"1", "16", "1024"}},
-      {"replication.epoch_lease", epoch_leases},
+      {"replication.epoch_lease", {"16", "32", "4096"}},
       {"replication.replica_patience", {"50ms", "500ms"}},
       {"replication.pass_hedge", {"20ms", "300ms"}},
       {"replication.read_hedge", {"5ms", "30ms"}},
@@ -91,7 +88,7 @@ void Scene::perturb(api::NodeConfig& config) const {
       {"repair.sync_interval", {"500ms", "2s", "10s"}},
       {"repair.batch_bytes", {"1024", "65536"}},
       {"membership.probe_interval", {"500ms", "1s"}}};
-  for (const auto& [name, values] : choices) {
+  for (const auto& [name, values] : kChoices) {
     PARLEY_CHECK(config.set_option(name, values[hash64(name, options.seed) % values.size()]).ok());
   }
   // Bounds that are met: what is past them is overloaded, which no core may be.
@@ -258,7 +255,7 @@ void Scene::pass(Duration span) {
     nemesis->supervise();
     if (world.now() < look_at_bounds_) continue;
     look_at_bounds_ = world.now() + kBoundsPause;
-    check_bounds(*nodes[looks_at_bounds_++ % nodes.size()]);
+    for (const auto& node : nodes) check_bounds(*node);
   }
 }
 

@@ -85,7 +85,6 @@ class Scene {
   // Of this cluster's nodes, whoever may have an address later.
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
-  std::size_t looks_at_bounds_ = 0;
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };

@@ -30,19 +30,24 @@ std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addr
 
 std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addresses& core) {
   std::string out;
+  Addresses missing = core;
   for (const auto& row : rows) {
+    missing.erase(row.address);
     const bool well = row.liveness == "alive" || row.liveness == "suspect";
     if (core.contains(row.address) && !well) out += " " + row.address + " for " + row.liveness;
   }
+  for (const auto& address : missing) out += " " + address + " for no member";
   return out;
 }
 
 std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addresses& still) {
+  Addresses missing = still;
   for (const auto& row : rows) {
+    missing.erase(row.address);
     if (!still.contains(row.address) || row.liveness == "dead" || row.liveness == "left") continue;
     return row.address + ", which stands still, for " + row.liveness;
   }
-  return {};
+  return missing.empty() ? "" : *missing.begin() + ", which stands still, for no member";
 }
 
 bool core_equal(const client::InspectResult& result, const Addresses& core) {
@@ -52,7 +57,7 @@ bool core_equal(const client::InspectResult& result, const Addresses& core) {
     if (first == nullptr) first = &row;
     if (!row.reachable || row.digest != first->digest) return false;
   }
-  return true;
+  return !result.replicas.empty();
 }
 
 }  // namespace parley::sim

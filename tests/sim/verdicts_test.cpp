@@ -118,6 +118,15 @@ TEST_CASE("verdicts: nobody in the core is dead, whoever stands still is", "[ver
   rows = members();
   rows[1].liveness = liveness;
   CHECK(dead_in_core(rows, core).empty() == alive);
+  // Whoever is forgotten is neither alive nor dead.
+  rows = members();
+  rows.erase(rows.begin() + 1);
+  CHECK_FALSE(dead_in_core(rows, core).empty());
+  rows = members();
+  rows[2].liveness = "dead";
+  CHECK(thought_alive(rows, still).empty());
+  rows.pop_back();
+  CHECK_FALSE(thought_alive(rows, still).empty());
 }
 
 TEST_CASE("verdicts: the core's copies are equal, whatever the others hold", "[verdicts]") {
@@ -125,6 +134,7 @@ TEST_CASE("verdicts: the core's copies are equal, whatever the others hold", "[v
   auto result = equal_copies();
   result.replicas[2].digest = "d2";
   CHECK(core_equal(result, core));
+  CHECK_FALSE(core_equal({}, core));
   SECTION("another value") { result.replicas[1].digest = "d2"; }
   SECTION("the first is unreachable") { result.replicas[0].reachable = false; }
   SECTION("unreachable") { result.replicas[1].reachable = false; }
@@ -175,6 +185,17 @@ TEST_CASE("verdicts: at rest nothing waits", "[verdicts]") {
   INFO(name);
   meters.values[name] = 1;
   CHECK(not_at_rest(meters.registry).size() == 1);
+}
+
+TEST_CASE("verdicts: so many hints may stay as have rotted", "[verdicts]") {
+  Meters meters;
+  meters.values["hints_pending"] = 2;
+  meters.values["hint_bytes"] = 100;
+  meters.values["hints_useless_total"] = 2;
+  CHECK(not_at_rest(meters.registry, true).empty());
+  CHECK(not_at_rest(meters.registry, false).size() == 2);
+  meters.values["hints_pending"] = 3;
+  CHECK(not_at_rest(meters.registry, true).size() == 1);
 }
 
 }  // namespace parley::sim

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <memory>
 #include <set>
 
@@ -44,6 +45,18 @@ TEST_CASE("ids: text form round trips and bad text is refused") {
   CHECK_FALSE(parse_uuid("not-a-uuid"));
   CHECK_FALSE(parse_uuid(std::string(36, '0')));
   CHECK_FALSE(NodeId::from_bytes("short"));
+}
+
+TEST_CASE("ids: their order is that of their bytes") {
+  Random random(8);
+  for (int round = 0; round < 2000; ++round) {
+    const auto a = random.id<NodeId>();
+    auto b = round % 2 == 0 ? random.id<NodeId>() : a;
+    if (round % 2 != 0) ++b.octets[random.below(16)];
+    const int bytes = std::memcmp(a.octets.data(), b.octets.data(), 16);
+    CHECK((a < b) == (bytes < 0));
+    CHECK((a == b) == (bytes == 0));
+  }
 }
 
 TEST_CASE("slot set: a range is what its slots are, and wraps") {

@@ -92,6 +92,25 @@ TEST_CASE("pass ledger: an owner that takes the others for dead is not the last 
   CHECK_FALSE(ledger.maybe_sent());
 }
 
+TEST_CASE("pass ledger: what another owner refuses for good outweighs a view of the members",
+          "[replication][pass]") {
+  auto ledger = passing(1);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+  REQUIRE(ledger.next() == 1U);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::SiblingCap));
+  CHECK(ledger.step() == Step::Give);
+  CHECK(ledger.best()->error->code == ErrorCode::SiblingCap);
+}
+
+TEST_CASE("pass ledger: a refusal and then a silence is no refusal", "[replication][pass]") {
+  auto ledger = passing(1, 2);
+  ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+  REQUIRE(ledger.next() == 1U);
+  ledger.failed({ErrorCode::NoAnswer, "told"});
+  CHECK(ledger.maybe_sent());
+  CHECK(ledger.step() == Step::NobodyReached);
+}
+
 TEST_CASE("pass ledger: what an owner sheds is not spread over the others", "[replication][pass]") {
   auto ledger = passing(1, 3);
   ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::Overloaded));
