@@ -1,6 +1,7 @@
 #include "runtime/faulty_network.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "runtime/faulty_stream.h"
@@ -10,6 +11,27 @@ namespace {
 
 // Nobody at the other end remembers a stream for longer; see has_left().
 constexpr Duration kLeavingTime = 60s;
+// A router's queue before a narrow line is no longer.
+constexpr Duration kBacklogMost = 1s;
+
+// One direction's lanes, of each peer its own: a limit is on each link, not on all together.
+class PeerLanes {
+ public:
+  static constexpr std::size_t kPeersMost = 1024;
+
+  explicit PeerLanes(Random random) : random_(std::move(random)), common_(random_.fork("common")) {}
+  FaultyLane& of(const std::string& peer) {
+    const auto found = lanes_.find(peer);
+    if (found != lanes_.end()) return found->second;
+    if (lanes_.size() >= kPeersMost) return common_;
+    return lanes_.emplace(peer, FaultyLane(random_.fork(peer))).first->second;
+  }
+
+ private:
+  Random random_;
+  FaultyLane common_;  // for peers past the most
+  std::map<std::string, FaultyLane> lanes_;
+};
 
 }  // namespace
 
@@ -27,41 +49,49 @@ class FaultySocket final : public DatagramSocket {
   void bound(std::unique_ptr<DatagramSocket> raw) { raw_ = std::move(raw); }
 
   bool send(const Endpoint& to, ByteView payload) override {
-    const LinkFault fault = network_.table_.link(to.address, Direction::Out, Traffic::Gossip);
+    const LinkFault fault = fault_of(to, Direction::Out);
     if (fault.at_rest()) return raw_->send(to, payload);
-    travel(out_, fault, payload, [this, to](const Bytes& bytes) { raw_->send(to, bytes); });
+    travel(to, Direction::Out, payload, [this, to](const Bytes& bytes) { raw_->send(to, bytes); });
     return true;
   }
   void arrived(const Endpoint& from, ByteView payload) {
-    const LinkFault fault = network_.table_.link(from.address, Direction::In, Traffic::Gossip);
+    const LinkFault fault = fault_of(from, Direction::In);
     if (fault.at_rest()) return on_datagram_(from, payload);
-    travel(in_, fault, payload, [this, from](const Bytes& bytes) { on_datagram_(from, bytes); });
+    travel(from, Direction::In, payload,
+           [this, from](const Bytes& bytes) { on_datagram_(from, bytes); });
   }
 
  private:
-  void travel(FaultyLane& lane, const LinkFault& fault, ByteView payload,
+  LinkFault fault_of(const Endpoint& peer, Direction direction) const {
+    return network_.table_.link(peer.address, direction, Traffic::Gossip);
+  }
+  void travel(const Endpoint& peer, Direction direction, ByteView payload,
               const std::function<void(const Bytes&)>& deliver) {
+    const LinkFault fault = fault_of(peer, direction);
+    FaultyLane& lane = (direction == Direction::Out ? out_ : in_).of(peer.address);
     if (fault.cut || lane.chance(fault.drop)) return;
     const int copies = lane.chance(fault.duplicate) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
       if (network_.datagrams_held_ >= FaultyNetwork::kDatagramsMost) return;
+      if (fault.bytes_per_second > 0 && lane.backlog(network_.loop_.now()) > kBacklogMost) return;
       Bytes bytes(payload);
       lane.maybe_corrupt(fault, bytes);
       const Instant due = lane.datagram_due(fault, bytes.size(), network_.loop_.now());
       ++network_.datagrams_held_;
       ++held_;
-      network_.loop_.start_timer(due, lifetime_.guard([this, deliver, bytes = std::move(bytes)] {
-        --network_.datagrams_held_;
-        --held_;
-        deliver(bytes);
-      }));
+      network_.loop_.start_timer(
+          due, lifetime_.guard([this, peer, direction, deliver, bytes = std::move(bytes)] {
+            --network_.datagrams_held_;
+            --held_;
+            if (!fault_of(peer, direction).cut) deliver(bytes);
+          }));
     }
   }
 
   FaultyNetwork& network_;
   std::unique_ptr<DatagramSocket> raw_;
   const std::function<void(const Endpoint& from, ByteView)> on_datagram_;
-  FaultyLane out_, in_;
+  PeerLanes out_, in_;
   std::size_t held_ = 0;
   Lifetime lifetime_;
 };
@@ -91,6 +121,12 @@ void FaultyNetwork::keep_leaving(std::shared_ptr<FaultyStream> stream) {
                       std::erase(leaving_, gone);
                     }));
   leaving_.push_back(std::move(stream));
+  std::size_t unsent = 0;
+  for (const auto& one : leaving_) unsent += one->unsent_bytes();
+  while (unsent > kLeavingBytesMost) {
+    unsent -= leaving_.front()->unsent_bytes();
+    leaving_.pop_front();
+  }
 }
 
 void FaultyNetwork::table_changed() {

@@ -22,9 +22,11 @@ class FaultyStream;
 
 class FaultyNetwork final : public Network {
  public:
-  // Datagrams on their way, and streams that outlive their owner: past these, the oldest go.
+  // Datagrams on their way: past it, new ones are lost. Streams that outlive their owner, and what
+  // they have still to send: past these, the oldest go.
   static constexpr std::size_t kDatagramsMost = 4096;
   static constexpr std::size_t kLeavingMost = 256;
+  static constexpr std::size_t kLeavingBytesMost = 64_MiB;
 
   // All outlive it; it outlives all that was made on it.
   FaultyNetwork(Network& wire, Loop& loop, const FaultTable& table, Random random);

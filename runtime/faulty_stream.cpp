@@ -87,13 +87,17 @@ void FaultyStream::ended(const Error& why) {
 }
 
 bool FaultyStream::passes(const Way& way, Direction direction) const {
-  return !way.pieces.empty() && way.pieces.front().due <= loop_.now() && !fault(direction).cut;
+  if (way.pieces.empty()) return false;
+  const LinkFault now = fault(direction);
+  return now.at_rest() || (!now.cut && way.pieces.front().due <= loop_.now());
 }
 
 void FaultyStream::arm(Way& way, Direction direction) {
-  // A cut one waits for the table to change.
-  if (way.pieces.empty() || fault(direction).cut) return way.alarm.cancel();
-  way.alarm.at(way.pieces.front().due, lifetime_.guard([this, direction] {
+  const LinkFault now = fault(direction);
+  // A cut one waits for the table to change; one that is sound again waits for nothing.
+  if (way.pieces.empty() || now.cut) return way.alarm.cancel();
+  const Instant due = now.at_rest() ? loop_.now() : way.pieces.front().due;
+  way.alarm.at(due, lifetime_.guard([this, direction] {
     const auto self = shared_from_this();
     direction == Direction::Out ? pump_out() : pump_in();
   }));
@@ -128,6 +132,8 @@ void FaultyStream::pump_in() {
 }
 
 void FaultyStream::look_again() {
+  if (fault(Direction::Out).at_rest()) out_.lane.forget();
+  if (fault(Direction::In).at_rest()) in_.lane.forget();
   loop_.post(lifetime_.guard([this] {
     const auto self = shared_from_this();
     if (raw_) pump_out();

@@ -12,13 +12,13 @@
 namespace parley::runtime {
 
 struct LinkFault {
-  bool cut = false;         // nothing passes; streams neither move nor end
-  double drop = 0;          // share of datagrams that vanish, of writes to a stream that are resent
-  double duplicate = 0;     // share of datagrams that arrive twice
-  double reorder = 0;       // share of datagrams that later ones overtake
-  double corrupt = 0;       // share of datagrams, or writes to a stream, with one bit flipped
-  Duration delay{0};        // at least
-  Duration jitter{0};       // and up to so much more
+  bool cut = false;      // nothing passes; streams neither move nor end
+  double drop = 0;       // share of datagrams that vanish, of writes to a stream that are resent
+  double duplicate = 0;  // share of datagrams that arrive twice
+  double reorder = 0;    // share of datagrams that later ones overtake
+  double corrupt = 0;    // share of datagrams, or writes to a stream, with one bit flipped
+  Duration delay{0};     // at least
+  Duration jitter{0};    // and up to so much more
   std::uint64_t bytes_per_second = 0;  // 0: no limit
 
   bool operator==(const LinkFault&) const = default;
@@ -43,7 +43,11 @@ class FaultyLane {
   // 200 ms, then twice that, as TCP does.
   Instant piece_due(const LinkFault& fault, std::size_t bytes, Instant now);
   bool chance(double share) { return share > 0 && random_.unit() < share; }
+  // How long what is sent now waits before the line takes it: what a limit adds to the delay.
+  Duration backlog(Instant now) const { return line_free_ > now ? line_free_ - now : Duration{0}; }
   void maybe_corrupt(const LinkFault& fault, Bytes& bytes);
+  // The line is sound again: what was sent before holds up nothing.
+  void forget() { line_free_ = last_due_ = {}; }
 
  private:
   Duration travel(const LinkFault& fault, std::size_t bytes, Instant now);

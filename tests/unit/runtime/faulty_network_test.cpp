@@ -244,6 +244,35 @@ TEST_CASE("faulty network: a fault that ends does not let later bytes overtake e
   CHECK(p.got == "first second");
 }
 
+TEST_CASE("faulty network: what a slow link holds leaves when it heals, unless it is cut") {
+  Pair p;
+  p.dial();
+  LinkFault slow;
+  slow.delay = 1min;
+  const auto id = p.add(slow);
+  for (const char* piece : {"1", "2", "3"}) p.near->send(piece);
+  for (const char* piece : {"4", "5", "6"}) p.far->send(piece);
+  p.world.run_for(1s);
+  p.cut(Direction::In);
+  p.table.heal_one(id);
+  p.network.table_changed();
+  p.near->send("+");
+  p.world.run_for(5ms);
+  CHECK(p.got == "123+");
+  CHECK(p.back.empty());
+  p.heal();
+  // Nor does what it was delay what comes under the next fault.
+  slow.delay = 10ms;
+  p.add(slow);
+  p.near->send("new");
+  p.far->send("7");
+  p.world.run_for(100ms);
+  CHECK(p.got == "123+new");
+  p.heal();
+  p.world.run_for(5ms);
+  CHECK(p.back == "4567");
+}
+
 TEST_CASE("faulty network: shares of datagrams are lost, doubled, damaged") {
   Pair p;
   LinkFault bad;
@@ -271,6 +300,61 @@ TEST_CASE("faulty network: no more datagrams wait than there is room for") {
   }
   p.world.run_for(2s);
   CHECK(p.heard.size() == FaultyNetwork::kDatagramsMost);
+}
+
+TEST_CASE("faulty network: a limit is on each link, and its queue of datagrams is short") {
+  Pair p;
+  fake::Node& c = p.world.node("127.0.0.3");
+  std::size_t heard_by_c = 0;
+  const auto third = std::move(*c.network().bind_datagrams(
+      {"127.0.0.3", 1}, [&](const Endpoint&, ByteView) { ++heard_by_c; }));
+  LinkFault narrow;
+  narrow.bytes_per_second = 10'000;
+  REQUIRE(p.table.add({BadLink{"", Direction::Out, Traffic::All, narrow}, "", 0s}, p.world.now()));
+  p.network.table_changed();
+  const std::string datagram(1000, 'x');
+  for (int i = 0; i < 100; ++i) p.near_socket->send({kThere, 1}, datagram);
+  p.near_socket->send({"127.0.0.3", 1}, datagram);
+  p.world.run_for(150ms);
+  CHECK(heard_by_c == 1);
+  CHECK(p.heard.size() == 1);
+  p.world.run_for(20s);
+  CHECK(p.heard.size() == 11);
+}
+
+TEST_CASE("faulty network: a cut that comes loses the datagrams that are on their way") {
+  Pair p;
+  LinkFault slow;
+  slow.delay = 1s;
+  p.add(slow);
+  p.near_socket->send({kThere, 1}, "ping");
+  p.far_socket->send({kHere, 1}, "pong");
+  p.world.run_for(500ms);
+  p.cut(Direction::Out);
+  p.world.run_for(2s);
+  CHECK(p.heard.empty());
+  CHECK(p.echoes == std::vector<std::string>{"pong"});
+}
+
+TEST_CASE("faulty network: streams that leave hold no more bytes than there is room for") {
+  Pair p;
+  p.dial();
+  const Stream first_far = std::move(p.far);
+  Stream first = std::move(p.near);
+  p.dial();
+  p.cut(Direction::Out);
+  first->send(Bytes(FaultyNetwork::kLeavingBytesMost - 1000, 'a'));
+  p.near->send(Bytes(1001, 'b'));
+  first.reset();
+  p.world.run_for(1s);
+  CHECK_FALSE(p.far_closed);
+  p.near.reset();
+  p.world.run_for(1s);
+  CHECK(p.far_closed);  // the older one
+  CHECK(p.got.empty());
+  p.heal();
+  p.world.run_for(1s);
+  CHECK(p.got == Bytes(1001, 'b'));
 }
 
 TEST_CASE("faulty network: a reader that stops is not given more, and the kernel keeps the rest") {
