@@ -74,8 +74,8 @@ struct NemesisOptions {
 
 class Nemesis {
  public:
-  static constexpr std::size_t kStirring = 20'001;
-  static constexpr std::size_t kFounding = 10'001;
+  static constexpr std::size_t kStirring = 10'001;
+  static constexpr std::size_t kFounding = 20'001;
   static constexpr std::size_t kFrozen = 30'001;
 
   using Clients = std::vector<std::unique_ptr<SimClient>>;

@@ -46,7 +46,7 @@ struct Meters {
     for (const char* name :
          {"store_write_queue", "store_read_queue", "in_flight", "hint_bytes", "hints_pending",
           "read_repair_queue", "damaged_records_waiting", "rpc_outstanding", "client_connections",
-          "client_unread_bytes", "client_calls_in_flight", "members"}) {
+          "client_unread_bytes", "client_calls_in_flight", "members", "hints_useless_total"}) {
       gauges.push_back(std::make_unique<Gauge>(registry, name, "", [this, name] {
         const auto found = values.find(name);
         return found == values.end() ? 0.0 : found->second;
