@@ -23,6 +23,11 @@ bool is_own_view(const WriteReply& reply) {
          reply.error->code == ErrorCode::Unavailable;
 }
 
+bool is_about_the_write(ErrorCode code) {
+  return code == ErrorCode::SiblingCap || code == ErrorCode::TooLarge ||
+         code == ErrorCode::BadContext || code == ErrorCode::InvalidArgument;
+}
+
 }  // namespace
 
 bool is_own_trouble(ErrorCode code) {
@@ -56,7 +61,8 @@ void PassLedger::answered(const WriteReply& reply) {
     return std::pair(outcome, acks(one));
   };
   // Of two refusals the one that another owner cannot undo.
-  const bool firmer = best_ && rank(reply) == rank(*best_) && is_own_view(*best_);
+  const bool firmer = best_ && rank(reply) == rank(*best_) && is_own_view(*best_) && reply.error &&
+                      is_about_the_write(reply.error->code);
   if (!best_ || firmer || rank(reply) > rank(*best_)) best_ = reply;
 }
 

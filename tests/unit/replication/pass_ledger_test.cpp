@@ -100,6 +100,12 @@ TEST_CASE("pass ledger: what another owner refuses for good outweighs a view of 
   ledger.answered(reply_of(Outcome::NotWritten, ErrorCode::SiblingCap));
   CHECK(ledger.step() == Step::Give);
   CHECK(ledger.best()->error->code == ErrorCode::SiblingCap);
+  // What an owner says of itself does not.
+  auto other = passing(1);
+  other.answered(reply_of(Outcome::NotWritten, ErrorCode::Unavailable));
+  REQUIRE(other.next() == 1U);
+  other.answered(reply_of(Outcome::NotWritten, ErrorCode::Internal));
+  CHECK(other.best()->error->code == ErrorCode::Unavailable);
 }
 
 TEST_CASE("pass ledger: a refusal and then a silence is no refusal", "[replication][pass]") {
