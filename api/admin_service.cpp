@@ -177,7 +177,8 @@ kj::Promise<void> AdminService::injectFault(InjectFaultContext context) {
 kj::Promise<void> AdminService::healFaults(HealFaultsContext context) {
   state_->require_open();
   const auto in = context.getParams();
-  return answer_now(context, admin_.heal_faults(in.getId(), text_of(in.getPeer())),
+  return answer_now(context,
+                    admin_.heal_faults(in.getId(), text_of(in.getPeer()), text_of(in.getNote())),
                     [](std::uint64_t healed, auto out) { out.setHealed(healed); });
 }
 

@@ -239,8 +239,9 @@ class Client {
   Result<std::vector<FaultRow>> faults();
   // Its id; 0 for a pause. InvalidArgument, Overloaded, Refused: nothing changed.
   Result<std::uint64_t> inject_fault(FaultSpec spec);
-  // One by its id; with id 0 all on links to `peer`; with an empty peer all. How many.
-  Result<std::uint64_t> heal_faults(std::uint64_t id, std::string peer);
+  // One by its id; with id 0 all with exactly this note; with an empty note all on links to `peer`;
+  // with an empty peer all. How many.
+  Result<std::uint64_t> heal_faults(std::uint64_t id, std::string peer, std::string note = "");
 
  private:
   class Core;

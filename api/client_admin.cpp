@@ -158,11 +158,12 @@ Result<std::uint64_t> Client::inject_fault(FaultSpec spec) {
   });
 }
 
-Result<std::uint64_t> Client::heal_faults(std::uint64_t id, std::string peer) {
-  return core_->admin<std::uint64_t>([id, peer](AdminClient admin, std::uint32_t) {
+Result<std::uint64_t> Client::heal_faults(std::uint64_t id, std::string peer, std::string note) {
+  return core_->admin<std::uint64_t>([id, peer, note](AdminClient admin, std::uint32_t) {
     auto request = admin.healFaultsRequest();
     request.setId(id);
     request.setPeer(text_for(peer));
+    request.setNote(text_for(note));
     return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getHealed(); });
   });
 }

@@ -44,7 +44,8 @@ class ClusterAdmin {
   // Of this node; Refused where it does not allow faults. See fault_desk.h.
   virtual Result<std::vector<client::FaultRow>> faults() = 0;
   virtual Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) = 0;
-  virtual Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) = 0;
+  virtual Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer,
+                                            const std::string& note) = 0;
 };
 
 }  // namespace parley::api

@@ -1,5 +1,6 @@
 #include "api/cluster_admin_rows.h"
 
+#include <charconv>
 #include <tuple>
 
 #include "base/codec.h"
@@ -201,6 +202,22 @@ Result<std::uint64_t> RepairSum::result(bool wait) const {
   if (!wait || unfinished == 0) return keys;
   return Error{ErrorCode::Unknown,
                std::to_string(unfinished) + " nodes did not end their round: " + first_failure, 0};
+}
+
+std::pair<std::uint64_t, std::string> address_order(const std::string& address) {
+  const std::pair<std::uint64_t, std::string> other = {std::uint64_t{1} << 32, address};
+  const char* at = address.data();
+  const char* const end = at + address.size();
+  std::uint64_t number = 0;
+  for (int part = 1; part <= 4; ++part) {
+    std::uint8_t byte = 0;
+    const auto [next, wrong] = std::from_chars(at, end, byte);
+    if (wrong != std::errc{}) return other;
+    if (part == 4 ? next != end : (next == end || *next != '.')) return other;
+    number = number << 8 | byte;
+    at = next + 1;
+  }
+  return {number, ""};
 }
 
 }  // namespace parley::api

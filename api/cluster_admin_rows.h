@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "api/client.h"
@@ -52,10 +54,14 @@ struct RepairSum {
   Result<std::uint64_t> result(bool wait) const;
 };
 
+// Sorts IPv4 addresses as people count (127.0.0.10 after 127.0.0.9), and before all others.
+std::pair<std::uint64_t, std::string> address_order(const std::string& address);
+
 template <typename Row>
 void sort_by_address(std::vector<Row>& rows) {
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return std::tie(a.address, a.node) < std::tie(b.address, b.node);
+    return std::make_tuple(address_order(a.address), a.node) <
+           std::make_tuple(address_order(b.address), b.node);
   });
 }
 

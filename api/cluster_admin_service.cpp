@@ -161,10 +161,11 @@ Result<std::uint64_t> ClusterAdminService::inject_fault(const client::FaultSpec&
   return (*desk)->inject(spec);
 }
 
-Result<std::uint64_t> ClusterAdminService::heal_faults(std::uint64_t id, const std::string& peer) {
+Result<std::uint64_t> ClusterAdminService::heal_faults(std::uint64_t id, const std::string& peer,
+                                                       const std::string& note) {
   const auto desk = fault_desk();
   if (!desk) return desk.error();
-  return (*desk)->heal(id, peer);
+  return (*desk)->heal(id, peer, note);
 }
 
 std::vector<PeerHintTotal> ClusterAdminService::own_hints() const {

@@ -57,7 +57,8 @@ class ClusterAdminService final : public ClusterAdmin {
                        Done<client::KeyspaceInfo> done) override;
   Result<std::vector<client::FaultRow>> faults() override;
   Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) override;
-  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) override;
+  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer,
+                                    const std::string& note) override;
 
  private:
   // One question to every peer that is up.

@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "storage/slow_store.h"
-
 namespace parley::api {
 namespace {
 
@@ -130,8 +128,10 @@ FaultDesk::FaultDesk(runtime::Loop& loop, runtime::Network& wire, Random random,
 }
 
 std::unique_ptr<storage::Store> FaultDesk::wrap(std::unique_ptr<storage::Store> store) {
-  return std::make_unique<storage::SlowStore>(std::move(store), real_loop_, table_,
-                                              random_.fork("disk"));
+  auto slow = std::make_unique<storage::SlowStore>(std::move(store), real_loop_, table_,
+                                                   random_.fork("disk"));
+  store_ = slow.get();
+  return slow;
 }
 
 std::vector<client::FaultRow> FaultDesk::faults() const {
@@ -164,16 +164,21 @@ Result<std::uint64_t> FaultDesk::inject(const client::FaultSpec& spec) {
 
 Result<std::uint64_t> FaultDesk::pause(Duration span) {
   if (span <= 0ns || span > kPauseMost) return invalid("a pause lasts up to 5 min");
+  if (!stall_) return Error{ErrorCode::Refused, "this node cannot be paused"};
+  if (pause_timer_.pending()) {
+    return Error{ErrorCode::Overloaded, "a pause is about to begin", kPauseDelay / 1ms};
+  }
   injected_.add();
   log_.warn("fault.pause", {{"for_ms", to_millis(span)}});
   pause_timer_.after(kPauseDelay, [this, span] { stall_(span); });
   return 0;
 }
 
-Result<std::uint64_t> FaultDesk::heal(std::uint64_t id, const std::string& peer) {
+Result<std::uint64_t> FaultDesk::heal(std::uint64_t id, const std::string& peer,
+                                      const std::string& note) {
   std::uint64_t healed = 0;
   if (id == 0) {
-    healed = table_.heal(peer);
+    healed = note.empty() ? table_.heal(peer) : table_.heal_noted(note);
   } else if (table_.heal_one(id)) {
     healed = 1;
   } else {
@@ -188,6 +193,7 @@ Result<std::uint64_t> FaultDesk::heal(std::uint64_t id, const std::string& peer)
 
 void FaultDesk::changed() {
   network_.table_changed();
+  if (store_ != nullptr) store_->table_changed();
   arm();
 }
 

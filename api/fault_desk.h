@@ -15,7 +15,7 @@
 #include "runtime/fault_table.h"
 #include "runtime/faulty_network.h"
 #include "runtime/skewed_loop.h"
-#include "storage/store.h"
+#include "storage/slow_store.h"
 
 namespace parley::api {
 
@@ -28,24 +28,26 @@ class FaultDesk {
  public:
   static constexpr Duration kPauseMost = 5min;
 
-  // `stall` stops the loop's thread for so long. All outlive the desk, and it outlives the node's
-  // floors.
+  // `stall` stops the loop's thread for so long; null: nothing can. All outlive the desk, and it
+  // outlives the node's floors.
   FaultDesk(runtime::Loop& loop, runtime::Network& wire, Random random, Logger log,
             MetricRegistry& metrics, std::function<void(Duration)> stall);
 
   // For the node's floors instead of those given.
   runtime::Loop& loop() { return skewed_; }
   runtime::Network& network() { return network_; }
+  // Once; the store dies before the desk, and no fault changes between the two.
   std::unique_ptr<storage::Store> wrap(std::unique_ptr<storage::Store> store);
 
   std::vector<client::FaultRow> faults() const;
   std::size_t active() const { return table_.active().size(); }
-  // Its id; 0 for a pause, which begins once the answer is on its way. InvalidArgument, Overloaded:
-  // nothing changed.
+  // Its id; 0 for a pause, which begins once the answer is on its way. InvalidArgument, Overloaded,
+  // Refused (nothing can pause this node): nothing changed.
   Result<std::uint64_t> inject(const client::FaultSpec& spec);
-  // One fault by its id; or, with id 0, all on links to `peer`; or, that being empty too, all. How
-  // many. NotFound for an id that no fault has.
-  Result<std::uint64_t> heal(std::uint64_t id, const std::string& peer);
+  // One fault by its id; or, with id 0, all with exactly this note; or, that being empty, all on
+  // links to `peer`; or, that being empty too, all. How many. NotFound for an id that no fault has.
+  Result<std::uint64_t> heal(std::uint64_t id, const std::string& peer,
+                             const std::string& note = "");
 
  private:
   Result<std::uint64_t> pause(Duration span);
@@ -59,6 +61,7 @@ class FaultDesk {
   runtime::FaultTable table_;
   runtime::SkewedLoop skewed_;
   runtime::FaultyNetwork network_;
+  storage::SlowStore* store_ = nullptr;  // see wrap()
   runtime::Timer end_timer_, reminder_, pause_timer_;
   Gauge active_;
   Counter injected_;

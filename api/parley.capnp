@@ -246,9 +246,9 @@ interface Admin {
   faults @12 () -> (rows :List(FaultRow), failure :Failure);
   # `id` names it for healFaults; 0 for a pause, which begins 50 ms after the answer.
   injectFault @13 (fault :Fault) -> (id :UInt64, failure :Failure);
-  # One by its id (notFound if there is none); with id 0 all on links to `peer`; with an empty
-  # peer all.
-  healFaults @14 (id :UInt64, peer :Text) -> (healed :UInt64, failure :Failure);
+  # One by its id (notFound if there is none); with id 0 all with exactly this note; with an empty
+  # note all on links to `peer`; with an empty peer all.
+  healFaults @14 (id :UInt64, peer :Text, note :Text) -> (healed :UInt64, failure :Failure);
 }
 
 struct Fault {

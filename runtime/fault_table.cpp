@@ -96,6 +96,11 @@ std::size_t FaultTable::heal(const std::string& peer) {
   });
 }
 
+std::size_t FaultTable::heal_noted(const std::string& note) {
+  return std::erase_if(active_,
+                       [&note](const ActiveFault& active) { return active.fault.note == note; });
+}
+
 bool FaultTable::heal_one(std::uint64_t id) {
   return std::erase_if(active_, [id](const ActiveFault& active) { return active.id == id; }) > 0;
 }

@@ -64,6 +64,8 @@ class FaultTable {
   Result<std::uint64_t> add(Fault fault, Instant now);
   // Those on links to this peer (also when they came for all); empty: all faults. How many.
   std::size_t heal(const std::string& peer);
+  // Those with exactly this note. How many.
+  std::size_t heal_noted(const std::string& note);
   bool heal_one(std::uint64_t id);
   // Takes out those that are over.
   std::vector<ActiveFault> expire(Instant now);

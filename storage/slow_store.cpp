@@ -7,7 +7,7 @@ namespace parley::storage {
 
 template <typename T>
 bool SlowStore::refuse(const Completion<T>& done) {
-  if (reads_.waiting + writes_.waiting < kWaitingMost) return false;
+  if (reads_.waiting.size() + writes_.waiting.size() < kWaitingMost) return false;
   loop_.post(lifetime_.guard([done] {
     done(Error{ErrorCode::Overloaded, "the disk is slow and its queue is full", 100});
   }));
@@ -24,14 +24,32 @@ Completion<T> SlowStore::later(Line& line, Completion<T> done) {
       due += Duration(static_cast<std::int64_t>(
           random_.below(static_cast<std::uint64_t>(slow.jitter.count()) + 1)));
     }
-    line.last_due = due = std::max(due, line.last_due);
-    if (due <= now && line.waiting == 0) return done(std::move(result));
-    ++line.waiting;
-    loop_.start_timer(due, lifetime_.guard([&line, done, result = std::move(result)] {
-      --line.waiting;
-      done(result);
-    }));
+    if (due <= now && line.waiting.empty()) return done(std::move(result));
+    if (!line.waiting.empty()) due = std::max(due, line.waiting.back().due);
+    line.waiting.push_back({due, [done, result = std::move(result)] { done(result); }});
+    if (line.waiting.size() == 1) arm(line);
   });
+}
+
+void SlowStore::arm(Line& line) {
+  if (line.waiting.empty()) return;
+  line.alarm.at(line.waiting.front().due, lifetime_.guard([this, &line] { give_one(line); }));
+}
+
+// One a turn: whoever is answered may ask again, or destroy the store.
+void SlowStore::give_one(Line& line) {
+  const runtime::Task give = std::move(line.waiting.front().give);
+  line.waiting.pop_front();
+  arm(line);
+  give();
+}
+
+void SlowStore::table_changed() {
+  if (table_.disk() != runtime::SlowDisk{}) return;
+  for (Line* line : {&reads_, &writes_}) {
+    for (Line::Answer& answer : line->waiting) answer.due = std::min(answer.due, loop_.now());
+    arm(*line);
+  }
 }
 
 void SlowStore::get(RecordKey key, Completion<Found> done) {

@@ -2,6 +2,7 @@
 // gave them: a disk that is slow and sound. What observers are told is not delayed.
 #pragma once
 
+#include <deque>
 #include <memory>
 
 #include "base/lifetime.h"
@@ -20,7 +21,15 @@ class SlowStore final : public ForwardingStore {
   // `loop` and `table` outlive it.
   SlowStore(std::unique_ptr<Store> store, runtime::Loop& loop, const runtime::FaultTable& table,
             Random random)
-      : ForwardingStore(std::move(store)), loop_(loop), table_(table), random_(std::move(random)) {}
+      : ForwardingStore(std::move(store)),
+        loop_(loop),
+        table_(table),
+        random_(std::move(random)),
+        reads_(loop),
+        writes_(loop) {}
+
+  // The table is another one now: if the disk is sound again, what waits begins to go next turn.
+  void table_changed();
 
   void get(RecordKey key, Completion<Found> done) override;
   void update(RecordKey key, Decide decide, Durability durability,
@@ -39,13 +48,20 @@ class SlowStore final : public ForwardingStore {
  private:
   // One after the other among themselves, as a disk's reads and its commits are.
   struct Line {
-    Instant last_due{};
-    std::size_t waiting = 0;
+    explicit Line(runtime::Loop& loop) : alarm(loop) {}
+    struct Answer {
+      Instant due;
+      runtime::Task give;
+    };
+    std::deque<Answer> waiting;  // none is due before the one ahead of it
+    runtime::Timer alarm;        // set whenever some wait
   };
   template <typename T>
   bool refuse(const Completion<T>& done);  // and say so
   template <typename T>
   Completion<T> later(Line& line, Completion<T> done);
+  void arm(Line& line);
+  void give_one(Line& line);
 
   runtime::Loop& loop_;
   const runtime::FaultTable& table_;

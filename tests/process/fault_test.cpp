@@ -102,11 +102,26 @@ TEST_CASE("fault: one way, delay, disk, clock and pause do what they say", "[fau
     CHECK(client->put("key", "value", options).outcome != client::Outcome::Ok);
     put_takes("quorum");
   }
-  SECTION("skew: hints of the node whose clock is an hour behind are as old as they are") {
-    run_ok(cluster, {"fault", "skew", "1", "1h", "--behind"});
-    const auto list = cli_json(cluster, 0, {"fault", "list"});
-    CHECK(list.json.at("nodes")[0].at("faults")[0].at("skew_ms") == -3600000);
-    put_takes("all");
+  SECTION("skew: a hint is an hour older to clocks that are an hour ahead, until they heal") {
+    cluster.kill9(2);
+    put_takes("quorum");
+    const auto oldest = [&] {
+      std::int64_t most = -1;
+      const auto hints = cli_json(cluster, 0, {"hints"});
+      for (const auto& row : hints.json.at("hints")) {
+        most = std::max(most, row.at("oldest_ms").get<std::int64_t>());
+      }
+      return most;
+    };
+    REQUIRE(eventually(20s, [&] { return oldest() >= 0; }));
+    CHECK(oldest() < 3'600'000);
+    run_ok(cluster, {"fault", "skew", "1,2", "1h"});
+    CHECK(oldest() >= 3'600'000);
+    run_ok(cluster, {"fault", "heal", "1,2"});
+    CHECK(oldest() >= 0);
+    CHECK(oldest() < 3'600'000);
+    cluster.launch(2);
+    REQUIRE(cluster.wait_ready(2));
   }
   SECTION("pause: the node is silent and goes on") {
     run_ok(cluster, {"fault", "pause", "3", "5s"});
@@ -150,6 +165,26 @@ TEST_CASE("fault: what cannot be done is one clear line, and leaves nothing behi
   refused({"heal", "1", "--id", "77"}, "no fault 77");
   refused({"heal", "--id", "7"}, "--id wants the one node");
   refused({"explode"}, "");
+  CHECK(faults_listed(cluster) == 0);
+}
+
+TEST_CASE("fault: a node that does not answer may have taken it, and nobody else keeps it",
+          "[fault]") {
+  LocalCluster cluster(breakable(3));
+  REQUIRE(cluster.start());
+  cluster.stop(2);
+  const auto result = cluster.cli(0, {"fault", "oneway", "1", "2,3"});
+  INFO(result.err);
+  CHECK(result.exit_code == 5);
+  CHECK(result.err.find("may be in force on " + cluster.address(2)) != std::string::npos);
+  CHECK(result.err.find("may be in force on " + cluster.address(0)) == std::string::npos);
+  const auto list = cluster.cli(0, {"fault", "list"});
+  CHECK(list.exit_code == 5);
+  CHECK(list.err.find("no faults on the nodes that answered") != std::string::npos);
+  CHECK(cluster.cli(0, {"fault", "heal", "3"}).exit_code == 5);
+  cluster.resume(2);
+  CHECK(eventually(20s, [&] { return cluster.cli(2, {"info"}).exit_code == 0; }));
+  run_ok(cluster, {"fault", "heal"});
   CHECK(faults_listed(cluster) == 0);
 }
 

@@ -28,15 +28,6 @@ std::vector<std::string> split(const std::string& text, const std::string& separ
   return out;
 }
 
-// The numbers in it, so that addresses sort as people count.
-std::vector<unsigned long> numbers_of(const std::string& address) {
-  std::vector<unsigned long> out;
-  for (const std::string& part : split(address, ".")) {
-    out.push_back(std::strtoul(part.c_str(), nullptr, 10));
-  }
-  return out;
-}
-
 Result<std::size_t> find_node(const std::vector<NamedNode>& nodes, const std::string& word) {
   const std::string digits = word.starts_with('n') ? word.substr(1) : word;
   const bool number = !digits.empty() && digits.size() <= 4 &&
@@ -245,10 +236,6 @@ Result<std::vector<FaultOrder>> on_nodes(const std::string& verb, client::FaultS
 std::vector<NamedNode> nodes_of(const client::ClusterStatus& status) {
   std::vector<NamedNode> nodes;
   for (const auto& row : status.nodes) nodes.push_back({row.address, row.node, row.client_port});
-  std::sort(nodes.begin(), nodes.end(), [](const NamedNode& a, const NamedNode& b) {
-    return std::pair(numbers_of(a.address), a.address) <
-           std::pair(numbers_of(b.address), b.address);
-  });
   return nodes;
 }
 

@@ -17,7 +17,7 @@ struct NamedNode {
   std::uint16_t client_port = 0;
 };
 
-// In the order of their addresses as numbers, so that 127.0.0.10 comes after 127.0.0.9.
+// In the order of the rows of `status`, so that the third one there is 3 here.
 std::vector<NamedNode> nodes_of(const client::ClusterStatus& status);
 
 // "1,2" or "all": places in `nodes`. InvalidArgument for a name that nobody, or more than one, has.

@@ -69,7 +69,7 @@ Forecast any(const Counted& now) {
   Forecast out = numbered(now, "any", 1);
   if (out.put != "ok") {
     out.put = "ok";
-    out.put_why = "no replica answers: a hint on the disk of this node and of another one";
+    out.put_why = "no replica answers: hints on nodes that are reached";
   }
   if (out.get != "ok" && now.hinted) {
     out.get = "ok";

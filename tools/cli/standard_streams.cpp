@@ -20,6 +20,7 @@ bool changes_something(const std::string& verb) {
   if (is_local_verb(verb)) {
     return verb != "cluster status" && verb != "cluster env" && verb != "cluster logs";
   }
+  if (verb.starts_with("fault ")) return verb != "fault list";
   return verb == "put" || verb == "del" || verb == "hints drop" || verb == "consistency set";
 }
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <map>
 #include <memory>
 
+#include "runtime/asio_loop.h"
 #include "tools/cli/fault_plan.h"
 #include "tools/cli/output.h"
 #include "tools/cli/verbs.h"
@@ -16,6 +18,7 @@ using Nodes = std::vector<NamedNode>;
 
 // Nodes that do not answer are many and slow: none of them gets the whole time.
 constexpr Duration kOneNodeMost = 1s;
+constexpr std::size_t kNoteBytesMost = 200;  // as the nodes have it
 
 Result<std::unique_ptr<client::Client>> client_of(const CommandLine& line, const NamedNode& node) {
   client::ClientOptions options;
@@ -60,44 +63,78 @@ Result<Nodes> learn_nodes(client::Client& client) {
   return nodes_of(*status);
 }
 
+// Before any node was told to change something.
 ExitCode failed(const CommandLine& line, const Error& error) {
   return fail_read(line, error, error.code != ErrorCode::Unreachable);
 }
 
-struct Injected {
-  std::size_t node = 0;
-  std::uint64_t id = 0;
-};
+// What a node that was told answered, or did not: then it may have done it.
+ExitCode answer_failed(const CommandLine& line, const Error& error) {
+  return fail(line, error, error.code != ErrorCode::Unreachable);
+}
 
-// All or nothing: a partition that one node does not know of is none.
-void take_back(const CommandLine& line, const Nodes& nodes, const std::vector<Injected>& done) {
-  for (const Injected& one : done) {
-    if (one.id == 0) continue;  // a pause ends by itself
-    const auto healed = ask<std::uint64_t>(line, nodes[one.node], [&](client::Client& client) {
-      return client.heal_faults(one.id, "");
-    });
-    if (healed) continue;
-    std::fprintf(stderr, "parley: fault %llu stays: %s\n", static_cast<unsigned long long>(one.id),
-                 healed.error().message.c_str());
+// How many faults each node may have taken: those that it confirmed, and one whose answer was
+// missed.
+using Asked = std::map<std::size_t, std::size_t>;
+
+// Marks the faults of this command, so that they can be taken back where no id came back.
+void mark(std::vector<FaultOrder>& orders) {
+  std::string token = " #";
+  for (const char byte : runtime::os_entropy32().substr(0, 4)) {
+    token += fmt::format("{:02x}", static_cast<unsigned char>(byte));
   }
+  for (FaultOrder& order : orders) {
+    std::string& note = order.spec.note;
+    note.resize(std::min(note.size(), kNoteBytesMost - token.size()));
+    note += token;
+  }
+}
+
+// All or nothing: a partition that one node does not know of is none. False: some may stay.
+bool take_back(const CommandLine& line, const Nodes& nodes, const Asked& asked,
+               const std::string& note) {
+  bool all = true;
+  for (const auto& [node, faults] : asked) {
+    const auto healed = ask<std::uint64_t>(
+        line, nodes[node], [&](client::Client& client) { return client.heal_faults(0, "", note); });
+    // A node that lacks the one whose answer was missed may still take it.
+    if (healed && *healed >= faults) continue;
+    all = false;
+    std::fprintf(stderr, "parley: may be in force on %s: see `parley fault list`\n",
+                 nodes[node].address.c_str());
+  }
+  return all;
+}
+
+ExitCode undo(const CommandLine& line, const Nodes& nodes, const Asked& asked,
+              const FaultOrder& failed_at, const Error& error) {
+  if (failed_at.spec.kind == "pause") {
+    for (const auto& [node, pauses] : asked) {
+      std::fprintf(stderr, "parley: %s may pause, and goes on by itself\n",
+                   nodes[node].address.c_str());
+    }
+  }
+  const bool undone = failed_at.spec.kind == "pause"
+                          ? asked.empty()
+                          : take_back(line, nodes, asked, failed_at.spec.note);
+  const ExitCode code = answer_failed(line, error);
+  return undone ? code : kUnknown;
 }
 
 ExitCode inject(client::Client& client, const CommandLine& line, const std::string& verb) {
   const auto nodes = learn_nodes(client);
   if (!nodes) return failed(line, nodes.error());
-  const auto orders = plan_faults(verb, line.fault, *nodes);
+  auto orders = plan_faults(verb, line.fault, *nodes);
   if (!orders) return failed(line, orders.error());
-  std::vector<Injected> done;
+  mark(*orders);
+  Asked asked;
   Json injected = Json::array();
   for (const FaultOrder& order : *orders) {
     const auto id = ask<std::uint64_t>(line, (*nodes)[order.node], [&](client::Client& one) {
       return one.inject_fault(order.spec);
     });
-    if (!id) {
-      take_back(line, *nodes, done);
-      return failed(line, id.error());
-    }
-    done.push_back({order.node, *id});
+    if (id || id.error().code == ErrorCode::NoAnswer) ++asked[order.node];
+    if (!id) return undo(line, *nodes, asked, order, id.error());
     Json row = {{"address", (*nodes)[order.node].address}, {"id", *id}};
     row["fault"] = fault_json(order.spec);
     injected.push_back(std::move(row));
@@ -106,7 +143,7 @@ ExitCode inject(client::Client& client, const CommandLine& line, const std::stri
     print_json({{"injected", std::move(injected)}});
   } else {
     const auto lasts = to_millis(line.fault.lasts);
-    std::fprintf(stderr, "%s: %zu faults on their nodes, %s\n", verb.c_str(), done.size(),
+    std::fprintf(stderr, "%s: %zu faults on their nodes, %s\n", verb.c_str(), orders->size(),
                  verb == "pause" ? "which go on by themselves"
                  : lasts > 0     ? fmt::format("for {} ms", lasts).c_str()
                                  : "until `parley fault heal`");
@@ -143,7 +180,7 @@ ExitCode heal(client::Client& client, const CommandLine& line) {
       std::fprintf(stderr, "parley: %s\n", one.error().message.c_str());
     }
   }
-  if (first_failure && chosen->size() == 1) return failed(line, *first_failure);
+  if (first_failure && chosen->size() == 1) return answer_failed(line, *first_failure);
   if (line.output == OutputForm::Json) {
     print_json({{"healed", healed}, {"all_answered", !first_failure}});
   } else {
@@ -159,9 +196,11 @@ ExitCode list(client::Client& client, const CommandLine& line) {
   using Faults = std::vector<client::FaultRow>;
   Json all = Json::array();
   std::vector<std::vector<std::string>> rows = {{"NODE", "ID", "FAULT", "LEFT", "NOTE"}};
+  bool all_answered = true;
   for (const NamedNode& node : *nodes) {
     const auto faults = ask<Faults>(line, node, [](client::Client& one) { return one.faults(); });
     const bool allowed = faults || faults.error().code != ErrorCode::Refused;
+    all_answered = all_answered && (faults || !allowed);
     Json entry = {
         {"address", node.address}, {"answered", faults || !allowed}, {"allowed", allowed}};
     entry["faults"] = Json::array();
@@ -185,9 +224,9 @@ ExitCode list(client::Client& client, const CommandLine& line) {
   } else if (rows.size() > 1) {
     std::fputs(table_text(rows).c_str(), stdout);
   } else {
-    std::fprintf(stderr, "no faults\n");
+    std::fprintf(stderr, all_answered ? "no faults\n" : "no faults on the nodes that answered\n");
   }
-  return kOk;
+  return all_answered ? kOk : kUnknown;
 }
 
 }  // namespace

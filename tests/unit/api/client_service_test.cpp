@@ -208,7 +208,9 @@ TEST_CASE("client: faults travel whole, and unknown words do not leave", "[api][
   }
   CHECK(client->heal_faults(7, "").error().code == ErrorCode::NotFound);
   CHECK(client->heal_faults(0, "127.0.0.9").error().message == "healed 127.0.0.9");
-  CHECK(*client->heal_faults(0, "") == 4);
+  CHECK(*client->heal_faults(0, "", "no such note") == 0);
+  CHECK(*client->heal_faults(0, "", link.note) == 1);
+  CHECK(*client->heal_faults(0, "") == 3);
   link.peer = "nobody";
   CHECK(client->inject_fault(link).error().code == ErrorCode::InvalidArgument);
   link.direction = "up";

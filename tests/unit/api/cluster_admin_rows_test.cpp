@@ -140,6 +140,23 @@ TEST_CASE("admin rows: a repair that some did not end is unknown", "[api][admin]
   CHECK(*sum.result(false) == 3);
 }
 
+TEST_CASE("admin rows: addresses sort as people count", "[api][admin]") {
+  std::vector<client::StatusRow> rows;
+  for (const char* address : {"::1", "127.0.0.10", "10.0.0.2", "127.0.0.1.5", "127.0.0.9",
+                              "127.0.0.256", "127.0.0.100", "9.255.255.255", "127.0.0."}) {
+    rows.emplace_back().address = address;
+  }
+  rows.emplace_back().address = "127.0.0.9";
+  rows.back().node = "00";
+  rows[4].node = "ff";
+  sort_by_address(rows);
+  std::vector<std::string> sorted;
+  for (const auto& row : rows) sorted.push_back(row.address + row.node);
+  CHECK(sorted == std::vector<std::string>{"9.255.255.255", "10.0.0.2", "127.0.0.900",
+                                           "127.0.0.9ff", "127.0.0.10", "127.0.0.100", "127.0.0.",
+                                           "127.0.0.1.5", "127.0.0.256", "::1"});
+}
+
 TEST_CASE("admin rows: inspect says whether anybody has the key", "[api][admin]") {
   replication::InspectReply reply;
   reply.diverged = false;

@@ -361,15 +361,15 @@ TEST_CASE("admin service: faults are for nodes that allow them, and status count
   cut.cut = true;
   CHECK(three.service().inject_fault(cut).error().code == ErrorCode::Refused);
   CHECK(three.service().faults().error().code == ErrorCode::Refused);
-  CHECK(three.service().heal_faults(0, "").error().code == ErrorCode::Refused);
+  CHECK(three.service().heal_faults(0, "", "").error().code == ErrorCode::Refused);
   auto& second = *three.nodes[1]->service;
   CHECK(*second.inject_fault(cut) == 1);
   CHECK(second.faults()->size() == 1);
   const auto status = three.status();
   CHECK(status->nodes[0].faults == 0);
   CHECK(status->nodes[1].faults == 1);
-  CHECK(*second.heal_faults(1, "") == 1);
-  CHECK(second.heal_faults(1, "").error().code == ErrorCode::NotFound);
+  CHECK(*second.heal_faults(1, "", "") == 1);
+  CHECK(second.heal_faults(1, "", "").error().code == ErrorCode::NotFound);
 }
 
 TEST_CASE("admin service: a malformed request of a peer is refused", "[api][admin]") {

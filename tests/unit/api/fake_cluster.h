@@ -177,11 +177,11 @@ class ClusterAdmin final : public api::ClusterAdmin {
     injected.push_back(spec);
     return injected.size();
   }
-  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer) override {
+  Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer,
+                                    const std::string& note) override {
     if (id != 0 || !peer.empty()) return Error{ErrorCode::NotFound, "healed " + peer};
-    const auto healed = injected.size();
-    injected.clear();
-    return healed;
+    return std::erase_if(injected,
+                         [&](const auto& one) { return note.empty() || one.note == note; });
   }
   std::vector<client::FaultSpec> injected;
 

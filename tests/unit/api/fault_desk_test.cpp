@@ -112,6 +112,37 @@ TEST_CASE("fault desk: a pause begins after the answer and is no fault to heal")
   CHECK(d.desk.active() == 0);
 }
 
+TEST_CASE("fault desk: a second pause waits for its turn, and one that nobody can do is refused") {
+  Desk d;
+  client::FaultSpec pause;
+  pause.kind = "pause";
+  pause.for_ms = 3000;
+  REQUIRE(d.desk.inject(pause));
+  CHECK(d.desk.inject(pause).error().code == ErrorCode::Overloaded);
+  d.world.run_for(100ms);
+  CHECK(d.stalls.size() == 1);
+  CHECK(d.desk.inject(pause));
+  MetricRegistry metrics;
+  FaultDesk unstoppable(d.node.loop(), d.node.network(), Random(1), Logger(d.lines, "api"), metrics,
+                        nullptr);
+  CHECK(unstoppable.inject(pause).error().code == ErrorCode::Refused);
+  CHECK(metrics.render().find("\nparley_faults_injected_total 0\n") != std::string::npos);
+}
+
+TEST_CASE("fault desk: one command's faults heal by its note, and no others") {
+  Desk d;
+  auto spec = cut("127.0.0.2");
+  spec.note = "drop 1 2 #01020304";
+  REQUIRE(d.desk.inject(spec));
+  REQUIRE(d.desk.inject(spec));
+  spec.note = "drop 1 2 #01020305";
+  REQUIRE(d.desk.inject(spec));
+  CHECK(*d.desk.heal(0, "127.0.0.2", "drop 1 2") == 0);
+  CHECK(*d.desk.heal(0, "127.0.0.9", "drop 1 2 #01020304") == 2);
+  REQUIRE(d.desk.active() == 1);
+  CHECK(d.desk.faults()[0].spec == spec);
+}
+
 TEST_CASE("fault desk: a slow disk answers late, in order, and all of it") {
   Desk d;
   storage::SqliteSettings settings = fake::inline_settings();
@@ -143,6 +174,49 @@ TEST_CASE("fault desk: a slow disk answers late, in order, and all of it") {
   CHECK(read);
   CHECK(std::is_sorted(order.begin(), order.end()));
   CHECK(order.size() == 20);
+}
+
+TEST_CASE("fault desk: a slow disk that heals gives what it held back, in order, and is fast") {
+  Desk d;
+  fake::TempDirectory directory;
+  auto opened =
+      storage::open_sqlite_store_with(fake::inline_settings(), directory.path(), {}, d.node.loop(),
+                                      Logger{}, d.metrics, [](const Error&) {});
+  REQUIRE(opened.ok());
+  auto store = d.desk.wrap(std::move(*opened));
+  client::FaultSpec disk;
+  disk.kind = "slow_disk";
+  disk.delay_ms = 60'000;
+  REQUIRE(d.desk.inject(disk));
+  std::vector<int> order;
+  const auto put = [&](int i) {
+    store->update(
+        {1, 7, "key"}, [](const auto&) { return Bytes("value"); }, storage::Durability::Fsync,
+        [&order, i](Result<storage::Updated>) { order.push_back(i); });
+  };
+  for (int i = 0; i < 5; ++i) put(i);
+  d.world.run_for(1s);
+  CHECK(order.empty());
+  REQUIRE(d.desk.heal(0, ""));
+  CHECK(order.empty());  // never inside the call
+  put(5);
+  d.world.run_for(10ms);
+  CHECK(order == std::vector<int>{0, 1, 2, 3, 4, 5});
+  // One whose time is over is healed as well.
+  disk.for_ms = 500;
+  REQUIRE(d.desk.inject(disk));
+  put(6);
+  d.world.run_for(510ms);
+  CHECK(order.size() == 7);
+  // An answer may destroy the store.
+  disk.for_ms = 0;
+  REQUIRE(d.desk.inject(disk));
+  store->get({1, 7, "key"}, [&](Result<storage::Found>) { store.reset(); });
+  store->get({1, 7, "key"}, [&](Result<storage::Found>) { FAIL("it is gone"); });
+  d.world.run_for(1s);
+  REQUIRE(d.desk.heal(0, ""));
+  d.world.run_for(1s);
+  CHECK_FALSE(store);
 }
 
 TEST_CASE("fault desk: the clock of the floors is off, and only that") {
