@@ -51,13 +51,14 @@ class FaultySocket final : public DatagramSocket {
   bool send(const Endpoint& to, ByteView payload) override {
     const LinkFault fault = fault_of(to, Direction::Out);
     if (fault.at_rest()) return raw_->send(to, payload);
-    travel(to, Direction::Out, payload, [this, to](const Bytes& bytes) { raw_->send(to, bytes); });
+    travel(to, Direction::Out, fault, payload,
+           [this, to](const Bytes& bytes) { raw_->send(to, bytes); });
     return true;
   }
   void arrived(const Endpoint& from, ByteView payload) {
     const LinkFault fault = fault_of(from, Direction::In);
     if (fault.at_rest()) return on_datagram_(from, payload);
-    travel(from, Direction::In, payload,
+    travel(from, Direction::In, fault, payload,
            [this, from](const Bytes& bytes) { on_datagram_(from, bytes); });
   }
 
@@ -65,9 +66,8 @@ class FaultySocket final : public DatagramSocket {
   LinkFault fault_of(const Endpoint& peer, Direction direction) const {
     return network_.table_.link(peer.address, direction, Traffic::Gossip);
   }
-  void travel(const Endpoint& peer, Direction direction, ByteView payload,
+  void travel(const Endpoint& peer, Direction direction, const LinkFault& fault, ByteView payload,
               const std::function<void(const Bytes&)>& deliver) {
-    const LinkFault fault = fault_of(peer, direction);
     FaultyLane& lane = (direction == Direction::Out ? out_ : in_).of(peer.address);
     if (fault.cut || lane.chance(fault.drop)) return;
     const int copies = lane.chance(fault.duplicate) ? 2 : 1;

@@ -77,15 +77,16 @@ std::string to_text(const LinkFault& fault) {
   return text.empty() ? "none" : text;
 }
 
+Duration drawn_delay(Duration least, Duration jitter, Random& random) {
+  if (jitter <= 0ns) return least;
+  const auto bound = static_cast<std::uint64_t>(jitter.count()) + 1;
+  return least + Duration(static_cast<std::int64_t>(random.below(bound)));
+}
+
 Duration FaultyLane::travel(const LinkFault& fault, std::size_t bytes, Instant now) {
-  Duration time = fault.delay;
-  if (fault.jitter > 0ns) {
-    time += Duration(static_cast<std::int64_t>(
-        random_.below(static_cast<std::uint64_t>(fault.jitter.count()) + 1)));
-  }
+  const Duration time = drawn_delay(fault.delay, fault.jitter, random_);
   if (fault.bytes_per_second == 0) return time;
-  const double seconds =
-      static_cast<double>(bytes) / static_cast<double>(fault.bytes_per_second);
+  const double seconds = static_cast<double>(bytes) / static_cast<double>(fault.bytes_per_second);
   line_free_ = std::max(line_free_, now) + Duration(static_cast<std::int64_t>(seconds * 1e9));
   return line_free_ - now + time;
 }

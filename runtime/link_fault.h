@@ -32,6 +32,9 @@ struct LinkFault {
 // "cut", "drop 30 %, delay 50 ms to 70 ms".
 std::string to_text(const LinkFault& fault);
 
+// `least`, and up to `jitter` more by chance.
+Duration drawn_delay(Duration least, Duration jitter, Random& random);
+
 // One direction's memory: when does what is sent now arrive.
 class FaultyLane {
  public:

@@ -19,11 +19,7 @@ Completion<T> SlowStore::later(Line& line, Completion<T> done) {
   return lifetime_.guard([this, &line, done = std::move(done)](Result<T> result) {
     const runtime::SlowDisk slow = table_.disk();
     const Instant now = loop_.now();
-    Instant due = now + slow.delay;
-    if (slow.jitter > 0ns) {
-      due += Duration(static_cast<std::int64_t>(
-          random_.below(static_cast<std::uint64_t>(slow.jitter.count()) + 1)));
-    }
+    Instant due = now + runtime::drawn_delay(slow.delay, slow.jitter, random_);
     if (due <= now && line.waiting.empty()) return done(std::move(result));
     if (!line.waiting.empty()) due = std::max(due, line.waiting.back().due);
     line.waiting.push_back({due, [done, result = std::move(result)] { done(result); }});

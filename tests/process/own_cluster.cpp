@@ -107,4 +107,16 @@ bool is_alive(pid_t pid) {
   return name_end != std::string::npos && stat[name_end + 2] != 'Z';
 }
 
+bool says(const RunResult& result, const std::string& text) {
+  return result.err.find(text) != std::string::npos;
+}
+
+void check_refused(const RunResult& result, int exit_code, const std::string& text) {
+  INFO("exit " << result.exit_code << "\n" << result.out << result.err);
+  CHECK(result.exit_code == exit_code);
+  CHECK(says(result, text));
+  CHECK(result.err.starts_with("parley: "));
+  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+}
+
 }  // namespace parley::process_test

@@ -48,4 +48,8 @@ class OwnCluster {
 // False for one that has ended and was not waited for.
 bool is_alive(pid_t pid);
 
+bool says(const RunResult& result, const std::string& text);
+// One line that begins with "parley: " and has `text`, and this exit code.
+void check_refused(const RunResult& result, int exit_code, const std::string& text);
+
 }  // namespace parley::process_test

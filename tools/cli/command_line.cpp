@@ -10,6 +10,7 @@
 #include "replication/level.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/fault_options.h"
+#include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
 
 namespace parley::cli {
@@ -34,17 +35,6 @@ int usage_error(const Typed& typed, const std::string& message) {
     std::printf("%s\n", error.dump().c_str());
   }
   return kUsage;
-}
-
-std::vector<std::string> split_commas(const std::string& text) {
-  std::vector<std::string> out;
-  std::size_t start = 0;
-  while (start <= text.size()) {
-    const auto comma = std::min(text.find(',', start), text.size());
-    if (comma > start) out.push_back(text.substr(start, comma - start));
-    start = comma + 1;
-  }
-  return out;
 }
 
 void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
@@ -142,7 +132,7 @@ int understand_endpoints(const Typed& typed, CommandLine& line) {
     endpoints = from_environment != nullptr ? from_environment : "";
   }
   if (endpoints.empty()) endpoints = "127.0.0.1:7400";
-  line.endpoints = split_commas(endpoints);
+  line.endpoints = split(endpoints, ",");
   for (const std::string& endpoint : line.endpoints) {
     if (!parse_endpoint(endpoint)) {
       return usage_error(

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/option.h"
+#include "runtime/fault_table.h"
+#include "tools/cli/split.h"
 
 namespace parley::cli {
 namespace {
@@ -16,17 +18,6 @@ using Places = std::vector<std::size_t>;
 constexpr std::size_t kIdDigitsLeast = 4;
 
 Error invalid(std::string message) { return {ErrorCode::InvalidArgument, std::move(message)}; }
-
-std::vector<std::string> split(const std::string& text, const std::string& separators) {
-  std::vector<std::string> out;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const auto end = std::min(text.find_first_of(separators, begin), text.size());
-    if (end > begin) out.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return out;
-}
 
 Result<std::size_t> find_node(const std::vector<NamedNode>& nodes, const std::string& word) {
   const std::string digits = word.starts_with('n') ? word.substr(1) : word;
@@ -91,7 +82,7 @@ client::FaultSpec base_of(const std::string& verb, const FaultWords& words) {
   spec.for_ms = millis_of(words.lasts);
   spec.note = verb;
   for (const std::string& word : words.words) spec.note += " " + word;
-  if (spec.note.size() > 200) spec.note.resize(200);
+  spec.note.resize(std::min(spec.note.size(), runtime::FaultTable::kNoteBytesMost));
   return spec;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "replication/level.h"
+
 namespace parley::cli {
 namespace {
 
@@ -28,15 +30,13 @@ Counted count(const std::vector<ReplicaNow>& replicas) {
   return out;
 }
 
-std::size_t majority(std::size_t replicas) { return replicas / 2 + 1; }
-
 // What an ok read may return.
 std::string freshness(const Counted& now, std::size_t required) {
   if (now.states <= 1) {
     return now.answering == now.all ? "all replicas are equal"
                                     : "the replicas that answer are equal";
   }
-  if (required >= majority(now.all)) {
+  if (required >= replication::majority_of(now.all)) {
     return fmt::format("merges what it meets of {} different states, and repairs", now.states);
   }
   return fmt::format("one of {} different states: it may be old", now.states);
@@ -106,8 +106,8 @@ std::vector<ReplicaNow> replicas_now(const client::InspectResult& inspected,
 std::vector<Forecast> forecast(const std::vector<ReplicaNow>& replicas) {
   const Counted now = count(replicas);
   std::vector<Forecast> out = {numbered(now, "all", now.all),
-                               numbered(now, "quorum", majority(now.all)), numbered(now, "one", 1),
-                               any(now)};
+                               numbered(now, "quorum", replication::majority_of(now.all)),
+                               numbered(now, "one", 1), any(now)};
   for (std::size_t n = 1; n <= now.all; ++n) out.push_back(numbered(now, std::to_string(n), n));
   return out;
 }

@@ -52,25 +52,57 @@ Json json_of(const client::InspectResult& inspected, const std::vector<ReplicaNo
 
 }  // namespace
 
-ExitCode consistency_explain(client::Client& client, const CommandLine& line) {
-  const auto failed = [&line](const Error& error) {
-    return fail_read(line, error, error.code != ErrorCode::Unreachable);
-  };
-  const auto keyspace = client.keyspace(line.keyspace);
-  if (!keyspace) return failed(keyspace.error());
-  const auto status = client.status();
-  if (!status) return failed(status.error());
-  const auto inspected = client.inspect(line.key, line.keyspace);
-  if (!inspected) return failed(inspected.error());
-  const auto replicas = replicas_now(*inspected, *status);
+namespace {
+
+// What one node says of a key and of the others: views of two nodes must not mix.
+struct OneView {
+  client::KeyspaceInfo keyspace;
+  client::ClusterStatus status;
+  client::InspectResult inspected;
+};
+
+Result<OneView> ask_one(const CommandLine& line, const std::string& endpoint) {
+  client::ClientOptions options;
+  options.endpoints = {endpoint};
+  options.timeout = line.timeout;
+  options.learn_ring = false;
+  const auto client = client::Client::make(std::move(options));
+  if (!client) return client.error();
+  auto keyspace = (*client)->keyspace(line.keyspace);
+  if (!keyspace) return keyspace.error();
+  auto status = (*client)->status();
+  if (!status) return status.error();
+  auto inspected = (*client)->inspect(line.key, line.keyspace);
+  if (!inspected) return inspected.error();
+  return OneView{std::move(*keyspace), std::move(*status), std::move(*inspected)};
+}
+
+// The first endpoint that answers.
+Result<OneView> ask_first(const CommandLine& line, std::string& asked) {
+  Result<OneView> view = Error{ErrorCode::Unreachable, "no endpoint"};
+  for (const std::string& endpoint : line.endpoints) {
+    asked = endpoint;
+    view = ask_one(line, endpoint);
+    if (view || view.error().code != ErrorCode::Unreachable) break;
+  }
+  return view;
+}
+
+}  // namespace
+
+ExitCode consistency_explain(client::Client&, const CommandLine& line) {
+  std::string asked;
+  const auto view = ask_first(line, asked);
+  if (!view) return fail_read(line, view.error(), view.error().code != ErrorCode::Unreachable);
+  const auto replicas = replicas_now(view->inspected, view->status);
   const auto levels = forecast(replicas);
   if (line.output == OutputForm::Json) {
-    print_json(json_of(*inspected, replicas, levels, *keyspace));
+    print_json(json_of(view->inspected, replicas, levels, view->keyspace));
     return kOk;
   }
   std::vector<std::vector<std::string>> rows = {{"REPLICA", "HERE", "STATE", "DIGEST", "HINTS"}};
   for (std::size_t i = 0; i < replicas.size(); ++i) {
-    const auto& row = inspected->replicas[i];
+    const auto& row = view->inspected.replicas[i];
     rows.push_back({row.address, replicas[i].up ? "up" : "down", state_of(row), row.digest,
                     std::to_string(row.hints_pending)});
   }
@@ -82,8 +114,8 @@ ExitCode consistency_explain(client::Client& client, const CommandLine& line) {
     table.push_back({"", "", "put", one.put, one.put_why});
   }
   std::fputs((table_text(rows) + "\n" + table_text(table)).c_str(), stdout);
-  std::fprintf(stderr, "as this node sees it now; the default levels are get %s, put %s\n",
-               keyspace->read_level.c_str(), keyspace->write_level.c_str());
+  std::fprintf(stderr, "as %s sees it now; the default levels are get %s, put %s\n", asked.c_str(),
+               view->keyspace.read_level.c_str(), view->keyspace.write_level.c_str());
   return kOk;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "runtime/asio_loop.h"
+#include "runtime/fault_table.h"
 #include "tools/cli/fault_plan.h"
 #include "tools/cli/output.h"
 #include "tools/cli/verbs.h"
@@ -18,7 +19,6 @@ using Nodes = std::vector<NamedNode>;
 
 // Nodes that do not answer are many and slow: none of them gets the whole time.
 constexpr Duration kOneNodeMost = 1s;
-constexpr std::size_t kNoteBytesMost = 200;  // as the nodes have it
 
 Result<std::unique_ptr<client::Client>> client_of(const CommandLine& line, const NamedNode& node) {
   client::ClientOptions options;
@@ -85,7 +85,7 @@ void mark(std::vector<FaultOrder>& orders) {
   }
   for (FaultOrder& order : orders) {
     std::string& note = order.spec.note;
-    note.resize(std::min(note.size(), kNoteBytesMost - token.size()));
+    note.resize(std::min(note.size(), runtime::FaultTable::kNoteBytesMost - token.size()));
     note += token;
   }
 }

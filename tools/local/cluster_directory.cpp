@@ -11,8 +11,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <utility>
 
+#include "storage/directory_lock.h"
 #include "tools/local/node_command.h"
 
 namespace parley::local {
@@ -166,6 +168,14 @@ std::string ClusterDirectory::file(std::size_t i, const char* ending) const {
 }
 
 Result<bool> ClusterDirectory::wipe() {
+  // Whoever still runs holds the lock of its data directory, even where no pid file tells of it.
+  std::vector<std::unique_ptr<storage::DirectoryLock>> locks;
+  for (std::size_t i = 0; i < plan_.nodes; ++i) {
+    if (!fs::exists(data_dir(i))) continue;
+    auto lock = storage::DirectoryLock::take(data_dir(i));
+    if (!lock) return lock.error();
+    locks.push_back(std::move(*lock));
+  }
   std::vector<std::string> ours;
   for (std::size_t i = 0; i < plan_.nodes; ++i) {
     for (const auto& path : {data_dir(i), pid_file(i), pid_file(i) + ".new", out_file(i)}) {
