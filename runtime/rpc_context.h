@@ -54,6 +54,7 @@ struct RpcContext {
     own.cluster_name = identity.cluster_name;
     own.listens_at = listen_at;
     own.channel = channel;
+    own.silence_max = options.silence_max();
     return own;
   }
 

@@ -62,7 +62,7 @@ Status RpcLink::check_patience(Duration silence_max) const {
   if (!greeted_ && now - opened_at_ > std::min(silence_max, kHelloPatience)) {
     return Error{ErrorCode::Expired, "the peer did not say who it is"};
   }
-  if (silent_for() > silence_max) {
+  if (silent_for() > patience(silence_max)) {
     return Error{ErrorCode::NoAnswer, "the peer was silent for too long"};
   }
   if (unfinished_since_ && now - *unfinished_since_ > kFramePatience &&

@@ -1,6 +1,7 @@
 // One peer connection with frames on it: hello in both directions, heartbeats, silence, damage.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -46,9 +47,13 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
   void close() { connection_.reset(); }
   // As if the peer had gone.
   void break_off(const Error& why);
-  // Sends a heartbeat when idle for a third of `silence_max`, breaks off when the peer was silent
-  // for longer than it (NoAnswer), does not say who it is or finish a frame (Expired).
+  // Sends a heartbeat when idle for a third of our `silence_max`, breaks off when the peer was
+  // silent for longer than patience() (NoAnswer), does not say who it is or finish a frame
+  // (Expired).
   void tend(Duration silence_max, const ClusterId& cluster);
+
+  // The longer one of both ends': whoever waits longer for others also says less.
+  Duration patience(Duration silence_max) const { return std::max(silence_max, peer_.silence_max); }
 
   bool is_open() const { return connection_ != nullptr; }
   bool greeted() const { return greeted_; }

@@ -1,5 +1,8 @@
 #include "runtime/rpc_message.h"
 
+#include <algorithm>
+#include <chrono>
+
 #include "base/codec.h"
 
 namespace parley::runtime {
@@ -9,6 +12,7 @@ constexpr ByteView kHelloMagic = "PARLEY-P";
 constexpr std::size_t kNameMost = 256;
 constexpr std::size_t kAddressMost = 64;
 constexpr std::size_t kErrorTextMost = 4096;
+constexpr Duration kSilenceMost = 60s;  // of rpc.silence_max
 
 }  // namespace
 
@@ -23,6 +27,7 @@ Bytes encode_hello(const Hello& hello) {
   out.sized(hello.cluster_name.substr(0, kNameMost));
   out.sized(hello.listens_at.address);
   out.number(hello.listens_at.port);
+  out.number(static_cast<std::uint32_t>(to_millis(hello.silence_max)));
   return out.take();
 }
 
@@ -44,6 +49,8 @@ Result<Hello> decode_hello(ByteView body) {
   hello.cluster_name = Bytes(in.sized());
   hello.listens_at.address = Bytes(in.sized());
   hello.listens_at.port = in.number<std::uint16_t>();
+  hello.silence_max =
+      std::min<Duration>(std::chrono::milliseconds(in.number<std::uint32_t>()), kSilenceMost);
   const bool sane = in.ok() && node && cluster && channel <= 1 && !node->is_nil() &&
                     hello.cluster_name.size() <= kNameMost &&
                     hello.listens_at.address.size() <= kAddressMost &&

@@ -20,6 +20,7 @@ struct Hello {
   std::string cluster_name;
   Endpoint listens_at;  // where its sender can be dialled
   Channel channel = Channel::Foreground;
+  Duration silence_max{};  // its own, in whole milliseconds
   bool operator==(const Hello&) const = default;
 };
 

@@ -188,11 +188,12 @@ TEST_CASE("rpc message: hello golden bytes and round trip") {
   hello.cluster_name = "home";
   hello.listens_at = {"127.0.0.1", 7401};
   hello.channel = Channel::Bulk;
+  hello.silence_max = 3s;
   const Bytes bytes = encode_hello(hello);
   CHECK(to_hex(bytes) ==
         "5041524c45592d50010000000100000001000000000000000000000000000000"
         "07000000000000000000000000000000000000000000000204000000686f6d65"
-        "090000003132372e302e302e31e91c");
+        "090000003132372e302e302e31e91cb80b0000");
   CHECK(*decode_hello(bytes) == hello);
   CHECK(*decode_hello(bytes + "a later version's field") == hello);
   for (std::size_t length = 0; length < bytes.size(); ++length) {

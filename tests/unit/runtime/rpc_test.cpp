@@ -247,6 +247,28 @@ TEST_CASE("rpc: after a partition a recovered peer is dialled anew at once") {
   CHECK(t.world.now() - start < 20ms);
 }
 
+// An option is changed on one node after the other.
+TEST_CASE("rpc: an idle connection lasts between nodes of different patience") {
+  Two t;
+  const bool dialler = GENERATE(true, false);
+  Peer& patient = dialler ? t.a : t.b;
+  Peer& other = dialler ? t.b : t.a;
+  REQUIRE(patient.options.silence_max.set(60s));
+  REQUIRE(other.options.silence_max.set(500ms));
+  t.warm_up();
+  for (int i = 0; i < 60; ++i) {
+    t.world.run_for(2s);
+    patient.rpc->peer_recovered(other.at);
+    other.rpc->peer_recovered(patient.at);
+  }
+  CHECK(t.a.broken.empty());
+  CHECK(t.b.broken.empty());
+  // What has gone silent is given up all the same.
+  t.world.cut("127.0.0.1", "127.0.0.2");
+  t.world.run_for(70s);
+  CHECK(t.a.broken.size() == 1);
+}
+
 TEST_CASE("rpc: a dial begun during the cut does not hold up recovery") {
   Two t;
   t.world.cut("127.0.0.1", "127.0.0.2");
