@@ -167,26 +167,30 @@ Result<std::optional<NodeId>> find_target(const View& view, const std::string& t
                "no node has the address or id \"" + target.substr(0, 64) + "\"", 0};
 }
 
-Result<membership::KeyspaceRecord> with_levels(const membership::KeyspaceRecord& record,
-                                               const std::string& read_level,
-                                               const std::string& write_level) {
-  membership::KeyspaceRecord out = record;
+Result<NewLevels> parse_levels(const membership::KeyspaceRecord& keyspace,
+                               const std::string& read_level, const std::string& write_level) {
+  NewLevels out;
   for (const auto& [text, code] :
-       {std::pair(&read_level, &out.read_level), std::pair(&write_level, &out.write_level)}) {
+       {std::pair(&read_level, &out.read), std::pair(&write_level, &out.write)}) {
     if (text->empty()) continue;
     const auto level = replication::parse_level(*text);
     if (!level) return level.error();
     if (level->kind == replication::Level::Kind::Number &&
-        level->number > record.replication_factor) {
+        level->number > keyspace.replication_factor) {
       return Error{ErrorCode::InvalidArgument,
                    "level " + *text + " is above the replication factor " +
-                       std::to_string(record.replication_factor),
+                       std::to_string(keyspace.replication_factor),
                    0};
     }
     *code = replication::level_code(*level);
   }
-  ++out.version;
   return out;
+}
+
+membership::KeyspaceRecord with_levels(membership::KeyspaceRecord record, const NewLevels& levels) {
+  record.read_level = levels.read.value_or(record.read_level);
+  record.write_level = levels.write.value_or(record.write_level);
+  return record;
 }
 
 void RepairSum::add(const Result<std::uint64_t>& one) {

@@ -388,15 +388,17 @@ void ClusterAdminService::set_consistency(const std::string& name, const std::st
   if (!view) return fail_later(std::move(done), view.error());
   const auto found = find_keyspace(**view, name);
   if (!found) return fail_later(std::move(done), found.error());
-  const auto changed = with_levels(**found, read_level, write_level);
-  if (!changed) return fail_later(std::move(done), changed.error());
-  world_.gossiper.set_keyspace(*changed, timeout - timeout / 10,
-                               [record = *changed, done = std::move(done)](const Status& stored) {
-                                 if (stored)
-                                   done(keyspace_info(record));
-                                 else
-                                   done(stored.error());
-                               });
+  const auto levels = parse_levels(**found, read_level, write_level);
+  if (!levels) return fail_later(std::move(done), levels.error());
+  world_.gossiper.change_keyspace((*found)->id,
+                                  [levels = *levels](const membership::KeyspaceRecord& now) {
+                                    return with_levels(now, levels);
+                                  },
+                                  timeout - timeout / 10,
+                                  [done = std::move(done)](const auto& stored) {
+                                    if (stored.ok()) return done(keyspace_info(*stored));
+                                    done(stored.error());
+                                  });
 }
 
 }  // namespace parley::api

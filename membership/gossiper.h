@@ -56,6 +56,9 @@ struct Refusal {
   Generation later = 0;
 };
 
+// What becomes of a keyspace as it is now; the version is not its affair. May be asked again.
+using KeyspaceChange = std::function<KeyspaceRecord(const KeyspaceRecord& now)>;
+
 class Gossiper {
  public:
   virtual ~Gossiper() = default;
@@ -81,10 +84,12 @@ class Gossiper {
   virtual void serve() = 0;
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;
-  // Stores a newer keyspace record here and on a majority of the ring's members, durably.
-  // Error Unavailable (nothing sent), Unknown (fewer than a majority answered in time).
-  virtual void set_keyspace(KeyspaceRecord record, Duration timeout,
-                            std::function<void(Status)> done) = 0;
+  // Changes a keyspace here and on a majority of the ring's members, durably, and answers with the
+  // record that they hold then. A later change by way of another member is changed again, not
+  // passed over. Errors: NotFound, Unavailable (nothing sent), Unknown (fewer than a majority took
+  // it in time: it may prevail later, even over a change that was made since).
+  virtual void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
+                               std::function<void(Result<KeyspaceRecord>)> done) = 0;
   // Says goodbye (Left) and calls `done` when it is on its way to all, at most `patience` later.
   virtual void leave(Duration patience, std::function<void()> done) = 0;
 };

@@ -40,8 +40,8 @@ class GossiperDriver final : public Gossiper {
   std::vector<GossipRow> gossip() const override;
   bool views_agree() const override;
   void suspect_evidence(const NodeId& node) override;
-  void set_keyspace(KeyspaceRecord record, Duration timeout,
-                    std::function<void(Status)> done) override;
+  void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
+                       std::function<void(Result<KeyspaceRecord>)> done) override;
   void leave(Duration patience, std::function<void()> done) override;
 
  private:
@@ -91,6 +91,12 @@ class GossiperDriver final : public Gossiper {
   void serve_keyspace(const runtime::RpcRequest& request, const runtime::Responder& respond);
   Error holds_data() const;
   Error other_cluster(const std::string& theirs) const;
+
+  // gossiper_keyspace.cpp
+  struct KeyspaceSetting;
+  void try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting);
+  void keyspace_answered(const std::shared_ptr<KeyspaceSetting>& setting, unsigned attempt,
+                         const Result<Bytes>& answer);
 
   // gossiper_sync.cpp
   void sync_with(const NodeId& node, const Endpoint& at);

@@ -173,7 +173,10 @@ void GossiperDriver::serve_keyspace(const runtime::RpcRequest& request,
   if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
   SwimOutbox out;
   out.changed = records_.merge(*record);
-  save_if(out.changed, [respond] { respond(Bytes()); });
+  // Where a later one stands, the sender has not changed it, and must know.
+  const KeyspaceRecord& held = records_.keyspaces().at(record->id);
+  const Bytes answer = held == *record ? Bytes() : encode_keyspace_set(held);
+  save_if(out.changed, [respond, answer] { respond(answer); });
   carry_out(std::move(out));
 }
 

@@ -77,6 +77,7 @@ struct StreamProbe {
   claim @0 :Claim;
 }
 
+# Answered by nothing once it is durable; by the record that stands there instead, if that is later.
 struct KeyspaceSet {
   record @0 :Data;
 }

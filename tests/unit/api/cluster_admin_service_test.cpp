@@ -62,11 +62,11 @@ class FixedGossiper final : public membership::Gossiper {
   }
   bool views_agree() const override { return true; }
   void suspect_evidence(const NodeId&) override {}
-  void set_keyspace(membership::KeyspaceRecord record, Duration,
-                    std::function<void(Status)> done) override {
-    stored = record;
-    done(refuse_keyspace ? Status(Error{ErrorCode::Unavailable, "no majority"})
-                         : Status(parley::Done{}));
+  void change_keyspace(const KeyspaceId& id, membership::KeyspaceChange change, Duration,
+                       std::function<void(Result<membership::KeyspaceRecord>)> done) override {
+    if (refuse_keyspace) return done(Error{ErrorCode::Unavailable, "no majority"});
+    stored = change(*shown->keyspace(id));
+    done(*stored);
   }
   void leave(Duration, std::function<void()> done) override { done(); }
 
@@ -327,7 +327,7 @@ TEST_CASE("admin service: repair status names every holder", "[api][admin]") {
   CHECK(report->no_answer == std::vector<std::string>{"127.0.0.3"});
 }
 
-TEST_CASE("admin service: default levels go to membership with the next version", "[api][admin]") {
+TEST_CASE("admin service: default levels are changed by membership", "[api][admin]") {
   Three three;
   const auto set = [&](const std::string& name, const std::string& read) {
     std::optional<Result<client::KeyspaceInfo>> got;
@@ -336,7 +336,8 @@ TEST_CASE("admin service: default levels go to membership with the next version"
     return *got;
   };
   CHECK(set("default", "one")->read_level == "one");
-  CHECK(three.first().gossiper.stored->version == 1);
+  CHECK(three.first().gossiper.stored->write_level ==
+        three.first().gossiper.shown->keyspace("default")->write_level);
   CHECK(set("nowhere", "one").error().code == ErrorCode::NotFound);
   CHECK(set("default", "9").error().code == ErrorCode::InvalidArgument);
   three.first().gossiper.refuse_keyspace = true;

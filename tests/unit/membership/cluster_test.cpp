@@ -355,41 +355,6 @@ TEST_CASE("join: a member refuses writes until it knows the joiner", "[membershi
   REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
 }
 
-TEST_CASE("keyspace: set on a majority, known to all, kept over a restart",
-          "[membership][cluster]") {
-  TestCluster cluster(5);
-  cluster.boot_all(5);
-  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
-  KeyspaceRecord record = cluster[0].gossiper->view()->keyspaces.front();
-  record.version = 2;
-  record.read_level = 2;
-  cluster[4].kill();
-  std::optional<Status> answer;
-  cluster[0].gossiper->set_keyspace(record, 1s, [&](const Status& s) { answer = s; });
-  REQUIRE(cluster.world.run_until([&] { return answer.has_value(); }, 2s));
-  CHECK(answer->ok());
-  REQUIRE(cluster[4].boot({}).ok());
-  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
-  for (auto& node : cluster.nodes) {
-    CHECK(node->gossiper->view()->keyspace("default")->read_level == 2);
-  }
-  for (std::size_t i = 1; i < 4; ++i) cluster[i].kill();
-  REQUIRE(cluster.world.run_until(
-      [&] {
-        return cluster[0].sees(cluster[3]) == Liveness::Dead &&
-               cluster[0].sees(cluster[2]) == Liveness::Dead &&
-               cluster[0].sees(cluster[1]) == Liveness::Dead;
-      },
-      10s));
-  answer.reset();
-  record.version = 3;
-  cluster[0].gossiper->set_keyspace(record, 1s, [&](const Status& s) { answer = s; });
-  REQUIRE(cluster.world.run_until([&] { return answer.has_value(); }, 2s));
-  REQUIRE_FALSE(answer->ok());
-  CHECK(answer->error().code == ErrorCode::Unavailable);
-  CHECK(cluster[0].gossiper->view()->keyspace("default")->version == 2);
-}
-
 TEST_CASE("gossip: a foreign cluster's and damaged datagrams are counted",
           "[membership][cluster]") {
   TestCluster cluster(2);

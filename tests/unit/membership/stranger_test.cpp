@@ -118,27 +118,6 @@ TEST_CASE("join: a member confirms a new one only when its disk holds it",
   CHECK(on_disk());
 }
 
-TEST_CASE("keyspace: setting what is held already costs the other members' disks nothing",
-          "[membership][cluster]") {
-  TestCluster cluster(3);
-  cluster.boot_all(1);
-  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
-  cluster.world.run_for(1s);
-  KeyspaceRecord record = cluster[0].gossiper->view()->keyspaces.front();
-  const auto saves_of_a_set = [&] {
-    const int before = cluster[1].journal.saves;
-    std::optional<Status> answer;
-    cluster[0].gossiper->set_keyspace(record, 1s, [&](const Status& s) { answer = s; });
-    cluster.world.run_for(1s);
-    REQUIRE(answer.has_value());
-    CHECK(answer->ok());
-    return cluster[1].journal.saves - before;
-  };
-  CHECK(saves_of_a_set() == 0);
-  ++record.version;
-  CHECK(saves_of_a_set() == 1);
-}
-
 TEST_CASE("gossip: senders that nobody knows are asked one at a time", "[membership][cluster]") {
   TestCluster cluster(2);
   cluster.boot_all(1);

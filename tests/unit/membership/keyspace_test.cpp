@@ -1,0 +1,123 @@
+// Changes of a keyspace, which any member may be asked for at any time.
+#include "tests/catch.h"
+#include "tests/unit/membership/test_cluster.h"
+
+namespace parley::membership {
+namespace {
+
+using Outcome = std::optional<Result<KeyspaceRecord>>;
+
+struct Five : TestCluster {
+  explicit Five(int count = 5) : TestCluster(count) {
+    boot_all(count);
+    REQUIRE(world.run_until([&] { return whole(); }, 5s));
+  }
+  void ask(std::size_t node, LevelCode read_level, Outcome& outcome, Duration timeout = 1s) {
+    nodes[node]->gossiper->change_keyspace(
+        nodes[node]->gossiper->view()->keyspace("default")->id, with_read(read_level), timeout,
+        [&outcome](Result<KeyspaceRecord> result) { outcome = std::move(result); });
+  }
+  Result<KeyspaceRecord> set(std::size_t node, LevelCode read_level, Duration timeout = 1s) {
+    Outcome outcome;
+    ask(node, read_level, outcome, timeout);
+    REQUIRE(world.run_until([&] { return outcome.has_value(); }, 2 * timeout));
+    return *outcome;
+  }
+  LevelCode read_level(std::size_t node) {
+    return nodes[node]->gossiper->view()->keyspace("default")->read_level;
+  }
+  void all_show(LevelCode expected) {
+    REQUIRE(world.run_until([&] { return whole(); }, 10s));
+    for (std::size_t i = 0; i < nodes.size(); ++i) CHECK(read_level(i) == expected);
+  }
+  static KeyspaceChange with_read(LevelCode level) {
+    return [level](KeyspaceRecord now) {
+      now.read_level = level;
+      return now;
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("keyspace: changed on a majority, known to all, kept over a restart",
+          "[membership][keyspace]") {
+  Five cluster;
+  cluster[4].kill();
+  REQUIRE(cluster.set(0, 2).ok());
+  REQUIRE(cluster[4].boot({}).ok());
+  cluster.all_show(2);
+  for (std::size_t i = 1; i < 4; ++i) cluster[i].kill();
+  const auto is_dead = [&](std::size_t i) { return cluster[0].sees(cluster[i]) == Liveness::Dead; };
+  REQUIRE(cluster.world.run_until([&] { return is_dead(1) && is_dead(2) && is_dead(3); }, 10s));
+  const auto refused = cluster.set(0, 3);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::Unavailable);
+  CHECK(cluster.read_level(0) == 2);
+}
+
+// Whichever of the two records is the greater by its bytes.
+TEST_CASE("keyspace: a member that missed the last change makes its own on top of it",
+          "[membership][keyspace]") {
+  const auto [first, second] = GENERATE(table<LevelCode, LevelCode>({{3, 2}, {2, 3}}));
+  Five cluster;
+  for (std::size_t i = 0; i < 4; ++i) cluster.world.cut(cluster[i].address, cluster[4].address);
+  REQUIRE(cluster.set(0, first, 300ms).ok());
+  REQUIRE(cluster.read_level(4) != first);
+  cluster.world.heal_all();
+  Outcome outcome;
+  cluster.ask(4, second, outcome, 5s);
+  REQUIRE(cluster.world.run_until([&] { return outcome.has_value(); }, 6s));
+  REQUIRE(outcome->ok());
+  CHECK((*outcome)->read_level == second);
+  cluster.all_show(second);
+}
+
+TEST_CASE(
+    "keyspace: of changes at one moment those that are ok prevail, and the last of them is shown",
+    "[membership][keyspace]") {
+  Five cluster;
+  std::vector<Outcome> outcomes(5);
+  for (std::size_t i = 0; i < 5; ++i) {
+    cluster.ask(i, static_cast<LevelCode>(i + 1), outcomes[i], 3s);
+  }
+  const auto all_ended = [&] {
+    return std::all_of(outcomes.begin(), outcomes.end(), [](const auto& o) { return bool(o); });
+  };
+  REQUIRE(cluster.world.run_until(all_ended, 4s));
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 10s));
+  // Several may have the same version: then the later ones went over the earlier ones.
+  std::vector<KeyspaceRecord> ok;
+  for (const auto& outcome : outcomes) {
+    if (outcome->ok()) ok.push_back(**outcome);
+  }
+  CHECK_FALSE(ok.empty());
+  const auto* shown = cluster[0].gossiper->view()->keyspace("default");
+  // What was not ok may prevail too.
+  if (ok.size() == outcomes.size()) CHECK(std::count(ok.begin(), ok.end(), *shown) == 1);
+  for (const auto& one : ok) CHECK(one.version <= shown->version);
+}
+
+TEST_CASE("keyspace: a change counts where it is durable only", "[membership][keyspace]") {
+  Five cluster(3);
+  for (std::size_t i = 1; i < 3; ++i) cluster[i].journal.delay = 700ms;
+  const Instant begun = cluster.world.now();
+  REQUIRE(cluster.set(0, 2, 2s).ok());
+  CHECK(cluster.world.now() - begun >= 700ms);
+  const auto late = cluster.set(0, 3, 200ms);
+  REQUIRE_FALSE(late.ok());
+  CHECK(late.error().code == ErrorCode::Unknown);
+}
+
+TEST_CASE("keyspace: one that does not exist is not found", "[membership][keyspace]") {
+  Five cluster(1);
+  KeyspaceId other;
+  other.octets[0] = 9;
+  Outcome outcome;
+  cluster[0].gossiper->change_keyspace(other, Five::with_read(1), 1s,
+                                       [&](const auto& result) { outcome = result; });
+  REQUIRE(cluster.world.run_until([&] { return outcome.has_value(); }, 1s));
+  CHECK(outcome->error().code == ErrorCode::NotFound);
+}
+
+}  // namespace parley::membership
