@@ -64,7 +64,7 @@ class DatagramEnd final : public runtime::DatagramSocket {
     if (payload.size() > 65507) return false;
     ++world_.datagrams_sent_;
     if (world_.is_cut(at_.address, to.address, Traffic::Datagrams)) return true;
-    const LinkRules& link = world_.rules_of(at_.address, to.address);
+    const LinkRules& link = world_.links_.of(at_.address, to.address);
     if (world_.chance(link.datagram_loss)) return true;
     deliver(to, payload, link);
     if (world_.chance(link.datagram_twice)) deliver(to, payload, link);

@@ -42,6 +42,7 @@
 #include "tests/fake/drift.h"
 #include "tests/fake/event_queue.h"
 #include "tests/fake/fake_link.h"
+#include "tests/fake/link_table.h"
 
 namespace parley::fake {
 
@@ -175,18 +176,16 @@ class World {
   }
 
   // All links that have no rules of their own, for everything sent from now on.
-  LinkRules& rules() { return rules_; }
+  LinkRules& rules() { return links_.usual; }
   // One direction, which from now on follows its own.
-  LinkRules& rules(const std::string& from, const std::string& to) {
-    return own_rules_.emplace(std::pair{from, to}, rules_).first->second;
-  }
-  void forget_own_rules() { own_rules_.clear(); }
-  void forget_own_rules(const std::string& a, const std::string& b) { own_rules_.erase({a, b}); }
+  LinkRules& rules(const std::string& from, const std::string& to) { return links_.own(from, to); }
+  void forget_own_rules() { links_.forget(); }
+  void forget_own_rules(const std::string& from, const std::string& to) { links_.forget(from, to); }
   void set_latency(Duration least, Duration most) {
-    rules_.latency_least = least;
-    rules_.latency_most = most;
+    links_.usual.latency_least = least;
+    links_.usual.latency_most = most;
   }
-  void set_datagram_loss(double probability) { rules_.datagram_loss = probability; }
+  void set_datagram_loss(double probability) { links_.usual.datagram_loss = probability; }
 
   // The process at once stops: nothing that it had not handed to the kernel leaves any more. With
   // its machine not even the end of its streams. Then destroy what ran on the node, and bury().
@@ -214,15 +213,24 @@ class World {
   }
   // On top of what is cut there already.
   void cut_one_way(const std::string& from, const std::string& to, Traffic what = Traffic::All) {
-    cuts_[{from, to}] |= static_cast<unsigned>(what);
+    cuts_.add(from, to, what);
   }
   void cut(const std::string& a, const std::string& b, Traffic what = Traffic::All) {
     cut_one_way(a, b, what);
     cut_one_way(b, a, what);
   }
+  // Undoes one such cut; others may lie there still.
+  void mend_one_way(const std::string& from, const std::string& to, Traffic what = Traffic::All) {
+    cuts_.remove(from, to, what);
+    release_stalled();
+  }
+  void mend(const std::string& a, const std::string& b, Traffic what = Traffic::All) {
+    cuts_.remove(a, b, what);
+    mend_one_way(b, a, what);
+  }
+  // Undoes them all.
   void heal(const std::string& a, const std::string& b) {
-    cuts_.erase({a, b});
-    cuts_.erase({b, a});
+    cuts_.clear(a, b);
     release_stalled();
   }
   void heal_all() {
@@ -230,9 +238,7 @@ class World {
     release_stalled();
   }
   bool is_cut(const std::string& from, const std::string& to, Traffic what) const {
-    if (cuts_.empty()) return false;
-    const auto found = cuts_.find({from, to});
-    return found != cuts_.end() && (found->second & static_cast<unsigned>(what)) != 0;
+    return cuts_.has(from, to, what);
   }
   // A firewall that forgot them: the streams now open between the two deliver nothing any more,
   // not even their end. New ones work.
@@ -320,11 +326,6 @@ class World {
     }
     taken_.clear();
   }
-  const LinkRules& rules_of(const std::string& from, const std::string& to) const {
-    if (own_rules_.empty()) return rules_;
-    const auto own = own_rules_.find({from, to});
-    return own == own_rules_.end() ? rules_ : own->second;
-  }
   Duration latency(const LinkRules& link) {
     const auto spread =
         static_cast<std::uint64_t>((link.latency_most - link.latency_least).count());
@@ -333,7 +334,7 @@ class World {
                : link.latency_least + Duration(static_cast<std::int64_t>(random_.below(spread)));
   }
   Duration latency(const std::string& from, const std::string& to) {
-    return latency(rules_of(from, to));
+    return latency(links_.of(from, to));
   }
   std::uint64_t rank(const Node& node, Instant at) const {
     if (ties_ == 0) return 0;
@@ -388,7 +389,7 @@ class World {
   }
   void send_chunk(Side& from, const SidePtr& to, Side::Chunk chunk) {
     if (from.silent) return;
-    const LinkRules& link = rules_of(from.node->address(), from.peer_address);
+    const LinkRules& link = links_.of(from.node->address(), from.peer_address);
     note(hash64(chunk.bytes));
     maybe_corrupt(link, chunk.bytes);
     from.last_arrival = std::max(from.last_arrival, now_ + latency(link));
@@ -462,9 +463,8 @@ class World {
   std::atomic<bool> posted_{false};            // there are some
   std::vector<std::pair<Node*, Task>> taken_;  // its memory is kept
   Random random_;
-  LinkRules rules_;
-  std::map<std::pair<std::string, std::string>, LinkRules> own_rules_;
-  std::map<std::pair<std::string, std::string>, unsigned> cuts_;  // bits of Traffic
+  LinkTable links_;
+  LinkCuts cuts_;
   std::map<std::string, std::unique_ptr<Node>> nodes_;
   Node wire_{*this, "wire"};
   std::vector<std::weak_ptr<Side>> sides_;

@@ -97,6 +97,39 @@ bool agree_on_members(Scene& scene) {
 
 namespace {
 
+// Empty: every node shows the same, which may last.
+std::string wrong_defaults(Scene& scene) {
+  std::optional<DefaultLevels> first;
+  for (const auto& node : scene.nodes) {
+    if (scene.nemesis->is_lost(*node)) continue;
+    const auto shown = scene.door(*node).keyspace();
+    if (!shown.ok()) return node->address() + " does not tell: " + shown.error().message;
+    const DefaultLevels levels{shown->read_level, shown->write_level};
+    const std::string said =
+        node->address() + " has the default levels " + levels.read + " and " + levels.write;
+    if (first && *first != levels) return said + ", and others do not";
+    first = levels;
+    // A disk that lost something may have been in the majority that took the last change.
+    const bool lost = !scene.history.losses().none();
+    if (!lost && !scene.history.defaults.may_last(levels)) return said + ", which were changed";
+  }
+  return {};
+}
+
+}  // namespace
+
+bool agree_on_defaults(Scene& scene) {
+  const Instant limit = scene.world.now() + kMembersMost;
+  std::string wrong = wrong_defaults(scene);
+  for (; !wrong.empty() && scene.world.now() < limit; wrong = wrong_defaults(scene)) {
+    scene.pass(500ms);
+  }
+  if (!wrong.empty()) scene.fail("defaults", "", wrong);
+  return wrong.empty();
+}
+
+namespace {
+
 struct Rounds {
   Result<std::uint64_t> first, second;
   bool done() const { return first.ok() && second.ok(); }

@@ -13,6 +13,8 @@ bool converge(Scene& scene);
 
 // Every node takes every other one for alive, and knows of no more. Fails as `members`.
 bool agree_on_members(Scene& scene);
+// Soon every node shows the same default levels, ones that may last. Fails as `defaults`.
+bool agree_on_defaults(Scene& scene);
 
 // A second round of anti-entropy over equal copies sends no key. Fails as `second-round`.
 bool repair_is_quiet(Scene& scene);

@@ -85,6 +85,17 @@ Result<std::vector<client::GossipRow>> Door::gossip() {
   });
 }
 
+Result<client::KeyspaceInfo> Door::keyspace() {
+  return ask<client::KeyspaceInfo>([](api::schema::Admin::Client admin, std::uint32_t) {
+    auto request = admin.keyspaceRequest();
+    request.setName(client::text_for("default"));
+    return request.send().then([](auto&& response) -> Result<client::KeyspaceInfo> {
+      if (auto failure = client::read_failure(response.getFailure())) return *failure;
+      return client::read_struct(response.getKeyspace());
+    });
+  });
+}
+
 Result<std::uint64_t> Door::repair() {
   return ask<std::uint64_t>(
       [](api::schema::Admin::Client admin, std::uint32_t ms) {

@@ -22,6 +22,7 @@ class Door {
   Result<client::InspectResult> inspect(const std::string& key);
   // The members as this node sees them.
   Result<std::vector<client::GossipRow>> gossip();
+  Result<client::KeyspaceInfo> keyspace();
 
   // A round of anti-entropy on every node, awaited: how many keys moved.
   Result<std::uint64_t> repair();

@@ -64,6 +64,7 @@ void History::begin_write(WriteNumber number, Instant now) {
   WriteRecord& write = writes_.at(number);
   if (write.calls == 0) {
     write.begun = now;
+    write.at_default = write.level.empty();
     by_op_.emplace(write.op, number);
   }
   ++write.calls;
@@ -77,6 +78,13 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   check_deadline(write.key, "a write", call, now);
   --write.open;
   write.ended = now;
+  const std::string level = write.level;
+  if (write.at_default && !result.level.empty()) {
+    if (!defaults.may_write_at(result.level)) {
+      fail("receipt", write.key, "nobody made " + result.level + " the default of writes");
+    }
+    write.level = result.level;
+  }
   write.refused_only = write.refused_only && result.outcome == client::Outcome::NotWritten;
   for (const std::string& line : judge_receipt(write, result, owners(write.key))) {
     fail("receipt", write.key, name_of(number) + ": " + line);
@@ -89,8 +97,11 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   }
   if (write.never()) models_[write.key].refused(write);
   if (on_write) on_write(write, result);
+  const bool first_ok = ok && !write.ok();
   if (!write.ok()) write.result = std::move(result);
-  if (ok && !write.ok()) write.acked = now;
+  if (first_ok) write.acked = now;
+  // Other calls of it may have other levels; the one that was ok makes the promise.
+  if (!first_ok) write.level = level;
 }
 
 std::size_t History::begin_read(std::uint32_t client, std::string key, std::string level,
@@ -118,6 +129,12 @@ void History::end_read(std::size_t number, const Call& call, client::ReadResult 
   const auto context = vector_of(read.result.context);
   if (!context) return fail("context", read.key, "a read's context cannot be decoded");
   read.context = *context;
+  if (read.level.empty() && !read.result.level.empty()) {
+    if (!defaults.may_read_at(read.result.level)) {
+      fail("receipt", read.key, "nobody made " + read.result.level + " the default of reads");
+    }
+    read.level = read.result.level;
+  }
   for (const std::string& line : judge_receipt(read, owners(read.key))) {
     fail("receipt", read.key, "a read at " + read.level + ": " + line);
   }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/defaults.h"
 #include "tests/sim/key_model.h"
 #include "tests/sim/losses.h"
 #include "tests/sim/records.h"
@@ -65,6 +66,8 @@ class History {
   }
   const std::vector<std::string>& owners(const std::string& key) const;
   std::vector<std::string> owned_by(const std::string& address) const;
+  // Of the keyspace; a call at its default is judged by the level at which it was executed.
+  Defaults defaults;
   // Told of every write that ended, and of every read that ended well.
   std::function<void(const WriteRecord&, const client::WriteResult&)> on_write;
   std::function<void(const ReadRecord&)> on_read;

@@ -79,6 +79,7 @@ void Ledger::stored(const std::string& node, const std::string& key,
 void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
                        const replication::VersionVector& context) {
   hints_[{holder, key}] = context;
+  if (on_commit) on_commit(holder, hint_name(address_of(key.target), key.record.key), context);
 }
 
 // docs/repair.md: a delivered hint is erased only if its stored version is the one that was acked.

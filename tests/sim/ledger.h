@@ -14,6 +14,11 @@
 
 namespace parley::sim {
 
+// No key of a workload has a slash.
+inline std::string hint_name(const std::string& target, const std::string& key) {
+  return target + "/" + key;
+}
+
 class Ledger {
  public:
   explicit Ledger(History& history) : history_(history) {}
@@ -45,6 +50,10 @@ class Ledger {
   }
   void stored(const std::string& node, const std::string& key,
               const replication::VersionVector& context, Instant now);
+  // The same, and of what need not be durable; of a hint, hint_name() is the key.
+  std::function<void(const std::string& node, const std::string& key,
+                     const replication::VersionVector& context)>
+      on_commit;
   void hint_kept(const std::string& holder, const storage::HintKey& key,
                  const replication::VersionVector& context);
   // Not because of its age, nor by command.

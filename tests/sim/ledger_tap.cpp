@@ -42,6 +42,9 @@ class LedgerTap final : public storage::ForwardingStore {
     const bool lasts = durability == storage::Durability::Fsync;
     auto told = [this, name = key.key, after, lasts,
                  done = std::move(done)](Result<storage::Updated> result) {
+      if (result.ok() && ledger_.on_commit) {
+        ledger_.on_commit(node_.address, name, after->context());
+      }
       if (result.ok() && lasts) ledger_.stored(node_.address, name, after->context(), node_.now());
       done(std::move(result));
     };

@@ -277,7 +277,7 @@ int replay(const HuntSaid& said) {
                                    [&name = name](const Planted& one) { return one.name == name; });
     if (!known) complain(name, "is recorded and not planted");
   }
-  std::map<const Trial*, std::string> mutants;
+  std::map<const Trial*, Row> replayed;
   run_trials(
       said.jobs,
       [&]() -> std::unique_ptr<Trial> {
@@ -285,16 +285,18 @@ int replay(const HuntSaid& said) {
         const Row row = left.front();
         left.pop_front();
         auto trial = std::make_unique<Trial>(row.mutant, row.seed, row.options);
-        mutants[trial.get()] = row.mutant;
+        replayed[trial.get()] = row;
         return trial;
       },
       [&](const Trial& trial) {
-        const std::string mutant = mutants[&trial], checker = trial.checker();
+        const std::string mutant = replayed[&trial].mutant, checker = trial.checker();
         const std::string seed = std::to_string(trial.seed());
         if (mutant.empty() && !checker.empty()) {
           complain("seed " + seed, ("fails without a mutant: " + checker).c_str());
         } else if (!mutant.empty() && checker.empty()) {
           complain(mutant, ("is no longer found by seed " + seed).c_str());
+        } else if (!mutant.empty() && checker != replayed[&trial].checker) {
+          complain(mutant, ("is found by another checker now: " + checker).c_str());
         }
       });
   if (found < kFoundLeast && said.only.empty())

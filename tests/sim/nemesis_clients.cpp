@@ -62,9 +62,13 @@ void Nemesis::cut_clients(Stroke& stroke, SimProcess& node) {
     if (way == 0) continue;
     const std::string a = way == 1 ? client->address() : node.address();
     const std::string b = way == 1 ? node.address() : client->address();
-    world_.cut_one_way(a, b);
-    if (way == 3) world_.cut_one_way(b, a);
-    undo_later(stroke, kClientCutMost, [this, a, b] { world_.heal(a, b); });
+    if (way == 3) {
+      world_.cut(a, b);
+      undo_later(stroke, kClientCutMost, [this, a, b] { world_.mend(a, b); });
+    } else {
+      world_.cut_one_way(a, b);
+      undo_later(stroke, kClientCutMost, [this, a, b] { world_.mend_one_way(a, b); });
+    }
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 constexpr Duration kDownMost = 12s;
 constexpr Duration kPausedMost = 8s;
 constexpr Duration kCutMost = 15s;
+constexpr Duration kFlapMost = 3s;
 constexpr Duration kFullMost = 6s;
 constexpr Duration kSlowMost = 10s;
 constexpr Duration kTurnMost = 4ms;
@@ -191,7 +192,7 @@ void Nemesis::cut(Stroke& stroke, SimProcess& one, SimProcess& other) {
     if (std::count(inside.begin(), inside.end(), node->address()) > 0) continue;
     for (const auto& in : inside) {
       world_.cut(in, node->address());
-      undo_later(stroke, kCutMost, [this, in, out = node->address()] { world_.heal(in, out); });
+      undo_later(stroke, kCutMost, [this, in, out = node->address()] { world_.mend(in, out); });
     }
   }
 }
@@ -207,9 +208,12 @@ void Nemesis::filter(Stroke& stroke, const std::string& a, const std::string& b)
   const auto what = way < 2 ? fake::Traffic::Datagrams : fake::Traffic::Streams;
   tell(stroke, std::string(what == fake::Traffic::Datagrams ? "no datagrams " : "no streams ") + a +
                    (way % 2 == 0 ? " <-> " : " -> ") + b);
+  if (way % 2 == 0) {
+    world_.cut(a, b, what);
+    return undo_later(stroke, kCutMost, [this, a, b, what] { world_.mend(a, b, what); });
+  }
   world_.cut_one_way(a, b, what);
-  if (way % 2 == 0) world_.cut_one_way(b, a, what);
-  undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+  undo_later(stroke, kCutMost, [this, a, b, what] { world_.mend_one_way(a, b, what); });
 }
 
 // A node's own firewall: all of one kind, from and to everybody.
@@ -221,7 +225,7 @@ void Nemesis::filter_all(Stroke& stroke, SimProcess& one) {
   for (const auto& node : nodes_) {
     if (node.get() == &one) continue;
     world_.cut(one.address(), node->address(), what);
-    after(span, [this, a = one.address(), b = node->address()] { world_.heal(a, b); });
+    after(span, [this, a = one.address(), b = node->address(), what] { world_.mend(a, b, what); });
   }
 }
 
@@ -234,7 +238,7 @@ void Nemesis::swizzle(Stroke& stroke, SimProcess& victim) {
     at += stroke.up_to(kSwizzleStep);
     after(at, [this, a, b] { world_.cut(a, b); });
     const auto most = static_cast<std::int64_t>(nodes_.size()) * kSwizzleStep;
-    after(most + stroke.up_to(2 * most), [this, a, b] { world_.heal(a, b); });
+    after(most + stroke.up_to(2 * most), [this, a, b] { world_.mend(a, b); });
   }
 }
 
@@ -255,7 +259,7 @@ void Nemesis::part(Stroke& stroke) {
   for (const auto& a : left) {
     for (const auto& b : right) {
       world_.cut(a, b);
-      after(span, [this, a, b] { world_.heal(a, b); });
+      after(span, [this, a, b] { world_.mend(a, b); });
     }
   }
 }
@@ -269,13 +273,14 @@ void Nemesis::strike_link(Stroke& stroke, SimProcess& one, SimProcess& other) {
       return world_.cut(a, b);
     case Fault::OneWay:
       world_.cut_one_way(a, b);
-      return undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+      return undo_later(stroke, kCutMost, [this, a, b] { world_.mend_one_way(a, b); });
     case Fault::Flap:
       for (int i = 0; i < 6; ++i) {
-        undo_later(stroke, kCutMost, [this, a, b] { world_.cut(a, b); });
-        undo_later(stroke, kCutMost, [this, a, b] { world_.heal(a, b); });
+        const Duration begin = stroke.up_to(kCutMost), end = begin + 1ms + stroke.up_to(kFlapMost);
+        after(begin, [this, a, b] { world_.cut(a, b); });
+        after(end, [this, a, b] { world_.mend(a, b); });
       }
-      return after(kCutMost, [this, a, b] { world_.heal(a, b); });
+      return;
     case Fault::Loss: {
       fake::LinkRules& link = world_.rules(a, b);
       link.datagram_loss = stroke.random.unit() * 0.5;

@@ -22,7 +22,8 @@ struct WriteRecord {
   WriteNumber number = 0;
   std::uint32_t client = 0;
   std::string key;
-  std::string level;
+  std::string level;  // at the default: that of the first ok call, "" before
+  bool at_default = false;
   bool is_delete = false;
   bool memory = false;  // outside the promises about crashes
   bool forged = false;  // its context is another key's, or damaged: nobody may take it

@@ -28,6 +28,7 @@ void make_nemesis(Scene& scene) {
 void work(Scene& scene) {
   scene.make_clients();
   for (const auto& client : scene.clients) client->start();
+  if (scene.level_setter) scene.level_setter->start();
   scene.nemesis->start();
   scene.pass(scene.options.span);
 }
@@ -35,12 +36,13 @@ void work(Scene& scene) {
 // No further calls; those under way end.
 void rest(Scene& scene) {
   for (const auto& client : scene.clients) client->stop();
+  if (scene.level_setter) scene.level_setter->stop();
   const bool ended = scene.world.run_until(
       [&scene] {
         for (const auto& client : scene.clients) {
           if (!client->idle()) return false;
         }
-        return true;
+        return !scene.level_setter || scene.level_setter->idle();
       },
       kCallsEndMost);
   if (!ended) scene.fail("deadline", "", "a call did not end");
@@ -62,7 +64,8 @@ void settle(Scene& scene) {
 }
 
 void end(Scene& scene) {
-  if (!converge(scene) || !agree_on_members(scene) || !repair_is_quiet(scene)) return;
+  if (!converge(scene) || !agree_on_members(scene) || !agree_on_defaults(scene)) return;
+  if (!repair_is_quiet(scene)) return;
   if (scene.strangers) scene.strangers->judge();
   judge_values(scene);
   must_be_at_rest(scene);

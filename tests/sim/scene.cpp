@@ -9,6 +9,7 @@
 
 #include "tests/sim/ledger_tap.h"
 #include "tests/sim/node_metrics.h"
+#include "tests/sim/option_draw.h"
 #include "tests/sim/store_tap.h"
 
 namespace parley::sim {
@@ -60,11 +61,15 @@ Scene::Scene(const RunOptions& run)
   report.faults = faults;
   report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
   world.shuffle_ties(draw("ties").next());
+  ledger.on_commit = [this](const auto& node, const auto& key, const auto& context) {
+    truth.committed(node, key, context);
+  };
   truth.address_of = [this](const NodeId& node) { return ledger.address_of(node); };
 }
 
 Scene::~Scene() {
   doors_.clear();
+  level_setter.reset();
   clients.clear();
   nemesis.reset();
   strangers.reset();
@@ -73,34 +78,6 @@ Scene::~Scene() {
 
 Random Scene::draw(const std::string& concern) const {
   return Random(hash64(concern, options.seed));
-}
-
-// Options within their bounds: some seeds checkpoint all the time, some lease one epoch at a time.
-void Scene::perturb(api::NodeConfig& config) const {
-  static const std::vector<std::pair<const char*, std::vector<const char*>>> kChoices = {
-      {"storage.checkpoint_pages", {"100", "100", "4000"}},
-      {"storage.group_most", {"1", "16", "1024"}},
-      {"replication.epoch_lease", {"16", "32", "4096"}},
-      {"replication.replica_patience", {"50ms", "500ms"}},
-      {"replication.pass_hedge", {"20ms", "300ms"}},
-      {"replication.read_hedge", {"5ms", "30ms"}},
-      {"replication.hint_age_most", {"3h", "3h", "1s"}},  // then anti-entropy alone repairs
-      {"repair.sync_interval", {"500ms", "2s", "10s"}},
-      {"repair.batch_bytes", {"1024", "65536"}},
-      {"membership.probe_interval", {"500ms", "1s"}}};
-  for (const auto& [name, values] : kChoices) {
-    PARLEY_CHECK(config.set_option(name, values[hash64(name, options.seed) % values.size()]).ok());
-  }
-  // Bounds that are met: what is past them is overloaded, which no core may be.
-  if (report.mode != Mode::Safety || draw("tight").below(8) != 0) return;
-  for (const auto& [name, least] : {std::pair{"storage.write_queue_most", "16"},
-                                    {"storage.read_queue_most", "16"},
-                                    {"rpc.calls_most", "16"},
-                                    {"replication.in_flight_most", "2"},
-                                    {"replication.hint_bytes_most", "65536"},
-                                    {"repair.background_most", "1"}}) {
-    if (hash64(name, options.seed) % 2 == 0) PARLEY_CHECK(config.set_option(name, least).ok());
-  }
 }
 
 bool Scene::settle_strangers() {
@@ -121,8 +98,10 @@ void Scene::make_nodes() {
   for (const Endpoint& seed : seeds) {
     nodes.push_back(std::make_unique<SimProcess>(world, kj, vfs, seed.address, seeds,
                                                  draw("node " + seed.address), log_.get()));
-    perturb(nodes.back()->config());
-    truth.hints_age = nodes.back()->config().replication.hint_age_most() < kHintsLast;
+    api::NodeConfig& config = nodes.back()->config();
+    draw_options(config, seed.address, report.mode,
+                 [this](const std::string& concern) { return draw(concern); });
+    truth.hints_age = config.replication.hint_age_most() < kHintsLast;
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
     if (slow_disks) {
       auto random = std::make_shared<Random>(draw("disk of " + seed.address));
@@ -196,6 +175,10 @@ void Scene::make_clients() {
   report.clients = options.clients.value_or(drawn);
   while (clients.size() < report.clients) add_client();
   learn_owners();
+  if (draw("level setter").below(4) == 0) {
+    level_setter = std::make_unique<LevelSetter>(world, endpoints_, draw("level setter's own"),
+                                                 history.defaults);
+  }
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
   };

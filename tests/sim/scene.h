@@ -10,6 +10,7 @@
 #include "tests/sim/door.h"
 #include "tests/sim/history.h"
 #include "tests/sim/ledger.h"
+#include "tests/sim/level_setter.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/run.h"
 #include "tests/sim/sim_client.h"
@@ -69,7 +70,8 @@ class Scene {
   Truth truth;
   std::vector<std::unique_ptr<SimProcess>> nodes;
   std::vector<std::unique_ptr<SimClient>> clients;
-  std::unique_ptr<Strangers> strangers;  // in some runs
+  std::unique_ptr<Strangers> strangers;       // in some runs
+  std::unique_ptr<LevelSetter> level_setter;  // in some runs
   std::unique_ptr<Nemesis> nemesis;
   RunReport report;
   std::vector<Told> changes;  // of the key that is watched
@@ -77,7 +79,6 @@ class Scene {
  private:
   void learn_owners();
   void limit_keys(std::size_t count);
-  void perturb(api::NodeConfig& config) const;
   void check_bounds(SimProcess& node);
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;

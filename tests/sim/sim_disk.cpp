@@ -47,6 +47,7 @@ void SimDisk::sync(DiskFile& file) {
   for (const auto& change : file.unsynced) apply(file.durable, change);
   file.unsynced.clear();
   file.durable_entry = true;
+  if (file.sync_failed) file.sync_failed = file.written != file.durable;
 }
 
 DiskVerdict SimDisk::before(DiskCall call, const std::string& name) {
@@ -101,6 +102,7 @@ void SimDisk::power_cut() {
 }
 
 void SimDisk::wipe() {
+  ++images_;
   files_.clear();
   kill();
 }
@@ -123,6 +125,7 @@ bool SimDisk::is_durable_as_read(const std::string& name) const {
 }
 
 void SimDisk::restore(const DiskImage& image) {
+  ++images_;
   files_.clear();
   for (const auto& [name, bytes] : image) {
     auto file = std::make_shared<DiskFile>();

@@ -39,7 +39,7 @@ struct DiskFile {
   Bytes written;
   Bytes durable;
   bool durable_entry = false;  // the directory names it after a power cut
-  bool sync_failed = false;    // once: the images may differ with nothing unsynced
+  bool sync_failed = false;    // and since then the images may differ with nothing unsynced
   struct Change {
     std::int64_t offset = 0;  // a truncation when `data` is empty: to this size
     Bytes data;
@@ -73,6 +73,8 @@ class SimDisk {
   }
   // Handles opened in an earlier life get errors only.
   std::uint64_t life() const { return life_; }
+  // How often all that was on it was taken away or put back to another day.
+  std::uint64_t images() const { return images_; }
   // Asked before every call. May cut the power: then the life it came from is over.
   DiskVerdict before(DiskCall call, const std::string& name);
 
@@ -109,7 +111,7 @@ class SimDisk {
 
   Random random_;
   std::map<std::string, FilePtr> files_;
-  std::uint64_t life_ = 1;
+  std::uint64_t life_ = 1, images_ = 0;
   std::uint64_t calls_ = 0, syncs_ = 0;
   std::uint64_t faults_added_ = 0;
 };

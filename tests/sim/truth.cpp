@@ -8,6 +8,7 @@
 
 #include "storage/sqlite_schema.h"
 #include "storage/sqlite_statement.h"
+#include "tests/sim/ledger.h"
 
 namespace parley::sim {
 namespace {
@@ -100,7 +101,14 @@ Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t samplin
 }
 
 void Truth::add(const std::string& address, const std::string& directory, SimDisk& disk) {
-  nodes_[address] = {directory, &disk};
+  nodes_.erase(address);
+  nodes_.emplace(address, NodeDisk{directory, &disk, Synced(disk, kDatabase)});
+}
+
+void Truth::committed(const std::string& address, const std::string& key,
+                      const replication::VersionVector& context) {
+  const auto node = nodes_.find(address);
+  if (node != nodes_.end()) node->second.synced.committed(key, context);
 }
 
 Result<DurableCopy> Truth::look(const std::string& address, const std::string& key) {
@@ -126,32 +134,42 @@ std::vector<Result<DurableCopy>> Truth::look(const std::string& address,
 
 void Truth::forget(const std::string& address) { nodes_.erase(address); }
 
-bool Truth::bears_out(const std::string& address, const std::string& key,
-                      const replication::VersionVector& claim, Instant begun) {
-  if (history_.losses().reach(address, begun)) return true;
-  if (!nodes_.contains(address)) return false;
-  const auto copy = look(address, key);
-  const bool readable = copy.ok() && copy->condition != storage::Condition::Damaged;
-  if (!readable) return history_.losses().has(address);
-  return copy->record.context().covers(claim);
+bool Truth::is_synced(const std::string& address, const std::string& name,
+                      const replication::VersionVector& context) {
+  const auto node = nodes_.find(address);
+  return node != nodes_.end() && node->second.synced.covers(name, context);
 }
 
-bool Truth::hints(const std::string& address, const std::string& key, const replication::Dot& dot) {
-  const auto copy = look(address, key);
-  return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(), [&dot](const auto& hint) {
-           return hint.set.context().covers(dot);
+bool Truth::bears_out(const std::string& address, const Claim& claim) {
+  if (history_.losses().reach(address, claim.begun)) return true;
+  if (!nodes_.contains(address)) return false;
+  if (!claim.look && is_synced(address, claim.key, claim.context)) return true;
+  const auto copy = look(address, claim.key);
+  const bool readable = copy.ok() && copy->condition != storage::Condition::Damaged;
+  if (!readable) return history_.losses().has(address);
+  return copy->record.context().covers(claim.context);
+}
+
+bool Truth::hints(const std::string& address, const std::string& target, const Claim& claim) {
+  if (!nodes_.contains(address)) return false;
+  const bool synced = is_synced(address, hint_name(target, claim.key), claim.context);
+  if (synced && !claim.look) return true;
+  const auto copy = look(address, claim.key);
+  return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(), [&](const auto& hint) {
+           return hint.set.context().covers(claim.context);
          });
 }
 
 void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
-  if (write.memory || random_.below(sampling_) != 0) return;
+  const bool look = random_.below(sampling_) == 0;
   const auto dot = parse_dot(result.version);
-  if (!dot) return;
-  replication::VersionVector claim;
-  claim.add(*dot);
+  if (write.memory || !dot) return;
+  replication::VersionVector context;
+  context.add(*dot);
+  const Claim claim{write.key, context, write.begun, look};
   for (const auto& replica : result.replicas) {
     if (replica.state == "durable") {
-      if (bears_out(replica.address, write.key, claim, write.begun)) continue;
+      if (bears_out(replica.address, claim)) continue;
       history_.fail("untrue", write.key,
                     name_of(write.number) + " is said to be durable at " + replica.address +
                         ", and its disk does not have it");
@@ -160,8 +178,8 @@ void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
       // Delivered in the meantime, it is with its target.
       const std::string& holder = replica.hint_holder;
       if (history_.losses().reach(holder, write.begun)) continue;
-      if (nodes_.contains(holder) && hints(holder, write.key, *dot)) continue;
-      if (bears_out(replica.address, write.key, claim, write.begun)) continue;
+      if (hints(holder, replica.address, claim)) continue;
+      if (bears_out(replica.address, claim)) continue;
       history_.fail("untrue", write.key,
                     "a hint of " + name_of(write.number) + " for " + replica.address +
                         " is said to be kept by " + holder + ", and it is on no disk");
@@ -172,12 +190,19 @@ void Truth::judge(const WriteRecord& write, const client::WriteResult& result) {
 // A read whose count is a majority: as many replicas hold durably what it shows.
 void Truth::judge(const ReadRecord& read) {
   if (!level_counts(read.level)) return;
-  if (read.context.empty() || random_.below(sampling_) != 0) return;
+  if (read.context.empty()) return;
+  const auto& owners = history_.owners(read.key);
+  const bool look = random_.below(sampling_) == 0;
+  const Claim claim{read.key, read.context, read.begun, look};
+  const auto synced = std::count_if(owners.begin(), owners.end(), [&](const auto& owner) {
+    return is_synced(owner, claim.key, claim.context);
+  });
+  if (!look && static_cast<std::size_t>(synced) >= read.result.required) return;
   std::size_t holders = 0;
-  for (const std::string& owner : history_.owners(read.key)) {
-    if (bears_out(owner, read.key, read.context, read.begun)) ++holders;
+  for (const std::string& owner : owners) {
+    if (bears_out(owner, claim)) ++holders;
   }
-  if (holders >= read.result.required || history_.owners(read.key).empty()) return;
+  if (holders >= read.result.required || owners.empty()) return;
   history_.fail("untrue", read.key,
                 "a read at " + read.level + " showed what only " + std::to_string(holders) +
                     " replicas hold durably");

@@ -14,6 +14,7 @@
 #include "tests/sim/history.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_vfs.h"
+#include "tests/sim/synced.h"
 
 namespace parley::sim {
 
@@ -30,11 +31,14 @@ struct DurableCopy {
 
 class Truth {
  public:
-  // Looks behind one in `sampling` replies.
+  // Every reply is held against what was committed and synced (synced.h); behind one in `sampling`
+  // the disks themselves are looked at, and behind each that the commits do not bear out.
   Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling);
   void add(const std::string& address, const std::string& directory, SimDisk& disk);
   // Its disk was emptied: it is another node's now.
   void forget(const std::string& address);
+  void committed(const std::string& address, const std::string& key,
+                 const replication::VersionVector& context);
   // Of a hint's target; empty: not known.
   std::function<std::string(const NodeId&)> address_of;
 
@@ -59,6 +63,7 @@ class Truth {
   struct NodeDisk {
     std::string directory;
     SimDisk* disk = nullptr;
+    Synced synced;
   };
   using Copies = std::map<std::string, Result<DurableCopy>>;  // of one key, by address
   std::vector<Result<DurableCopy>> look(const std::string& address,
@@ -66,11 +71,19 @@ class Truth {
   std::optional<FinalState> judge_end(const std::string& key, const Copies& copies);
   void judge_strays(const std::string& key, const Copies& copies,
                     const replication::VersionSet& held);
-  // Does this disk bear out what was said to a call that began then? One that has lost it since
-  // proves nothing (losses.h).
-  bool bears_out(const std::string& address, const std::string& key,
-                 const replication::VersionVector& claim, Instant begun);
-  bool hints(const std::string& address, const std::string& key, const replication::Dot& dot);
+  bool is_synced(const std::string& address, const std::string& name,
+                 const replication::VersionVector& context);
+  // What was said of a replica to a call that began then.
+  struct Claim {
+    const std::string& key;
+    const replication::VersionVector& context;
+    Instant begun;
+    bool look;  // whatever the commits say
+  };
+  // Does this disk bear it out? One that has lost it since proves nothing (losses.h).
+  bool bears_out(const std::string& address, const Claim& claim);
+  // Does it keep a hint of that for this target?
+  bool hints(const std::string& address, const std::string& target, const Claim& claim);
 
   SimVfs& vfs_;
   History& history_;
