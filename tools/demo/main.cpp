@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "tools/demo/demos.h"
+#include "tools/demo/supervisor.h"
 
 namespace parley::demo {
 
@@ -23,23 +24,46 @@ const std::vector<Demo>& demos() {
 
 namespace {
 
-constexpr int kUsage = 2;
+constexpr int kUsage = 2, kInternal = 9;
+
+struct Asked {
+  std::string name = "list", record;
+  bool slow = false;
+};
 
 int list() {
-  for (const Demo& demo : demos()) fmt::print("{:<12} {}\n", demo.name, demo.about);
+  for (const Demo& demo : demos()) fmt::print("{:<15} {}\n", demo.name, demo.about);
   return 0;
 }
 
-int play(const std::string& name, bool slow) {
-  const auto found = std::find_if(demos().begin(), demos().end(),
-                                  [&name](const Demo& demo) { return demo.name == name; });
-  if (found == demos().end()) {
-    fmt::print(stderr, "parley: there is no demo '{}': parley demo list\n", name);
+int play(const Demo& demo, const Asked& asked) {
+  Recording recording;
+  if (!asked.record.empty() && !recording.begin(asked.record, "parley demo " + demo.name)) {
+    fmt::print(stderr, "parley: cannot write {}\n", asked.record);
     return kUsage;
   }
-  Stage stage(slow);
-  found->play(stage);
-  return stage.sum_up() ? 0 : 1;
+  Screen screen(recording);
+  Stage stage(screen, asked.slow);
+  try {
+    demo.play(stage);
+  } catch (const std::runtime_error& error) {
+    stage.claim(false, error.what());
+  }
+  const bool held = stage.sum_up();
+  if (screen.sound()) return held ? 0 : 1;
+  fmt::print(stderr, "parley: not all could be printed or recorded\n");
+  return kInternal;
+}
+
+int run(const Asked& asked) {
+  if (asked.name == "list") return list();
+  const auto found = std::find_if(demos().begin(), demos().end(),
+                                  [&](const Demo& demo) { return demo.name == asked.name; });
+  if (found == demos().end()) {
+    fmt::print(stderr, "parley: there is no demo '{}': parley demo list\n", asked.name);
+    return kUsage;
+  }
+  return run_supervised([&] { return play(*found, asked); });
 }
 
 }  // namespace
@@ -48,10 +72,11 @@ int play(const std::string& name, bool slow) {
 int main(int argc, char** argv) {
   CLI::App app("Real nodes on loopback, broken in front of you. Every claim is checked.",
                "parley demo");
-  std::string name = "levels";
-  bool slow = false;
-  app.add_option("NAME", name, "Which one, or list [levels]");
-  app.add_flag("--slow", slow, "Time to read after each step");
+  parley::demo::Asked asked;
+  app.add_option("NAME", asked.name, "Which demo, or list [list]");
+  app.add_flag("--slow", asked.slow, "Time to read after each step");
+  app.add_option("--record", asked.record, "An asciicast of it: FILE, for asciinema play")
+      ->type_name("FILE");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -60,5 +85,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "parley: {}\n", e.what());
     return parley::demo::kUsage;
   }
-  return name == "list" ? parley::demo::list() : parley::demo::play(name, slow);
+  return parley::demo::run(asked);
 }
