@@ -17,7 +17,17 @@ const std::vector<Demo>& demos() {
       {"partition", "two nodes cut off from three: who serves what, siblings, healing",
        play_partition},
       {"oneway", "one direction of one link is lost, and nobody is taken for dead", play_oneway},
+      {"flapping", "links that break, lose, delay and work again: quorum goes on", play_flapping},
+      {"hints", "a node was away: what was kept for it is handed over", play_hints},
       {"lost-hints", "a node was away and all hints are lost: anti-entropy alone", play_lost_hints},
+      {"shopping-cart", "both sides of a cut add to it: siblings or the last writer",
+       play_shopping_cart},
+      {"any", "a write is accepted with every replica dead, and handed over", play_any},
+      {"slow-node", "a slow disk: quorum does not wait for it, all does", play_slow_node},
+      {"clock-skew", "clocks two hours apart: no write is lost or revived", play_clock_skew},
+      {"rolling-restart", "every node is restarted under load: no quorum request fails",
+       play_rolling_restart},
+      {"power-cut", "all nodes are killed under load: what was acked is there", play_power_cut},
   };
   return kAll;
 }

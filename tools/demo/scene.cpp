@@ -83,8 +83,12 @@ void Scene::kill(const Side& nodes) {
     for (const std::size_t node : nodes) cluster.kill9(node);  // and reaps it
     known = cluster.wait_settled(seconds(30));
   });
-  stage.claim(known, fmt::format("kill -9 of {}: after {:.1f} s every other node knows it",
-                                 names(nodes), took.count()));
+  const Side all = everybody();
+  const bool left = std::any_of(all.begin(), all.end(), [&](auto n) { return cluster.running(n); });
+  stage.claim(known,
+              "kill -9 of " + names(nodes) +
+                  (left ? fmt::format(": after {:.1f} s every other node knows it", took.count())
+                        : ": nobody is left"));
 }
 
 void Scene::bring_back(const Side& nodes) {
