@@ -22,5 +22,5 @@ TEST_CASE("demo: each one shows what it claims", "[demo_play]") {
     std::istringstream out(result.out);
     for (std::string text; std::getline(out, text);) CHECK(text.size() <= 80);
   }
-  CHECK(played == 4);
+  CHECK(played == 12);
 }

@@ -30,7 +30,9 @@ TEST_CASE("demo: the list names them all, and is what no name gives", "[demo]") 
   const DemoStage stage;
   const auto list = stage.run({"list"});
   CHECK(list.exit_code == 0);
-  for (const std::string name : {"levels", "partition", "oneway", "lost-hints"}) {
+  for (const std::string name :
+       {"levels", "partition", "oneway", "flapping", "hints", "lost-hints", "shopping-cart", "any",
+        "slow-node", "clock-skew", "rolling-restart", "power-cut"}) {
     CHECK(list.out.find(name + " ") != std::string::npos);
   }
   CHECK(stage.run({}).out == list.out);

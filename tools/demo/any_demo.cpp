@@ -36,7 +36,8 @@ void play_any(Stage& stage) {
                                       [](const auto& one) { return one.state == "hinted"; });
   stage.claim(put.outcome == Outcome::Ok && only_hints && put.replicas.size() == 3,
               "put at any: ok, and the receipt says hinted, three times");
-  stage.claim(put.hint_holders.size() == 2, "two nodes keep the hints on their disks");
+  stage.claim(put.hint_holders.size() == 2 && Scene::hints(*client) == 6,
+              "two nodes keep a hint for each of the three on their disks");
 
   stage.title("It can be read by those who ask for hints too");
   const auto one = scene.traffic.get(*client, key, read_at("one"));

@@ -10,12 +10,11 @@ namespace {
 
 constexpr auto kCallLimit = seconds(5);
 
-local::LocalClusterOptions breakable(std::size_t nodes, std::vector<std::string> flags) {
+local::LocalClusterOptions breakable(std::size_t nodes) {
   local::LocalClusterOptions options;
   options.nodes = nodes;
   options.name = "demo";
-  options.flags = std::move(flags);
-  options.flags.push_back("--allow-faults");
+  options.flags = {"--allow-faults"};
   return options;
 }
 
@@ -29,8 +28,7 @@ client::FaultSpec cut(const std::string& peer, const std::string& direction) {
 
 }  // namespace
 
-Scene::Scene(Stage& on, std::size_t nodes, std::vector<std::string> flags)
-    : stage(on), cluster(breakable(nodes, std::move(flags))) {
+Scene::Scene(Stage& on, std::size_t nodes) : stage(on), cluster(breakable(nodes)) {
   std::vector<std::string> addresses, endpoints;
   for (std::size_t i = 0; i < cluster.size(); ++i) {
     addresses.push_back(cluster.address(i));

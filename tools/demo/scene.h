@@ -21,7 +21,7 @@ using Side = std::vector<std::size_t>;
 
 class Scene {
  public:
-  Scene(Stage& stage, std::size_t nodes, std::vector<std::string> flags = {});
+  Scene(Stage& stage, std::size_t nodes);
   ~Scene();
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
