@@ -50,6 +50,11 @@ TEST_CASE("demo: what cannot be is one clear line", "[demo]") {
   check_refused(stage.run({"levels", "hints"}), 2, "hints");
   check_refused(stage.run({"oneway", "--record", stage.file("no/where")}), 2, "cannot write");
   check_refused(stage.run({"oneway", "--record"}), 2, "--record");
+  std::filesystem::create_directory(stage.file("bin"));
+  for (const std::string name : {"/parley", "/parley-demo"}) {
+    std::filesystem::copy_file(local::program_folder() + name, stage.file("bin") + name);
+  }
+  check_refused(stage.run({"oneway"}, {}, stage.file("bin")), 4, "there is no ");
   std::filesystem::remove(stage.lock());
   std::filesystem::create_directory(stage.lock());
   check_refused(stage.run({"oneway"}), 2, stage.lock());

@@ -1,6 +1,7 @@
 // parley-demo: real nodes on loopback. Every claim that is printed is checked; the exit code is 0
 // only if all held.
 #include <fmt/format.h>
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 
 #include "tools/demo/demos.h"
 #include "tools/demo/supervisor.h"
+#include "tools/local/process.h"
 
 namespace parley::demo {
 
@@ -34,7 +36,7 @@ const std::vector<Demo>& demos() {
 
 namespace {
 
-constexpr int kUsage = 2, kInternal = 9;
+constexpr int kUsage = 2, kUnavailable = 4, kInternal = 9;
 
 struct Asked {
   std::string name = "list", record;
@@ -72,6 +74,11 @@ int run(const Asked& asked) {
   if (found == demos().end()) {
     fmt::print(stderr, "parley: there is no demo '{}': parley demo list\n", asked.name);
     return kUsage;
+  }
+  const std::string daemon = local::program_folder() + "/parleyd";
+  if (access(daemon.c_str(), X_OK) != 0) {
+    fmt::print(stderr, "parley: there is no {}\n", daemon);
+    return kUnavailable;
   }
   return run_supervised([&] { return play(*found, asked); });
 }

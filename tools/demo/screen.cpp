@@ -79,7 +79,7 @@ void Screen::panel(const std::string& lines) {
   const std::lock_guard lock(mutex_);
   if (!live_ || lines == panel_) return;
   const std::string erased = panel_erased();
-  panel_ = lines;
+  panel_ = has_room() ? lines : "";  // it may have been made smaller
   out(erased + panel_);
 }
 

@@ -9,7 +9,7 @@
 namespace parley::demo {
 namespace {
 
-constexpr int kOperations = 200, kPatient = 8;
+constexpr int kOperations = 200, kPatient = 4;
 constexpr auto kDiskDelay = std::chrono::milliseconds(400);
 
 struct Measured {
