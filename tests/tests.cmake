@@ -27,7 +27,7 @@ endif()
 # One ctest test a scenario, so that they run beside each other and fail by name.
 function(parley_process_tests)
   file(GLOB sources CONFIGURE_DEPENDS tests/process/*.cpp)
-  add_executable(test_process ${sources} tests/catch_main.cpp)
+  add_executable(test_process ${sources} tests/catch_main.cpp tools/demo/traffic.cpp)
   target_link_libraries(test_process PRIVATE parley_local nlohmann_json::nlohmann_json)
   target_compile_definitions(test_process PRIVATE
     PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"

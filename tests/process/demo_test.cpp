@@ -6,6 +6,7 @@
 
 #include "tests/process/demo_stage.h"
 #include "tests/process/own_cluster.h"
+#include "tools/demo/traffic.h"
 
 using namespace parley;
 using namespace parley::process_test;
@@ -105,4 +106,40 @@ TEST_CASE("demo: plain where there is no terminal, recorded with times, and leav
   std::string expected;
   for (const char c : result.out) expected += c == '\n' ? "\r\n" : std::string(1, c);
   CHECK(shown == expected);
+}
+
+TEST_CASE("demo: a read is stale that shows less than was acknowledged before it began", "[demo]") {
+  LocalClusterOptions options;
+  options.nodes = 3;
+  options.flags = {"--allow-faults"};
+  LocalCluster cluster(options);
+  REQUIRE(cluster.start());
+  const auto large = cluster.client({0}, 5s, false), small = cluster.client({2}, 5s, false);
+  demo::Traffic traffic;
+  REQUIRE(traffic.put(*large, "key", "old", demo::write_at("all")).outcome == client::Outcome::Ok);
+  traffic.get(*small, "key", demo::read_at("one"));
+  REQUIRE(cluster.cli(0, {"fault", "partition", "1,2", "/", "3"}).exit_code == 0);
+  traffic.put(*large, "key", "new", demo::write_at("quorum"));
+  const auto acked = std::chrono::steady_clock::now();
+  traffic.put(*large, "key", "refused", demo::write_at("5"));
+  const auto old = traffic.get(*small, "key", demo::read_at("one"));
+  REQUIRE(old.values.size() == 1);
+  REQUIRE(old.values[0].value == "old");
+  traffic.get(*large, "key", demo::read_at("quorum"));
+  const auto most = std::chrono::steady_clock::now() - acked + 1s;
+
+  const auto figures = traffic.figures();
+  REQUIRE(figures.size() == 4);
+  const std::vector<std::string> order = {"all", "quorum", "one", "5"};
+  for (std::size_t i = 0; i < order.size(); ++i) CHECK(figures[i].level == order[i]);
+  CHECK(figures[0].puts_ok == 1);
+  CHECK(figures[1].puts_ok == 1);
+  CHECK(figures[1].gets_ok == 1);
+  CHECK(figures[1].stale == 0);
+  CHECK(figures[1].latency.size() == 2);
+  CHECK(figures[2].gets_ok == 2);
+  CHECK(figures[2].stale == 1);
+  CHECK(figures[2].oldest <= most);
+  CHECK(figures[3].puts == 1);
+  CHECK(figures[3].puts_ok == 0);
 }
