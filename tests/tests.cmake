@@ -27,7 +27,7 @@ endif()
 # One ctest test a scenario, so that they run beside each other and fail by name.
 function(parley_process_tests)
   file(GLOB sources CONFIGURE_DEPENDS tests/process/*.cpp)
-  add_executable(test_process ${sources} tests/catch_main.cpp)
+  add_executable(test_process ${sources} tests/catch_main.cpp tools/demo/traffic.cpp)
   target_link_libraries(test_process PRIVATE parley_local nlohmann_json::nlohmann_json)
   target_compile_definitions(test_process PRIVATE
     PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
@@ -105,6 +105,11 @@ function(parley_mutants)
                  $<TARGET_OBJECTS:parley_mutants>)
   target_compile_definitions(parley-sim-mutants PRIVATE PARLEY_WITH_MUTANTS)
   target_link_libraries(parley-sim-mutants PRIVATE parley_simulator CLI11::CLI11)
+  # A daemon in which the environment plants one: does a demo see that its property is broken?
+  file(GLOB daemon CONFIGURE_DEPENDS tools/daemon/*.cpp tests/mutants/*.cpp)
+  add_executable(parleyd-mutants ${daemon} $<TARGET_OBJECTS:parley_mutants>)
+  target_link_libraries(parleyd-mutants PRIVATE parley_api CLI11::CLI11 tomlplusplus::tomlplusplus)
+  add_dependencies(test_process parleyd-mutants)
   if(NOT PARLEY_ASAN AND NOT PARLEY_TSAN)  # the sanitizers have nothing to say about planted bugs
     add_test(NAME sim.mutants COMMAND parley-sim-mutants --jobs 2
              --replay ${PROJECT_SOURCE_DIR}/tests/sim/mutants.txt)

@@ -220,6 +220,8 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   CLI::App* demo = app.add_subcommand("demo", "Break real nodes in front of you");
   demo->add_option("NAME", line.demo, "Which demo, or list [list]");
   demo->add_flag("--slow", line.demo_slow, "Time to read after each step");
+  demo->add_option("--record", line.demo_record, "An asciicast of it: FILE, for asciinema play")
+      ->type_name("FILE");
   declare_local_verbs(app, line.local);
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();

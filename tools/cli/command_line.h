@@ -42,6 +42,7 @@ struct CommandLine {
   FaultWords fault;
   std::string demo = "list";            // its name
   bool demo_slow = false;
+  std::string demo_record;
   LocalWords local;  // cluster
 };
 

@@ -20,6 +20,7 @@ int play_demo(const CommandLine& line) {
   const std::string program = local::program_folder() + "/parley-demo";
   std::vector<std::string> words = {program, line.demo};
   if (line.demo_slow) words.push_back("--slow");
+  if (!line.demo_record.empty()) words.insert(words.end(), {"--record", line.demo_record});
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -17,6 +17,14 @@ const std::vector<Demo>& demos();
 void play_levels(Stage& stage);
 void play_partition(Stage& stage);
 void play_oneway(Stage& stage);
+void play_flapping(Stage& stage);
+void play_hints(Stage& stage);
 void play_lost_hints(Stage& stage);
+void play_shopping_cart(Stage& stage);
+void play_any(Stage& stage);
+void play_slow_node(Stage& stage);
+void play_clock_skew(Stage& stage);
+void play_rolling_restart(Stage& stage);
+void play_power_cut(Stage& stage);
 
 }  // namespace parley::demo
