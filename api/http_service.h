@@ -32,8 +32,8 @@ struct HttpPages {
   std::function<std::string()> metrics;
   // Why this node should get no clients now; nullopt when it should.
   std::function<std::optional<std::string>()> not_ready;
-  Console* console = nullptr;  // null: there is none; outlives the service
-  std::string console_token;   // empty: the console takes no orders
+  Console* console = nullptr;      // null: there is none; outlives the service
+  std::string console_token = {};  // empty: the console takes no orders
 };
 
 struct HttpLimits {

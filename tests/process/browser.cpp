@@ -183,6 +183,7 @@ void Browser::type(const std::string& text) { call("Input.insertText", {{"text",
 void Browser::screenshot(const std::string& name) {
   const fs::path folder = fs::path(PARLEY_TEST_OUTPUT) / "console";
   fs::create_directories(folder);
+  value("scrollTo(0, 0)");
   const Json shot = call("Page.captureScreenshot", {{"format", "png"}});
   std::ofstream(folder / (name + ".png"), std::ios::binary)
       << bytes_of_base64(shot.at("data").get<std::string>());

@@ -114,7 +114,7 @@ TEST_CASE("client codec: info goes through whole", "[api][golden]") {
   NodeInfo in{"n", "a", "v", "cn", "ci", "s", "d", 1, 2, 3, 4, 5, 6, 7, "r", "dc", "ready", {}, {}};
   in.options = {{"x.y", "z"}};
   in.work = {{"get", "quorum", 8, 9, 10, 0.5, {11, 12}}};
-  const auto out = through<schema::NodeInfo>(in, {264, 0x45f906926133a92d});
+  const auto out = through<schema::NodeInfo>(in, {368, 0x132e46a59e40f8c3});
   CHECK(out.node + out.address + out.version + out.cluster_name + out.cluster_id + out.storage_id +
             out.data_dir + out.rack + out.dc + out.ready ==
         "navcncisdrdcready");
