@@ -137,12 +137,22 @@ struct InspectResult {
   bool diverged = true;
   bool exists = false;  // some replica has a record
 };
+// Requests that one node coordinated since it started, of one kind and level.
+struct WorkRow {
+  std::string op, level;
+  std::uint64_t ok = 0, refused = 0, unknown = 0;
+  double seconds_sum = 0;
+  std::vector<std::uint64_t> buckets;  // by Histogram::kBounds, each without those before it
+  bool operator==(const WorkRow&) const = default;
+};
+
 struct NodeInfo {
   std::string node, address, version, cluster_name, cluster_id, storage_id, data_dir;
   std::uint16_t client_port = 0, peer_port = 0, http_port = 0;
   std::uint64_t generation = 0, uptime_ms = 0, load_bytes = 0, hints = 0;
   std::string rack, dc, ready;                               // "ready", or why not
   std::vector<std::pair<std::string, std::string>> options;  // name, value
+  std::vector<WorkRow> work;
 };
 struct GossipRow {
   std::string node, address, liveness;

@@ -144,6 +144,29 @@ InspectResult read_struct(schema::InspectResult::Reader in) {
   return out;
 }
 
+void write_struct(const WorkRow& in, schema::WorkRow::Builder out) {
+  out.setOp(text_for(in.op));
+  out.setLevel(text_for(in.level));
+  out.setOk(in.ok);
+  out.setRefused(in.refused);
+  out.setUnknown(in.unknown);
+  out.setSecondsSum(in.seconds_sum);
+  auto buckets = out.initBuckets(static_cast<unsigned>(in.buckets.size()));
+  for (unsigned i = 0; i < in.buckets.size(); ++i) buckets.set(i, in.buckets[i]);
+}
+
+WorkRow read_struct(schema::WorkRow::Reader in) {
+  WorkRow out;
+  out.op = text_of(in.getOp());
+  out.level = text_of(in.getLevel());
+  out.ok = in.getOk();
+  out.refused = in.getRefused();
+  out.unknown = in.getUnknown();
+  out.seconds_sum = in.getSecondsSum();
+  for (const std::uint64_t bucket : in.getBuckets()) out.buckets.push_back(bucket);
+  return out;
+}
+
 void write_struct(const NodeInfo& in, schema::NodeInfo::Builder out) {
   out.setNode(text_for(in.node));
   out.setAddress(text_for(in.address));
@@ -167,6 +190,7 @@ void write_struct(const NodeInfo& in, schema::NodeInfo::Builder out) {
     options[i].setName(text_for(in.options[i].first));
     options[i].setValue(text_for(in.options[i].second));
   }
+  write_rows(in.work, out.initWork(static_cast<unsigned>(in.work.size())));
 }
 
 NodeInfo read_struct(schema::NodeInfo::Reader in) {
@@ -191,6 +215,7 @@ NodeInfo read_struct(schema::NodeInfo::Reader in) {
   for (const auto option : in.getOptions()) {
     out.options.emplace_back(text_of(option.getName()), text_of(option.getValue()));
   }
+  out.work = read_rows<WorkRow>(in.getWork());
   return out;
 }
 

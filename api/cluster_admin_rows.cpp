@@ -1,6 +1,7 @@
 #include "api/cluster_admin_rows.h"
 
 #include <charconv>
+#include <map>
 #include <tuple>
 
 #include "base/codec.h"
@@ -151,6 +152,38 @@ client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record) {
   out.write_level = level_text(record.write_level);
   out.replication_factor = record.replication_factor;
   out.version = record.version;
+  return out;
+}
+
+std::vector<client::WorkRow> work_rows(const MetricRegistry& metrics) {
+  std::map<std::pair<std::string, std::string>, client::WorkRow> rows;
+  const auto row_of = [&rows](const MetricLabels& labels) -> client::WorkRow& {
+    std::string op, level;
+    for (const auto& [name, value] : labels) {
+      if (name == "op") op = value;
+      if (name == "level") level = value;
+    }
+    client::WorkRow& row = rows[{op, level}];
+    row.op = op;
+    row.level = level;
+    return row;
+  };
+  for (const auto& entry : metrics.entries("requests_total")) {
+    client::WorkRow& row = row_of(entry.labels);
+    const std::string& outcome = entry.labels.back().second;
+    (outcome == "ok"        ? row.ok
+     : outcome == "unknown" ? row.unknown
+                            : row.refused) += entry.counter->value();
+  }
+  for (const auto& entry : metrics.entries("request_seconds")) {
+    client::WorkRow& row = row_of(entry.labels);
+    row.seconds_sum = entry.histogram->sum_seconds();
+    for (std::size_t i = 0; i <= Histogram::kBounds.size(); ++i) {
+      row.buckets.push_back(entry.histogram->bucket(i));
+    }
+  }
+  std::vector<client::WorkRow> out;
+  for (auto& [kind, row] : rows) out.push_back(std::move(row));
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "api/client.h"
 #include "api/kv_codec.h"
 #include "api/peer_admin.h"
+#include "base/metric.h"
 #include "membership/gossiper.h"
 #include "membership/view.h"
 #include "replication/coordinator.h"
@@ -33,6 +34,9 @@ client::HintRow hint_row(const membership::View& view, const NodeId& holder,
 client::RepairRow repair_row(const membership::View& view, const NodeId& holder,
                              const PeerSyncRow& row);
 client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record);
+
+// From the metrics of the coordinator.
+std::vector<client::WorkRow> work_rows(const MetricRegistry& metrics);
 
 // An address, a peer endpoint or a node id of a member; "": nullopt, all. NotFound otherwise.
 Result<std::optional<NodeId>> find_target(const membership::View& view, const std::string& target);

@@ -4,8 +4,11 @@
 #include <kj/debug.h>
 #include <strings.h>
 
+#include <optional>
 #include <string_view>
 
+#include "api/console_routes.h"
+#include "api/http_reply.h"
 #include "runtime/kj_port.h"
 #include "runtime/network.h"
 
@@ -13,15 +16,7 @@ namespace parley::api {
 
 namespace {
 
-constexpr const char* kPlainText = "text/plain; charset=utf-8";
 constexpr const char* kPrometheusText = "text/plain; version=0.0.4; charset=utf-8";
-
-struct Page {
-  unsigned status = 200;
-  const char* status_text = "OK";
-  const char* type = kPlainText;
-  std::string body;
-};
 
 kj::Duration kj_duration(Duration d) { return d.count() * kj::NANOSECONDS; }
 
@@ -38,19 +33,33 @@ bool asks_to_close(const kj::HttpHeaders& headers) {
   return false;
 }
 
+HttpReply only_reads() {
+  return {405, kPlainText, "only GET and HEAD\n", {{"Allow", "GET, HEAD"}}};
+}
+
 class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
  public:
-  Routes(HttpPages pages, const kj::HttpHeaderTable& table, MetricRegistry& metrics)
+  Routes(HttpPages pages, kj::Timer& timer, const HttpLimits& limits, MetricRegistry& metrics)
       : pages_(std::move(pages)),
-        table_(table),
         requests_(metrics, "http_requests_total", "HTTP requests understood, by status.",
-                  {"status"}) {}
+                  {"status"}) {
+    kj::HttpHeaderTable::Builder headers;
+    if (pages_.console != nullptr) {
+      console_.emplace(*pages_.console, pages_.console_token, timer, limits.request_timeout,
+                       headers);
+    }
+    table_ = headers.build();
+  }
+
+  const kj::HttpHeaderTable& table() const { return *table_; }
 
   kj::Promise<void> request(kj::HttpMethod method, kj::StringPtr url,
                             const kj::HttpHeaders& headers, kj::AsyncInputStream& body,
                             Response& response) override {
     close_after_ = asks_to_close(headers);
-    auto written = answer(page_for(method, url, body), response);
+    auto written = reply_to(method, url, headers, body).then([this, &response](HttpReply&& reply) {
+      return answer(kj::mv(reply), response);
+    });
     if (!close_after_) return written;
     // kj-http 0.9.2 says "Connection: close" and stays open. A failure after the response was sent
     // makes every version flush and close.
@@ -62,44 +71,55 @@ class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
   // Asked inside response.send().
   bool shouldClose() override { return close_after_; }
 
-  kj::Promise<void> answer(Page page, Response& response) {
-    requests_.with({std::to_string(page.status)}).add();
-    kj::HttpHeaders headers(table_);
-    headers.set(kj::HttpHeaderId::CONTENT_TYPE, page.type);
-    headers.add("Cache-Control", "no-store");
-    if (page.status == 405) headers.add("Allow", "GET, HEAD");
-    auto text = kj::heap<std::string>(std::move(page.body));
-    auto out = response.send(page.status, page.status_text, headers, text->size());
+  kj::Promise<void> answer(HttpReply reply, Response& response) {
+    requests_.with({std::to_string(reply.status)}).add();
+    kj::HttpHeaders headers(*table_);
+    headers.set(kj::HttpHeaderId::CONTENT_TYPE, reply.type);
+    bool cached = false;
+    for (const auto& [name, value] : reply.headers) {
+      headers.add(name, kj::StringPtr(value.c_str(), value.size()));
+      cached |= std::string_view(name) == "Cache-Control";
+    }
+    if (!cached) headers.add("Cache-Control", "no-store");
+    auto text = kj::heap<std::string>(std::move(reply.body));
+    auto out = response.send(reply.status, status_text(reply.status), headers, text->size());
     auto written = out->write(text->data(), text->size());
     return written.attach(kj::mv(out), kj::mv(text));
   }
 
  private:
-  Page page_for(kj::HttpMethod method, kj::StringPtr url, kj::AsyncInputStream& body) const {
-    if (method != kj::HttpMethod::GET && method != kj::HttpMethod::HEAD) {
-      return {405, "Method Not Allowed", kPlainText, "only GET and HEAD\n"};
+  kj::Promise<HttpReply> reply_to(kj::HttpMethod method, kj::StringPtr url,
+                                  const kj::HttpHeaders& headers, kj::AsyncInputStream& body) {
+    if (console_ && ConsoleRoutes::takes(path_of(url))) {
+      return console_->answer(method, url, headers, body);
     }
+    if (method != kj::HttpMethod::GET && method != kj::HttpMethod::HEAD) return only_reads();
     const bool empty = body.tryGetLength().orDefault(1) == 0;
-    if (!empty) {
-      return {413, "Payload Too Large", kPlainText, "no request takes a body\n"};
-    }
+    if (!empty) return HttpReply{413, kPlainText, "no such request takes a body\n", {}};
     return page(path_of(url));
   }
 
-  Page page(std::string_view path) const {
-    if (path == "/metrics") return {200, "OK", kPrometheusText, pages_.metrics()};
-    if (path == "/healthz") return {200, "OK", kPlainText, "ok\n"};
+  HttpReply page(std::string_view path) const {
+    if (path == "/metrics") return {200, kPrometheusText, pages_.metrics(), {}};
+    if (path == "/healthz") return {200, kPlainText, "ok\n", {}};
     if (path == "/readyz") {
       const auto reason = pages_.not_ready();
-      if (!reason) return {200, "OK", kPlainText, "ready\n"};
-      return {503, "Service Unavailable", kPlainText, *reason + "\n"};
+      if (!reason) return {200, kPlainText, "ready\n", {}};
+      return {503, kPlainText, *reason + "\n", {}};
     }
-    if (path == "/") return {200, "OK", kPlainText, "parley: /metrics /healthz /readyz\n"};
-    return {404, "Not Found", kPlainText, "no such page; try /metrics /healthz /readyz\n"};
+    if (path == "/" && console_) {
+      return {302,
+              kPlainText,
+              "parley: /console /metrics /healthz /readyz\n",
+              {{"Location", "/console"}}};
+    }
+    if (path == "/") return {200, kPlainText, "parley: /metrics /healthz /readyz\n", {}};
+    return {404, kPlainText, "no such page; try /console /metrics /healthz /readyz\n", {}};
   }
 
   const HttpPages pages_;
-  const kj::HttpHeaderTable& table_;
+  kj::Own<kj::HttpHeaderTable> table_;
+  std::optional<ConsoleRoutes> console_;
   MetricFamily<Counter> requests_;
   bool close_after_ = false;
 };
@@ -113,16 +133,15 @@ class Errors final : public kj::HttpServerErrorHandler {
     // kj-http calls all that begins with no known method 501, garbage included.
     const std::string_view raw(error.rawContent.begin(), error.rawContent.size());
     if (error.statusCode == 501 && raw.find(" HTTP/1.") != raw.npos) {
-      return routes_.answer({405, "Method Not Allowed", kPlainText, "only GET and HEAD\n"},
-                            response);
+      return routes_.answer(only_reads(), response);
     }
-    return routes_.answer({400, "Bad Request", kPlainText, "this is not HTTP\n"}, response);
+    return routes_.answer({400, kPlainText, "this is not HTTP\n", {}}, response);
   }
   kj::Promise<void> handleApplicationError(
       kj::Exception exception, kj::Maybe<kj::HttpService::Response&> response) override {
     if (exception.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
     KJ_IF_MAYBE (open, response) {
-      return routes_.answer({500, "Internal Server Error", kPlainText, "failed\n"}, *open);
+      return routes_.answer({500, kPlainText, "failed\n", {}}, *open);
     }
     return kj::READY_NOW;
   }
@@ -142,10 +161,9 @@ class KjHttpService final : public HttpService, private kj::TaskSet::ErrorHandle
                 "HTTP connections that ended by an error other than the peer's leaving."),
         open_gauge_(metrics, "http_connections", "HTTP connections open now.",
                     [this] { return static_cast<double>(open_); }),
-        table_(kj::HttpHeaderTable::Builder().build()),
-        routes_(std::move(pages), *table_, metrics),
+        routes_(std::move(pages), port.timer(), limits, metrics),
         errors_(routes_),
-        server_(port.timer(), *table_, routes_, settings()),
+        server_(port.timer(), routes_.table(), routes_, settings()),
         tasks_(*this) {}
   // KJ's members may throw from destructors; here that could only be a bug.
   ~KjHttpService() noexcept override = default;
@@ -189,7 +207,6 @@ class KjHttpService final : public HttpService, private kj::TaskSet::ErrorHandle
   std::size_t open_ = 0;
   Counter refused_, failed_;
   Gauge open_gauge_;
-  const kj::Own<kj::HttpHeaderTable> table_;
   Routes routes_;
   Errors errors_;
   kj::HttpServer server_;
@@ -198,6 +215,25 @@ class KjHttpService final : public HttpService, private kj::TaskSet::ErrorHandle
 };
 
 }  // namespace
+
+const char* status_text(unsigned status) {
+  switch (status) {
+    case 200: return "OK";
+    case 302: return "Found";
+    case 304: return "Not Modified";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 413: return "Payload Too Large";
+    case 415: return "Unsupported Media Type";
+    case 429: return "Too Many Requests";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    default: return "Internal Server Error";
+  }
+}
 
 Result<std::unique_ptr<HttpService>> make_http_service(runtime::KjPort& port,
                                                        runtime::Network& network,

@@ -2,9 +2,9 @@
 //   /metrics   Prometheus text exposition format 0.0.4
 //   /healthz   200 "ok": the process runs its loop
 //   /readyz    200 "ready", or 503 and one line with the reason
-//   /          an index in one line
-// Anything else is 404, any other method 405, a request with a body 413, what is no HTTP 400 and
-// the connection closed; a head past 128 KiB is closed unanswered.
+//   /          to the console, where there is one; an index in one line
+// and what console_routes.h says. Anything else is 404, any other method 405, a request with a body
+// 413, what is no HTTP 400 and the connection closed; a head past 128 KiB is closed unanswered.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,15 @@ class Network;
 
 namespace parley::api {
 
+class Console;
+
 // Called on the loop, once a request.
 struct HttpPages {
   std::function<std::string()> metrics;
   // Why this node should get no clients now; nullopt when it should.
   std::function<std::optional<std::string>()> not_ready;
+  Console* console = nullptr;      // null: there is none; outlives the service
+  std::string console_token = {};  // empty: the console takes no orders
 };
 
 struct HttpLimits {

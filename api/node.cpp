@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "api/client_listener.h"
+#include "api/cluster_admin_rows.h"
 #include "api/cluster_admin_service.h"
+#include "api/console_service.h"
 #include "api/fault_desk.h"
 #include "api/http_service.h"
 #include "api/node_identity.h"
@@ -106,6 +108,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   std::unique_ptr<repair::Repair> repair_;
   std::unique_ptr<ClusterAdminService> admin_;
   std::unique_ptr<ClientListener> clients_;
+  std::unique_ptr<ConsoleService> console_;
   std::unique_ptr<HttpService> http_;
   runtime::Timer drain_timer_, rebuild_timer_;
   Lifetime lifetime_;
@@ -269,9 +272,12 @@ Status WiredNode::build_face() {
       *admin_, network_, log_, metrics_);
   if (!clients.ok()) return clients.error();
   clients_ = std::move(*clients);
-  auto http = make_http_service(
-      kj_, network_, {config_.listen, config_.http_port},
-      {[this] { return metrics_.render(); }, [this] { return not_ready(); }}, {}, metrics_);
+  console_ = std::make_unique<ConsoleService>(*admin_, kj_, loop_, network_);
+  auto http =
+      make_http_service(kj_, network_, {config_.listen, config_.http_port},
+                        {[this] { return metrics_.render(); }, [this] { return not_ready(); },
+                         console_.get(), faults_ ? config_.console_token : ""},
+                        {}, metrics_);
   if (!http.ok()) return http.error();
   http_ = std::move(*http);
   return Done{};
@@ -308,6 +314,7 @@ client::NodeInfo WiredNode::info() const {
       info.options.emplace_back(group->name() + "." + option->name(), option->text());
     }
   }
+  info.work = work_rows(metrics_);
   return info;
 }
 

@@ -57,6 +57,10 @@ Status NodeConfig::check() const {
   if (client_port == peer_port || client_port == http_port || peer_port == http_port) {
     return invalid("--client-port, --peer-port and --http-port must differ");
   }
+  if (!console_token.empty() && (console_token.size() < 16 || !is_name(console_token))) {
+    return invalid("--console-token must be 16 to " + std::to_string(kNameBytesMost) +
+                   " letters, digits, '-', '_' or '.'");
+  }
   for (const auto& [name, text] :
        {std::pair{"--cluster", &cluster}, std::pair{"--rack", &rack}, std::pair{"--dc", &dc}}) {
     if (!is_name(*text)) {

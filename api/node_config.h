@@ -74,6 +74,7 @@ struct NodeConfig {
   std::string rack = "default", dc = "default";
   std::uint64_t vnodes = 64;
   bool allow_faults = false, insecure = false;
+  std::string console_token;  // with allow_faults: what an order of the console must bring
 
   ServeOptions serve;
   runtime::RpcOptions rpc;

@@ -377,11 +377,24 @@ struct NodeInfo {
   dc @15 :Text;
   ready @16 :Text;             # "ready", or why not
   options @17 :List(Option);
+  work @18 :List(WorkRow);     # requests that it coordinated since it started
 
   struct Option {
     name @0 :Text;
     value @1 :Text;
   }
+}
+
+struct WorkRow {
+  op @0 :Text;                 # get, put, ...
+  level @1 :Text;
+  ok @2 :UInt64;
+  refused @3 :UInt64;          # nothing was written, or read
+  unknown @4 :UInt64;
+  secondsSum @5 :Float64;      # from arrival to reply, of all of them
+  # How many took at most 50 us, 100 us, 250 us, ... as parley_request_seconds counts them, each
+  # without those before it; the last: longer than all bounds.
+  buckets @6 :List(UInt64);
 }
 
 struct GossipRow {

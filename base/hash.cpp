@@ -55,6 +55,15 @@ Bytes mac256(ByteView key, ByteView message) {
 
 Bytes mac128(ByteView key, ByteView message) { return mac256(key, message).substr(0, 16); }
 
+Bytes sha256(ByteView bytes) {
+  Bytes out(32, '\0');
+  const bool done =
+      EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), nullptr,
+                 EVP_sha256(), nullptr) == 1;
+  PARLEY_CHECK(done);
+  return out;
+}
+
 bool equal_constant_time(ByteView a, ByteView b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }

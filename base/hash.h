@@ -15,6 +15,8 @@ std::uint64_t hash64(ByteView bytes, std::uint64_t seed = 0);
 Bytes mac128(ByteView key, ByteView message);
 // The whole 32 bytes.
 Bytes mac256(ByteView key, ByteView message);
+// As in a browser's Content-Security-Policy.
+Bytes sha256(ByteView bytes);
 // Compares in time independent of where the first difference is.
 bool equal_constant_time(ByteView a, ByteView b);
 

@@ -95,6 +95,12 @@ std::optional<double> MetricRegistry::total(const std::string& name) const {
   return sum;
 }
 
+const std::vector<MetricRegistry::Entry>& MetricRegistry::entries(const std::string& name) const {
+  static const std::vector<Entry> kNone;
+  const auto found = families_.find("parley_" + name);
+  return found == families_.end() ? kNone : found->second.entries;
+}
+
 std::string MetricRegistry::render() const {
   static constexpr std::array<std::string_view, 3> kTypes = {"counter", "gauge", "histogram"};
   std::string out;

@@ -109,6 +109,8 @@ class MetricRegistry {
   std::string render() const;
   // A counter or gauge, of all its labels together; nullopt: there is none of this name.
   std::optional<double> total(const std::string& name) const;
+  // In the order of their making; none when there is none of this name.
+  const std::vector<Entry>& entries(const std::string& name) const;
 
  private:
   struct Family {

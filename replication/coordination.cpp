@@ -26,7 +26,8 @@ const char* to_text(ReplicaState state) {
 CoordinationMetrics::CoordinationMetrics(MetricRegistry& registry)
     : requests(registry, "requests_total", "Client requests by outcome.",
                {"op", "level", "outcome"}),
-      latency(registry, "request_seconds", "From a request's arrival to its reply.", {"op"}),
+      latency(registry, "request_seconds", "From a request's arrival to its reply.",
+              {"op", "level"}),
       replica_acks(registry, "replica_acks_total", "Replicas of writes by state at the reply.",
                    {"state"}),
       hints_dropped(registry, "hints_dropped_total", "Hints that could not be kept."),

@@ -17,7 +17,7 @@ inline constexpr Duration kWrongRingPause = 30ms;
 struct CoordinationMetrics {
   explicit CoordinationMetrics(MetricRegistry& registry);
   MetricFamily<Counter> requests;      // op, level, outcome
-  MetricFamily<Histogram> latency;     // op
+  MetricFamily<Histogram> latency;     // op, level
   MetricFamily<Counter> replica_acks;  // state
   Counter hints_dropped;
   MetricFamily<Counter> read_repairs;  // kind

@@ -92,7 +92,7 @@ class OperationSet final : public Coordinator {
     const Instant begun = parts_.world.loop.now();
     return [this, op, level, begun, done = std::move(done)](Reply reply) {
       parts_.metrics.requests.with({op, to_text(level), to_text(reply.outcome)}).add();
-      parts_.metrics.latency.with({op}).record(parts_.world.loop.now() - begun);
+      parts_.metrics.latency.with({op, to_text(level)}).record(parts_.world.loop.now() - begun);
       done(std::move(reply));
     };
   }

@@ -31,6 +31,7 @@ function(parley_process_tests)
   target_link_libraries(test_process PRIVATE parley_local nlohmann_json::nlohmann_json)
   target_compile_definitions(test_process PRIVATE
     PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+    PARLEY_TEST_OUTPUT="${PROJECT_BINARY_DIR}/test-output"
     PARLEY_EXAMPLE_LINK="${PARLEY_CLIENT_LINK}")
   add_dependencies(test_process parleyd parley parley-demo)
   foreach(source ${sources})

@@ -17,6 +17,7 @@ Error invalid(std::string message) { return {ErrorCode::InvalidArgument, std::mo
 // What the operator said, before it is checked: file first, flags over it.
 struct Said {
   std::string config_file, data_dir, listen, cluster, rack, dc, log_level;
+  std::string console_token;
   std::string client_port, peer_port, http_port, vnodes;
   std::vector<std::string> seeds, settings;
   bool found = false, allow_faults = false, insecure = false, check_only = false;
@@ -80,9 +81,13 @@ Status read_table(const std::string& key, const toml::table& table, Said& said) 
 // A key of the file: a flag's name, with '-' or '_', or a table.
 Status read_key(std::string key, const toml::node& node, Said& said) {
   std::replace(key.begin(), key.end(), '-', '_');
-  const std::map<std::string, std::string*> texts = {
-      {"data_dir", &said.data_dir}, {"listen", &said.listen}, {"cluster", &said.cluster},
-      {"rack", &said.rack},         {"dc", &said.dc},         {"log_level", &said.log_level}};
+  const std::map<std::string, std::string*> texts = {{"data_dir", &said.data_dir},
+                                                     {"listen", &said.listen},
+                                                     {"cluster", &said.cluster},
+                                                     {"rack", &said.rack},
+                                                     {"dc", &said.dc},
+                                                     {"log_level", &said.log_level},
+                                                     {"console_token", &said.console_token}};
   const std::map<std::string, std::string*> numbers = {{"client_port", &said.client_port},
                                                        {"peer_port", &said.peer_port},
                                                        {"http_port", &said.http_port},
@@ -131,7 +136,7 @@ void declare(CLI::App& app, Said& said) {
   app.add_option("--listen", said.listen, "Numeric address to listen on [127.0.0.1]");
   app.add_option("--client-port", said.client_port, "Clients: Cap'n Proto RPC [7400]");
   app.add_option("--peer-port", said.peer_port, "Other nodes: TCP and UDP [7401]");
-  app.add_option("--http-port", said.http_port, "/metrics, /healthz, /readyz [7402]");
+  app.add_option("--http-port", said.http_port, "/console, /metrics, /healthz, /readyz [7402]");
   app.add_option("--seed", said.seeds, "HOST:PORT of a node's peer port; repeatable")
       ->allow_extra_args(false);
   app.add_flag("--found", said.found, "Found the cluster even though there are seeds");
@@ -143,6 +148,9 @@ void declare(CLI::App& app, Said& said) {
       ->allow_extra_args(false);
   app.add_option("--log-level", said.log_level, "debug, info, warn or error [info]");
   app.add_flag("--allow-faults", said.allow_faults, "Let `parley fault` break this node");
+  app.add_option("--console-token", said.console_token,
+                 "With --allow-faults: what orders of the console must bring, 16 bytes at least "
+                 "[made anew at each start, in DATA-DIR/console-token]");
   app.add_flag("--insecure", said.insecure, "Allow an address that is not loopback");
   app.add_flag("--check-config", said.check_only, "Check everything said and exit");
   app.add_flag("--print-options", said.print_options, "Print every tuning option and exit");
@@ -178,7 +186,7 @@ Status apply(const Said& said, DaemonConfig& config) {
   for (const auto& [text, value] :
        {std::pair{&said.data_dir, &node.data_dir}, std::pair{&said.listen, &node.listen},
         std::pair{&said.cluster, &node.cluster}, std::pair{&said.rack, &node.rack},
-        std::pair{&said.dc, &node.dc}}) {
+        std::pair{&said.dc, &node.dc}, std::pair{&said.console_token, &node.console_token}}) {
     if (!text->empty()) *value = *text;
   }
   if (node.listen == "localhost") node.listen = "127.0.0.1";
@@ -226,9 +234,9 @@ void print_options(api::NodeConfig& node) {
 
 // What a flag did not say, the file may.
 void fill_from_file(Said& flags, const Said& file) {
-  for (auto member :
-       {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc, &Said::log_level,
-        &Said::client_port, &Said::peer_port, &Said::http_port, &Said::vnodes}) {
+  for (auto member : {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc,
+                      &Said::log_level, &Said::client_port, &Said::peer_port, &Said::http_port,
+                      &Said::vnodes, &Said::console_token}) {
     if ((flags.*member).empty()) flags.*member = file.*member;
   }
   if (flags.seeds.empty()) flags.seeds = file.seeds;

@@ -11,6 +11,7 @@
 #include "api/node.h"
 #include "runtime/asio_loop.h"
 #include "storage/sqlite_store.h"
+#include "tools/daemon/console_token.h"
 #include "tools/daemon/daemon_config.h"
 #include "tools/daemon/ending.h"
 
@@ -38,8 +39,20 @@ void hold_signals(int how) {
   pthread_sigmask(how, &both, nullptr);
 }
 
+// Orders of the console need --allow-faults and a token; without one it takes none.
+void prepare_console(api::NodeConfig& node, const Logger& log) {
+  if (!node.allow_faults || !node.console_token.empty()) return;
+  auto token = make_console_token(node.data_dir);
+  if (token) {
+    log.info("console.token", {{"file", node.data_dir + "/console-token"}});
+    node.console_token = std::move(*token);
+  } else {
+    log.warn("console.no_token", {{"reason", token.error().message}});
+  }
+}
+
 // One life of the node, in a world of its own; nullopt: the next one is to begin.
-std::optional<int> live(const DaemonConfig& config) {
+std::optional<int> live(DaemonConfig& config) {
   Logger log(stderr_log(config.log_level), "daemon");
   MetricRegistry metrics;
   const auto world = runtime::make_asio_world(log.on_floor("runtime"), metrics);
@@ -58,6 +71,7 @@ std::optional<int> live(const DaemonConfig& config) {
     say(store.error());
     return kRefused;
   }
+  prepare_console(config.node, log);
   Ending ending;
   std::unique_ptr<api::Node> node;
   api::NodeEvents events;

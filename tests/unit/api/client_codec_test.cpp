@@ -111,9 +111,10 @@ TEST_CASE("client codec: inspect goes through whole", "[api][golden]") {
 }
 
 TEST_CASE("client codec: info goes through whole", "[api][golden]") {
-  NodeInfo in{"n", "a", "v", "cn", "ci", "s", "d", 1, 2, 3, 4, 5, 6, 7, "r", "dc", "ready", {}};
+  NodeInfo in{"n", "a", "v", "cn", "ci", "s", "d", 1, 2, 3, 4, 5, 6, 7, "r", "dc", "ready", {}, {}};
   in.options = {{"x.y", "z"}};
-  const auto out = through<schema::NodeInfo>(in, {264, 0x45f906926133a92d});
+  in.work = {{"get", "quorum", 8, 9, 10, 0.5, {11, 12}}};
+  const auto out = through<schema::NodeInfo>(in, {368, 0x132e46a59e40f8c3});
   CHECK(out.node + out.address + out.version + out.cluster_name + out.cluster_id + out.storage_id +
             out.data_dir + out.rack + out.dc + out.ready ==
         "navcncisdrdcready");
@@ -125,6 +126,7 @@ TEST_CASE("client codec: info goes through whole", "[api][golden]") {
   CHECK(out.load_bytes == 6);
   CHECK(out.hints == 7);
   CHECK(out.options == in.options);
+  CHECK(out.work == in.work);
 }
 
 TEST_CASE("client codec: gossip, hint and repair rows go through whole", "[api][golden]") {

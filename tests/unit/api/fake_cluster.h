@@ -98,7 +98,7 @@ class Coordinator final : public replication::Coordinator {
   runtime::Loop& loop_;
 };
 
-class ClusterAdmin final : public api::ClusterAdmin {
+class ClusterAdmin : public api::ClusterAdmin {
  public:
   explicit ClusterAdmin(runtime::Loop& loop) : loop_(loop) {}
 
