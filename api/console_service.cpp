@@ -195,13 +195,18 @@ void ConsoleService::cut(const std::string& at, const std::string& peer,
     const ErrorCode code = id.error().code;
     const bool untouched = code == ErrorCode::Refused || code == ErrorCode::Unreachable;
     if (untouched && otherwise) return otherwise(id.error());
-    done(Error{code, (code == ErrorCode::NoAnswer ? "the cut may be in force on " : "") + at +
-                         ": " + id.error().message});
+    const bool maybe = code == ErrorCode::NoAnswer;
+    const std::string where = maybe ? "the cut may be in force on " + at : at;
+    done(Error{code, where + ": " + id.error().message});
   };
-  if (at != admin_.info().address) {
-    return lines_.inject(*client_port_of(at), cut_of(peer), lifetime_.guard(note));
+  if (at == admin_.info().address) {
+    return loop_.post(
+        lifetime_.guard([note, id = admin_.inject_fault(cut_of(peer))] { note(id); }));
   }
-  loop_.post(lifetime_.guard([note, id = admin_.inject_fault(cut_of(peer))] { note(id); }));
+  // Not known any more only by now, after the other end refused.
+  const auto port = client_port_of(at);
+  if (!port) return note(port.error());
+  lines_.inject(*port, cut_of(peer), lifetime_.guard(note));
 }
 
 void ConsoleService::heal(const std::vector<std::pair<std::string, std::string>>& at_and_peer,

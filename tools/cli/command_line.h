@@ -40,7 +40,7 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
-  std::string demo = "list";            // its name
+  std::string demo = "list";  // its name
   bool demo_slow = false;
   std::string demo_record;
   LocalWords local;  // cluster

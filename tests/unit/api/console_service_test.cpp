@@ -21,7 +21,9 @@ class CountedAdmin final : public fake::ClusterAdmin {
   void status(Duration, Done<client::ClusterStatus> done) override {
     ++asked;
     client::ClusterStatus status;
-    for (const char* address : {kHere, kThere}) {
+    std::vector<std::string> addresses = {kHere, kThere};
+    if (third) addresses.push_back("127.0.0.3");
+    for (const std::string& address : addresses) {
       client::StatusRow row;
       row.address = address;
       row.status = "UN";
@@ -55,7 +57,7 @@ class CountedAdmin final : public fake::ClusterAdmin {
                          [&](const auto& one) { return peer.empty() || one.peer == peer; });
   }
 
-  bool allows = true, member = true;
+  bool allows = true, member = true, third = false;
   int asked = 0;
   std::uint64_t reads = 0;
 
@@ -222,6 +224,23 @@ TEST_CASE("console service: who allows no faults takes no orders, and none for o
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::Refused);
   CHECK(two.other.injected.empty());
+}
+
+TEST_CASE("console service: where one end allows no faults, the other cuts", "[api][console]") {
+  Two two;
+  REQUIRE(two.cluster().ok());
+  const ConsoleOrder elsewhere{ConsoleOrder::What::Cut, kThere, "127.0.0.3"};
+  two.own.third = true;
+  two.world.run_for(1s);
+  REQUIRE(two.cluster().ok());
+  two.other.allows = false;  // and nobody is at the third
+  const auto cut = two.order(elsewhere);
+  REQUIRE_FALSE(cut.ok());
+  CHECK(cut.error().code == ErrorCode::Unreachable);
+  CHECK(cut.error().message.find("127.0.0.3: ") == 0);
+  two.other.allows = true;
+  CHECK(*two.order(elsewhere) == "cut: 127.0.0.2 passes nothing to and from 127.0.0.3");
+  CHECK(two.own.injected.empty());
 }
 
 TEST_CASE("console service: what a silent node may have is said", "[api][console]") {
