@@ -84,12 +84,14 @@ Result<Gathered<HintRow>> Client::hints() {
 }
 
 Result<std::uint64_t> Client::drop_hints(std::string target) {
-  return core_->admin<std::uint64_t>([target](AdminClient admin, std::uint32_t timeout_ms) {
-    auto request = admin.dropHintsRequest();
-    request.setTarget(text_for(target));
-    request.setTimeoutMs(timeout_ms);
-    return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getDropped(); });
-  });
+  return core_->admin<std::uint64_t>(
+      [target](AdminClient admin, std::uint32_t timeout_ms) {
+        auto request = admin.dropHintsRequest();
+        request.setTarget(text_for(target));
+        request.setTimeoutMs(timeout_ms);
+        return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getDropped(); });
+      },
+      std::nullopt, true, Purpose::Change);
 }
 
 Result<std::uint64_t> Client::repair(bool wait) {
@@ -101,7 +103,7 @@ Result<std::uint64_t> Client::repair(bool wait) {
         request.setTimeoutMs(timeout_ms);
         return ask<std::uint64_t>(std::move(request), [](auto& in) { return in.getKeys(); });
       },
-      most, !wait);
+      most, !wait, Purpose::Change);
 }
 
 Result<Gathered<RepairRow>> Client::repair_status() {
@@ -138,7 +140,8 @@ Result<KeyspaceInfo> Client::set_consistency(std::string name, std::string read_
         request.setTimeoutMs(timeout_ms);
         return ask<KeyspaceInfo>(std::move(request),
                                  [](auto& in) { return read_struct(in.getKeyspace()); });
-      });
+      },
+      std::nullopt, true, Purpose::Change);
 }
 
 Result<std::vector<FaultRow>> Client::faults() {

@@ -117,7 +117,7 @@ void CallPlan::answered(std::size_t attempt, Verdict verdict) {
   attempts_[attempt].phase = Phase::Answered;
   if (verdict.outcome == Outcome::Ok) {
     winner_ = attempt;
-  } else if (verdict.outcome == Outcome::Unknown && purpose_ == Purpose::Write) {
+  } else if (verdict.outcome == Outcome::Unknown && changes()) {
     settled_ = true;  // that node has spent the deadline on it
   } else {
     take_refusal(*verdict.error);
@@ -185,7 +185,7 @@ void CallPlan::end(Instant) {
     if (abandoned_) refusals = "the client was closed";
     if (refusals.empty()) refusals = silence_error(ErrorCode::Unreachable).message;
     ending_->error = Error{ErrorCode::Unreachable, "cannot connect: " + refusals, 0};
-  } else if (purpose_ == Purpose::Write) {
+  } else if (changes()) {
     end_write(may_be_written, unknown);
   } else {
     ending_->attempt = best_refusal();
@@ -205,8 +205,8 @@ void CallPlan::end_write(bool may_be_written, std::optional<std::size_t> unknown
   }
   ending_->outcome = Outcome::Unknown;
   ending_->attempt = unknown;
-  ending_->error =
-      unknown ? *attempts_[*unknown].verdict->error : silence_error(ErrorCode::Unknown);
+  const auto code = purpose_ == Purpose::Write ? ErrorCode::Unknown : ErrorCode::NoAnswer;
+  ending_->error = unknown ? *attempts_[*unknown].verdict->error : silence_error(code);
 }
 
 }  // namespace parley::client

@@ -75,6 +75,8 @@ class CallPlan {
   Duration patience() const { return patience_; }
 
  private:
+  bool changes() const { return purpose_ == Purpose::Write || purpose_ == Purpose::Change; }
+
   enum class Phase : std::uint8_t { Dialling, Sent, NotSent, Broken, Answered };
   struct Attempt {
     Endpoint endpoint;

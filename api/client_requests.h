@@ -43,8 +43,9 @@ using AdminAsk = std::function<kj::Promise<Result<T>>(api::schema::Admin::Client
 template <typename T>
 class AdminCall final : public ClientCall {
  public:
-  AdminCall(AdminAsk<T> ask, Duration timeout, bool hedging, Then<Result<T>> done)
-      : ClientCall({Purpose::Admin, std::nullopt, timeout, hedging}),
+  AdminCall(AdminAsk<T> ask, Duration timeout, bool hedging, Then<Result<T>> done,
+            Purpose purpose = Purpose::Admin)
+      : ClientCall({purpose, std::nullopt, timeout, hedging}),
         ask_(std::move(ask)),
         done_(std::move(done)) {}
 
@@ -52,7 +53,10 @@ class AdminCall final : public ClientCall {
                             std::uint32_t timeout_ms) override {
     return ask_(to.admin(), timeout_ms).then([this, attempt](Result<T>&& result) {
       Verdict verdict{Outcome::Ok, std::nullopt};
-      if (!result) verdict = {Outcome::NotWritten, result.error()};
+      if (!result) {
+        const bool unknown = result.error().code == ErrorCode::Unknown;
+        verdict = {unknown ? Outcome::Unknown : Outcome::NotWritten, result.error()};
+      }
       results_.insert_or_assign(attempt, std::move(result));
       return verdict;
     });

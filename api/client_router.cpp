@@ -25,7 +25,7 @@ std::vector<Endpoint> ClientRouter::replicas(Slot slot, bool up) const {
 
 std::vector<Endpoint> ClientRouter::order(Purpose purpose, std::optional<Slot> slot, Instant now) {
   std::vector<Endpoint> wanted;
-  if (learn_ && ring_ != nullptr && purpose != Purpose::Admin) {
+  if (learn_ && ring_ != nullptr && (purpose == Purpose::Read || purpose == Purpose::Write)) {
     if (slot) {
       wanted = replicas(*slot, true);
       if (purpose == Purpose::Read && !wanted.empty()) {

@@ -27,7 +27,12 @@ struct Topology {
   std::vector<Node> nodes;
 };
 
-enum class Purpose : std::uint8_t { Read, Write, Admin };
+enum class Purpose : std::uint8_t {
+  Read,
+  Write,
+  Admin,   // asks something
+  Change,  // an admin call after which something may be otherwise
+};
 
 class ClientRouter {
  public:

@@ -84,13 +84,14 @@ class Client::Core {
   void read_many(std::vector<Bytes> keys, ReadOptions options, Then<std::vector<ReadResult>> done);
   template <typename T>
   Result<T> admin(AdminAsk<T> ask, std::optional<Duration> timeout = std::nullopt,
-                  bool hedging = true) {
+                  bool hedging = true, Purpose purpose = Purpose::Admin) {
     Answer<Result<T>> answer;
     const Duration most = this->timeout(timeout);
     if (!enter(1)) return Error{ErrorCode::Overloaded, "too many calls under way", 10};
-    on_thread([ask = std::move(ask), most, hedging,
+    on_thread([ask = std::move(ask), most, hedging, purpose,
                done = leaving<Result<T>>(1, answer.slot())](ClientCore& core) mutable {
-      core.run(std::make_unique<AdminCall<T>>(std::move(ask), most, hedging, std::move(done)));
+      core.run(
+          std::make_unique<AdminCall<T>>(std::move(ask), most, hedging, std::move(done), purpose));
     });
     return answer.wait();
   }

@@ -94,9 +94,11 @@ class GossiperDriver final : public Gossiper {
 
   // gossiper_keyspace.cpp
   struct KeyspaceSetting;
-  void try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting);
-  void keyspace_answered(const std::shared_ptr<KeyspaceSetting>& setting, unsigned attempt,
-                         const Result<Bytes>& answer);
+  void try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting,
+                    const std::optional<KeyspaceRecord>& later);
+  void keyspace_answered(KeyspaceSetting& setting, unsigned attempt, bool taken);
+  void keyspace_passed(const std::shared_ptr<KeyspaceSetting>& setting, unsigned attempt,
+                       const Bytes& answer);
 
   // gossiper_sync.cpp
   void sync_with(const NodeId& node, const Endpoint& at);

@@ -1,5 +1,5 @@
 // Changes of keyspaces: a record of the next version here and on a majority of the ring's members.
-#include <algorithm>
+#include <utility>
 
 #include "membership/gossiper_internal.h"
 #include "membership/membership_codec.h"
@@ -7,8 +7,9 @@
 namespace parley::membership {
 namespace {
 
-// A change made elsewhere at the same moment takes one; whoever meets more is in a crowd.
-constexpr unsigned kAttemptsMost = 4;
+// A change made elsewhere a moment ago takes one more; several at one moment take turns by chance.
+constexpr unsigned kAttemptsMost = 8;
+constexpr Duration kPauseMost = 20ms;  // before the second; more before each further one
 
 }  // namespace
 
@@ -19,11 +20,19 @@ struct GossiperDriver::KeyspaceSetting {
   Instant deadline;
   std::function<void(Result<KeyspaceRecord>)> done;
   unsigned attempts = 0;
+  bool waits = false;  // for the next one: what else is answered to the last changes nothing
+  bool over = false;
   // Of this attempt.
   KeyspaceRecord record;
   std::size_t needed = 0, taken = 0, open = 0;
-  bool passed = false;  // a member holds a later record
-  bool over = false;
+
+  void end(Result<KeyspaceRecord> result) {
+    if (!std::exchange(over, true)) done(std::move(result));
+  }
+  // As soon as something was sent it may prevail, whatever happened since.
+  void fail(ErrorCode code, std::string why) {
+    end(Error{attempts == 0 ? code : ErrorCode::Unknown, std::move(why)});
+  }
 };
 
 void GossiperDriver::change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
@@ -33,20 +42,22 @@ void GossiperDriver::change_keyspace(const KeyspaceId& id, KeyspaceChange change
   setting->change = std::move(change);
   setting->deadline = loop_.now() + timeout;
   setting->done = std::move(done);
-  loop_.post(lifetime_.guard([this, setting] { try_keyspace(setting); }));
+  // A disk, our own too, may take for ever.
+  loop_.start_timer(setting->deadline, lifetime_.guard([setting] {
+    setting->fail(ErrorCode::Unknown, "too few members stored the keyspace in time");
+  }));
+  loop_.post(lifetime_.guard([this, setting] { try_keyspace(setting, std::nullopt); }));
 }
 
-void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting) {
-  const auto fail = [&setting](ErrorCode code, std::string why) {
-    setting->over = true;
-    setting->done(Error{code, std::move(why)});
-  };
+// `later`: what a member holds that our last attempt was not made on top of.
+void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting,
+                                  const std::optional<KeyspaceRecord>& later) {
   if (!view_ || leaving_) {
-    return fail(ErrorCode::Unavailable, "this node is no member of a cluster yet");
+    return setting->fail(ErrorCode::Unavailable, "this node is no member of a cluster");
   }
   const auto held = records_.keyspaces().find(setting->id);
   if (held == records_.keyspaces().end()) {
-    return fail(ErrorCode::NotFound, "there is no such keyspace");
+    return setting->fail(ErrorCode::NotFound, "there is no such keyspace");
   }
   const auto& ring_nodes = records_.ring()->nodes();
   const std::size_t needed = ring_nodes.size() / 2 + 1;
@@ -55,56 +66,65 @@ void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& settin
     if (node != self_.node && view_->is_up(node)) others.push_back(records_.find(node)->peer());
   }
   if (others.size() + 1 < needed) {
-    return fail(setting->attempts == 0 ? ErrorCode::Unavailable : ErrorCode::Unknown,
-                std::to_string(others.size() + 1) + " of the ring's members are up, " +
-                    std::to_string(needed) + " are needed");
+    return setting->fail(ErrorCode::Unavailable, std::to_string(others.size() + 1) +
+                                                     " of the ring's members are up, " +
+                                                     std::to_string(needed) + " are needed");
   }
-  setting->record = setting->change(held->second);
+  const bool on_later = later && later->version >= held->second.version;
+  setting->record = setting->change(on_later ? *later : held->second);
   setting->record.version = held->second.version + 1;
   setting->needed = needed;
   setting->taken = 0;
+  setting->waits = false;
   setting->open = others.size() + 1;
-  setting->passed = false;
   SwimOutbox out;
   out.changed = records_.merge(setting->record);
   const unsigned attempt = ++setting->attempts;
-  save([this, setting, attempt] { keyspace_answered(setting, attempt, Bytes()); });
-  const Duration left = setting->deadline - loop_.now();
+  save([this, setting, attempt] {
+    const bool stands = records_.keyspaces().at(setting->id) == setting->record;
+    keyspace_answered(*setting, attempt, stands);
+  });
   for (const Endpoint& other : others) {
-    call(other, runtime::Verb::KeyspaceSet, encode_keyspace_set(setting->record), left,
-         [this, setting, attempt](const Result<Bytes>& answer) {
-           keyspace_answered(setting, attempt, answer);
+    call(other, runtime::Verb::KeyspaceSet, encode_keyspace_set(setting->record),
+         setting->deadline - loop_.now(), [this, setting, attempt](const Result<Bytes>& answer) {
+           if (answer.ok() && !answer->empty()) return keyspace_passed(setting, attempt, *answer);
+           keyspace_answered(*setting, attempt, answer.ok());
          });
   }
   carry_out(std::move(out));
 }
 
-void GossiperDriver::keyspace_answered(const std::shared_ptr<KeyspaceSetting>& setting,
-                                       unsigned attempt, const Result<Bytes>& answer) {
-  if (answer.ok() && !answer->empty()) {
-    const auto later = decode_keyspace_set(*answer);
-    SwimOutbox out;
-    out.changed = later.ok() && records_.merge(*later);
-    if (out.changed) save([] {});
-    carry_out(std::move(out));
+void GossiperDriver::keyspace_answered(KeyspaceSetting& setting, unsigned attempt, bool taken) {
+  if (setting.waits || attempt != setting.attempts) return;
+  --setting.open;
+  setting.taken += taken ? 1 : 0;
+  if (setting.taken >= setting.needed) return setting.end(setting.record);
+  if (setting.taken + setting.open >= setting.needed) return;
+  setting.fail(ErrorCode::Unknown, std::to_string(setting.taken) + " of " +
+                                       std::to_string(setting.needed) +
+                                       " members stored the keyspace");
+}
+
+// A member holds what we had not heard of. At once, before a majority may have taken ours: others
+// that are silent could keep us waiting for it.
+void GossiperDriver::keyspace_passed(const std::shared_ptr<KeyspaceSetting>& setting,
+                                     unsigned attempt, const Bytes& answer) {
+  const auto later = decode_keyspace_set(answer);
+  SwimOutbox out;
+  out.changed = later.ok() && records_.merge(*later);
+  if (out.changed) save([] {});
+  carry_out(std::move(out));
+  if (setting->over || setting->waits || attempt != setting->attempts) return;
+  if (!later.ok()) return keyspace_answered(*setting, attempt, false);
+  if (setting->attempts >= kAttemptsMost) {
+    return setting->fail(ErrorCode::Unknown, "others change the keyspace at the same time");
   }
-  if (setting->over || attempt != setting->attempts) return;
-  --setting->open;
-  const bool later_stands = answer.ok() && !answer->empty();
-  setting->taken += answer.ok() && !later_stands ? 1 : 0;
-  setting->passed = setting->passed || later_stands;
-  if (setting->taken >= setting->needed) {
-    setting->over = true;
-    return setting->done(setting->record);
-  }
-  if (setting->taken + setting->open >= setting->needed) return;
-  // A majority is out of reach. With what is known now, once more.
-  const bool again = setting->passed && setting->attempts < kAttemptsMost;
-  if (again && loop_.now() < setting->deadline) return try_keyspace(setting);
-  setting->over = true;
-  setting->done(Error{ErrorCode::Unknown, std::to_string(setting->taken) + " of " +
-                                              std::to_string(setting->needed) +
-                                              " members stored the keyspace in time"});
+  const auto most = static_cast<std::uint64_t>((setting->attempts * kPauseMost).count());
+  const Duration pause(static_cast<std::int64_t>(random_.below(most)));
+  setting->waits = true;
+  loop_.start_timer(loop_.now() + pause, lifetime_.guard([this, setting, later = *later] {
+    if (!setting->over) try_keyspace(setting, later);
+  }));
 }
 
 }  // namespace parley::membership

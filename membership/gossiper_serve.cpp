@@ -171,12 +171,17 @@ void GossiperDriver::serve_keyspace(const runtime::RpcRequest& request,
   const auto record = decode_keyspace_set(request.body);
   if (!record.ok()) return respond(record.error());
   if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
+  // Only a later version is taken here: of two changes made on top of the same record, one fails
+  // to get a majority. (Gossip must choose between the two, and goes by their bytes.)
+  const auto held = records_.keyspaces().find(record->id);
   SwimOutbox out;
-  out.changed = records_.merge(*record);
-  // Where a later one stands, the sender has not changed it, and must know.
-  const KeyspaceRecord& held = records_.keyspaces().at(record->id);
-  const Bytes answer = held == *record ? Bytes() : encode_keyspace_set(held);
-  save_if(out.changed, [respond, answer] { respond(answer); });
+  if (held == records_.keyspaces().end() || record->version > held->second.version) {
+    out.changed = records_.merge(*record);
+  }
+  save_if(out.changed, [this, respond, record = *record] {
+    const KeyspaceRecord& now = records_.keyspaces().at(record.id);
+    respond(now == record ? Bytes() : encode_keyspace_set(now));
+  });
   carry_out(std::move(out));
 }
 

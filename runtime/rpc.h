@@ -28,11 +28,13 @@ enum class Channel : std::uint8_t { Foreground, Bulk };
 
 struct RpcOptions : OptionGroup {
   RpcOptions() : OptionGroup("rpc") {}
-  DurationOption silence_max{*this,
-                             "silence_max",
-                             3s,
-                             {500ms, 60s},
-                             "A peer connection without a byte for this long is dropped."};
+  DurationOption silence_max{
+      *this,
+      "silence_max",
+      3s,
+      {500ms, 60s},
+      "A peer connection without a byte for this long, or for the peer's own if longer, "
+      "is dropped."};
   DurationOption dial_timeout{*this,
                               "dial_timeout",
                               1s,

@@ -109,6 +109,10 @@ std::string wrong_defaults(Scene& scene) {
         node->address() + " has the default levels " + levels.read + " and " + levels.write;
     if (first && *first != levels) return said + ", and others do not";
     first = levels;
+    const auto read = scene.door(*node).read(scene.workload.keys.front(), "");
+    if (read.outcome == client::Outcome::Ok && read.level != levels.read) {
+      return said + ", and reads at " + read.level;
+    }
     // A disk that lost something may have been in the majority that took the last change.
     const bool lost = !scene.history.losses().none();
     if (!lost && !scene.history.defaults.may_last(levels)) return said + ", which were changed";

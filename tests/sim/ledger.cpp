@@ -85,6 +85,7 @@ void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
 // docs/repair.md: a delivered hint is erased only if its stored version is the one that was acked.
 void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key) {
   const auto hint = hints_.extract({holder, key});
+  if (on_hint_gone) on_hint_gone(holder, hint_name(address_of(key.target), key.record.key));
   const auto target = addresses_.find(key.target);
   if (hint.empty() || target == addresses_.end()) return;
   const auto& there = stored_[{target->second, key.record.key}];

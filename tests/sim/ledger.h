@@ -54,12 +54,14 @@ class Ledger {
   std::function<void(const std::string& node, const std::string& key,
                      const replication::VersionVector& context)>
       on_commit;
+  std::function<void(const std::string& holder, const std::string& name)> on_hint_gone;
   void hint_kept(const std::string& holder, const storage::HintKey& key,
                  const replication::VersionVector& context);
   // Not because of its age, nor by command.
   void hint_erased(const std::string& holder, const storage::HintKey& key);
   void hint_gone(const std::string& holder, const storage::HintKey& key) {
     hints_.erase({holder, key});
+    if (on_hint_gone) on_hint_gone(holder, hint_name(address_of(key.target), key.record.key));
   }
 
   // Has this write come to this node from another one, to which it came without delay?

@@ -55,10 +55,11 @@ void LevelSetter::set() {
   ++open_;
   cores_[random_.below(cores_.size())]->run(
       std::make_unique<client::AdminCall<client::KeyspaceInfo>>(
-          question(levels), kTimeout, false, [this, change](const auto& result) {
+          question(levels), kTimeout, false, alive_.guard([this, change](const auto& result) {
             defaults_.end(change, result.ok(), world_.now());
             --open_;
-          }));
+          }),
+          client::Purpose::Change));
 }
 
 }  // namespace parley::sim

@@ -64,6 +64,9 @@ Scene::Scene(const RunOptions& run)
   ledger.on_commit = [this](const auto& node, const auto& key, const auto& context) {
     truth.committed(node, key, context);
   };
+  ledger.on_hint_gone = [this](const auto& holder, const auto& name) {
+    truth.hint_gone(holder, name);
+  };
   truth.address_of = [this](const NodeId& node) { return ledger.address_of(node); };
 }
 
@@ -222,6 +225,7 @@ bool Scene::was_passed_on(const WriteRecord& write, const std::string& minter) c
 
 void Scene::lose(const std::string& address) {
   history.lost(address, world.now());
+  truth.lost(address);
   // Whose later life others know serves nothing until it has all again (decision 11).
   if (!nemesis->has(Fault::OldCopy) || nemesis->old_copy_shows()) return;
   history.went_back(address, world.now());

@@ -1,4 +1,4 @@
-// What every disk holds for certain, kept up with the commits: a commit after which nothing on the
+// What a disk holds for certain, kept up with the commits: a commit after which nothing on the
 // disk waits for a sync is there after a power cut, and so is all that was committed before it.
 // Cheap enough to be asked at each reply; truth.h opens the database behind some of them, and
 // behind every reply that this does not bear out.
@@ -25,6 +25,17 @@ class Synced {
     settle();
   }
 
+  // The disk has lost something, or a hint is gone.
+  void forget() {
+    held_.clear();
+    waiting_.clear();
+  }
+  void forget(const std::string& key) {
+    settle();
+    held_.erase(key);
+    std::erase_if(waiting_, [&key](const auto& one) { return one.first == key; });
+  }
+
   bool covers(const std::string& key, const replication::VersionVector& claim) {
     settle();
     const auto found = held_.find(key);
@@ -43,7 +54,7 @@ class Synced {
       life_ = disk_.life();
     }
     if (waiting_.empty() || !disk_.is_durable_as_read(database_)) return;
-    for (auto& [key, context] : waiting_) held_[key].merge(context);
+    for (auto& [key, context] : waiting_) held_[key] = std::move(context);
     waiting_.clear();
   }
 

@@ -66,6 +66,16 @@ TEST_CASE("synced: what did not last a life is never certain", "[synced]") {
   CHECK_FALSE(held.synced.covers("key", vector_with({kB1})));
 }
 
+TEST_CASE("synced: what was stored last is what is there", "[synced]") {
+  Held held;
+  held.synced.committed("key", vector_with({kA1, kB1}));
+  CHECK(held.synced.covers("key", vector_with({kB1})));
+  held.synced.committed("key", vector_with({kA1}));
+  CHECK_FALSE(held.synced.covers("key", vector_with({kB1})));
+  held.synced.forget("key");
+  CHECK_FALSE(held.synced.covers("key", vector_with({kA1})));
+}
+
 TEST_CASE("synced: another image of the disk is another past", "[synced]") {
   Held held;
   held.synced.committed("key", vector_with({kA1}));

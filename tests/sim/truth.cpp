@@ -111,6 +111,16 @@ void Truth::committed(const std::string& address, const std::string& key,
   if (node != nodes_.end()) node->second.synced.committed(key, context);
 }
 
+void Truth::hint_gone(const std::string& address, const std::string& name) {
+  const auto node = nodes_.find(address);
+  if (node != nodes_.end()) node->second.synced.forget(name);
+}
+
+void Truth::lost(const std::string& address) {
+  const auto node = nodes_.find(address);
+  if (node != nodes_.end()) node->second.synced.forget();
+}
+
 Result<DurableCopy> Truth::look(const std::string& address, const std::string& key) {
   return look(address, std::vector{key}).front();
 }
@@ -156,7 +166,8 @@ bool Truth::hints(const std::string& address, const std::string& target, const C
   if (synced && !claim.look) return true;
   const auto copy = look(address, claim.key);
   return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(), [&](const auto& hint) {
-           return hint.set.context().covers(claim.context);
+           const bool same = !address_of || address_of(hint.target) == target;
+           return same && hint.set.context().covers(claim.context);
          });
 }
 

@@ -39,6 +39,9 @@ class Truth {
   void forget(const std::string& address);
   void committed(const std::string& address, const std::string& key,
                  const replication::VersionVector& context);
+  void hint_gone(const std::string& address, const std::string& name);
+  // What its disk had may be gone.
+  void lost(const std::string& address);
   // Of a hint's target; empty: not known.
   std::function<std::string(const NodeId&)> address_of;
 

@@ -356,6 +356,38 @@ TEST_CASE("call: an admin call that nobody answers says so", "[api][call]") {
   CHECK(call.code() == ErrorCode::NoAnswer);
 }
 
+TEST_CASE("call: an order that may have been carried out is not told as refused", "[api][call]") {
+  SECTION("a node does not know what became of it: nobody else is asked") {
+    Driven call(Purpose::Change, {kA, kB});
+    call.run();
+    call.plan.sent(0);
+    call.plan.answered(0, {Outcome::Unknown, Error{ErrorCode::Unknown, "1 of 2 members", 0}});
+    REQUIRE(call.run() == CallPlan::What::End);
+    CHECK(call.asked.size() == 1);
+    CHECK(call.code() == ErrorCode::Unknown);
+  }
+  SECTION("the connection broke, and another node refuses") {
+    Driven call(Purpose::Change, {kA, kB});
+    call.run();
+    call.plan.sent(0);
+    call.plan.broke(0, {ErrorCode::NoAnswer, "reset", 0});
+    call.run();
+    call.plan.sent(1);
+    call.plan.answered(1, refused(ErrorCode::NotFound));
+    REQUIRE(call.run() == CallPlan::What::End);
+    CHECK(call.outcome() == Outcome::Unknown);
+    CHECK(call.code() == ErrorCode::NoAnswer);
+  }
+  SECTION("refused before anything was done, it is refused") {
+    Driven call(Purpose::Change, {kA});
+    call.run();
+    call.plan.sent(0);
+    call.plan.answered(0, refused(ErrorCode::NotFound));
+    REQUIRE(call.run() == CallPlan::What::End);
+    CHECK(call.code() == ErrorCode::NotFound);
+  }
+}
+
 TEST_CASE("call: events after its end or of an ended attempt change nothing", "[api][call]") {
   Driven call(Purpose::Write);
   call.run();

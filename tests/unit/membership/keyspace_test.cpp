@@ -56,6 +56,55 @@ TEST_CASE("keyspace: changed on a majority, known to all, kept over a restart",
   CHECK(cluster.read_level(0) == 2);
 }
 
+TEST_CASE("keyspace: what another member changed a moment ago stays changed",
+          "[membership][keyspace]") {
+  const auto [read, write] = GENERATE(table<LevelCode, LevelCode>({{3, 2}, {2, 3}, {2, 2}}));
+  Five cluster;
+  for (std::size_t i = 0; i < 4; ++i) cluster.world.cut(cluster[i].address, cluster[4].address);
+  REQUIRE(cluster.set(0, read, 300ms).ok());
+  cluster.world.heal_all();
+  Outcome outcome;
+  cluster[4].gossiper->change_keyspace(
+      cluster[4].gossiper->view()->keyspace("default")->id,
+      [write = write](KeyspaceRecord now) {
+        now.write_level = write;
+        return now;
+      },
+      5s, [&](const auto& result) { outcome = result; });
+  REQUIRE(cluster.world.run_until([&] { return outcome.has_value(); }, 6s));
+  REQUIRE(outcome->ok());
+  CHECK((*outcome)->read_level == read);
+  CHECK((*outcome)->write_level == write);
+  cluster.all_show(read);
+}
+
+// Silent, and not suspected yet.
+TEST_CASE("keyspace: a silent member does not keep a change from being made again",
+          "[membership][keyspace]") {
+  Five cluster(3);
+  cluster.world.cut(cluster[2].address, cluster[0].address);
+  cluster.world.cut(cluster[2].address, cluster[1].address);
+  REQUIRE(cluster.set(0, 3, 300ms).ok());
+  cluster.world.heal_all();
+  cluster.world.cut(cluster[2].address, cluster[1].address);
+  Outcome outcome;
+  const Instant begun = cluster.world.now();
+  cluster.ask(2, 2, outcome, 5s);
+  REQUIRE(cluster.world.run_until([&] { return outcome.has_value(); }, 6s));
+  CHECK(outcome->ok());
+  CHECK(cluster.world.now() - begun < 4s);
+}
+
+TEST_CASE("keyspace: a disk that never ends ends no call late", "[membership][keyspace]") {
+  Five cluster(1);
+  cluster[0].journal.delay = 10s;
+  const Instant begun = cluster.world.now();
+  const auto result = cluster.set(0, 2, 500ms);
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().code == ErrorCode::Unknown);
+  CHECK(cluster.world.now() - begun == 500ms);
+}
+
 // Whichever of the two records is the greater by its bytes.
 TEST_CASE("keyspace: a member that missed the last change makes its own on top of it",
           "[membership][keyspace]") {
