@@ -32,6 +32,8 @@ client::HintRow hint_row(const membership::View& view, const NodeId& holder,
                          const PeerHintTotal& total);
 client::RepairRow repair_row(const membership::View& view, const NodeId& holder,
                              const PeerSyncRow& row);
+client::NodeLatencies node_latencies(const membership::View& view,
+                                     const replication::NodeLatencies& latencies);
 client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record);
 
 // An address, a peer endpoint or a node id of a member; "": nullopt, all. NotFound otherwise.
