@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tools/cli/output.h"
-
 namespace parley::cli {
 namespace {
 
@@ -23,6 +21,11 @@ std::size_t widest(const std::string& table) {
 }
 
 }  // namespace
+
+Json millis_json(double ms) {
+  if (!std::isfinite(ms)) return nullptr;
+  return std::round(ms * 1000) / 1000;
+}
 
 std::string millis_text(double ms) {
   if (!std::isfinite(ms)) return "never";

@@ -5,9 +5,12 @@
 #include <vector>
 
 #include "base/units.h"
+#include "tools/cli/output.h"
 
 namespace parley::cli {
 
+inline double millis(Duration span) { return to_seconds(span) * 1e3; }
+Json millis_json(double ms);           // null for what never happens
 std::string millis_text(double ms);    // "0.42 ms", "12.3 ms", "never"
 std::string share_text(double share);  // "97.1 %"; never "100.0 %" for less than all
 // A table of several columns more than 80 characters have room for is cut into several, each with

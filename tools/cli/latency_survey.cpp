@@ -1,6 +1,7 @@
 #include "tools/cli/latency_survey.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <map>
 
 #include "base/option.h"
@@ -15,6 +16,8 @@ using replication::StalenessModel;
 
 // Nodes that do not answer are many and slow: none of them gets the whole time.
 constexpr Duration kOneNodeMost = 1s;
+constexpr std::size_t kTrials = 50'000;
+constexpr std::uint64_t kSeed = 1;
 
 Result<std::unique_ptr<client::Client>> client_of(const CommandLine& line,
                                                   const std::string& endpoint) {
@@ -75,6 +78,7 @@ void put_ranges(const LatencySurvey& survey, std::size_t n, StalenessModel& mode
 }
 
 void put_measured(const LatencySurvey& survey, StalenessModel& model) {
+  model.nodes.resize(survey.nodes.size());
   for (std::size_t i = 0; i < survey.nodes.size(); ++i) {
     const auto& latencies = survey.nodes[i].latencies;
     auto& node = model.nodes[i];
@@ -95,23 +99,16 @@ void put_measured(const LatencySurvey& survey, StalenessModel& model) {
 
 // The ways of questions and of writes stand for each other, and the other links for one that no
 // request has taken.
-void fill_links(StalenessModel& model, SurveyGaps& gaps) {
+void fill_links(StalenessModel& model) {
   LatencyBuckets out, back;
   for (const auto& node : model.nodes) {
     for (const ModelLink& link : node.to) {
       pool(out, link.write_out.empty() ? link.read_out : link.write_out);
       pool(back, link.write_back.empty() ? link.read_back : link.write_back);
-      gaps.writes_measured = gaps.writes_measured || !link.write_out.empty();
-      gaps.reads_measured = gaps.reads_measured || !link.read_out.empty();
     }
   }
-  for (std::size_t i = 0; i < model.nodes.size(); ++i) {
-    for (std::size_t j = 0; j < model.nodes.size(); ++j) {
-      ModelLink& link = model.nodes[i].to[j];
-      if (i != j && model.nodes[i].up && model.nodes[j].up) {
-        ++gaps.links;
-        gaps.links_unmeasured += link.write_out.empty() && link.read_out.empty() ? 1 : 0;
-      }
+  for (auto& node : model.nodes) {
+    for (ModelLink& link : node.to) {
       const ModelLink measured = link;
       fill(link.write_out, measured.read_out, out);
       fill(link.write_back, measured.read_back, back);
@@ -121,15 +118,13 @@ void fill_links(StalenessModel& model, SurveyGaps& gaps) {
   }
 }
 
-void fill_disks(StalenessModel& model, SurveyGaps& gaps) {
+void fill_disks(StalenessModel& model) {
   LatencyBuckets mint, merge, read;
   for (const auto& node : model.nodes) {
     pool(mint, node.mint);
     pool(merge, node.merge);
     pool(read, node.read);
   }
-  gaps.writes_measured = gaps.writes_measured || !mint.empty();
-  gaps.reads_measured = gaps.reads_measured || !read.empty();
   for (auto& node : model.nodes) {
     fill(node.mint, mint, merge);
     fill(node.merge, merge, mint);
@@ -137,24 +132,37 @@ void fill_disks(StalenessModel& model, SurveyGaps& gaps) {
   }
 }
 
-}  // namespace
+SurveyGaps gaps_of(const StalenessModel& model) {
+  SurveyGaps gaps;
+  for (std::size_t i = 0; i < model.nodes.size(); ++i) {
+    const auto& node = model.nodes[i];
+    gaps.writes_measured = gaps.writes_measured || !node.mint.empty();
+    gaps.reads_measured = gaps.reads_measured || !node.read.empty();
+    for (std::size_t j = 0; j < model.nodes.size(); ++j) {
+      if (i == j || !node.up || !model.nodes[j].up) continue;
+      ++gaps.links;
+      gaps.links_unmeasured += node.to[j].write_out.empty() && node.to[j].read_out.empty() ? 1 : 0;
+    }
+  }
+  return gaps;
+}
 
-Result<LatencySurvey> survey_latencies(client::Client& client, const CommandLine& line) {
-  const auto keyspace = client.keyspace(line.keyspace);
-  if (!keyspace) return keyspace.error();
-  const auto status = client.status();
-  if (!status) return status.error();
-  const auto ring = client.ring();
-  if (!ring) return ring.error();
-  const auto info = client.info();
-  if (!info) return info.error();
-  LatencySurvey out;
-  out.replication_factor = keyspace->replication_factor;
-  out.read_hedge_ms = option_ms(*info, "replication.read_hedge", 30);
-  out.pass_hedge_ms = option_ms(*info, "replication.pass_hedge", 300);
+Status check_measured(const SurveyGaps& gaps) {
+  if (gaps.writes_measured && gaps.reads_measured) return Done{};
+  const std::string what = gaps.writes_measured  ? "reads"
+                           : gaps.reads_measured ? "writes"
+                                                 : "reads and writes";
+  return Error{ErrorCode::Unavailable, "the nodes have measured no " + what +
+                                           " of late: parley consistency measure makes some"};
+}
+
+// All nodes on the ring; the places of the nodes by their ids.
+std::map<std::string, std::size_t> ask_nodes(const CommandLine& line,
+                                             const client::ClusterStatus& status,
+                                             const client::RingInfo& ring, LatencySurvey& out) {
   std::map<std::string, std::size_t> places;
-  for (const auto& row : status->nodes) {
-    const bool on_ring = std::any_of(ring->vnodes.begin(), ring->vnodes.end(),
+  for (const auto& row : status.nodes) {
+    const bool on_ring = std::any_of(ring.vnodes.begin(), ring.vnodes.end(),
                                      [&row](const auto& one) { return one.node == row.node; });
     if (!on_ring) continue;
     places[row.node] = out.nodes.size();
@@ -172,6 +180,25 @@ Result<LatencySurvey> survey_latencies(client::Client& client, const CommandLine
     }
     out.nodes.push_back(std::move(node));
   }
+  return places;
+}
+
+}  // namespace
+
+Result<LatencySurvey> survey_latencies(client::Client& client, const CommandLine& line) {
+  const auto keyspace = client.keyspace(line.keyspace);
+  if (!keyspace) return keyspace.error();
+  const auto status = client.status();
+  if (!status) return status.error();
+  const auto ring = client.ring();
+  if (!ring) return ring.error();
+  const auto info = client.info();
+  if (!info) return info.error();
+  LatencySurvey out;
+  out.replication_factor = keyspace->replication_factor;
+  out.read_hedge_ms = option_ms(*info, "replication.read_hedge", 30);
+  out.pass_hedge_ms = option_ms(*info, "replication.pass_hedge", 300);
+  const auto places = ask_nodes(line, *status, *ring, out);
   for (const auto& vnode : ring->vnodes) {
     const auto place = places.find(vnode.node);
     if (place != places.end()) out.vnodes.emplace_back(vnode.slot, place->second);
@@ -181,19 +208,40 @@ Result<LatencySurvey> survey_latencies(client::Client& client, const CommandLine
   if (out.vnodes.empty() || !any_up) {
     return Error{ErrorCode::NotReady, "no node is on the ring yet", 500};
   }
+  StalenessModel measured;
+  put_measured(out, measured);
+  out.gaps = gaps_of(measured);
+  const Status enough = check_measured(out.gaps);
+  if (!enough) return enough.error();
   return out;
 }
 
-StalenessModel model_of(const LatencySurvey& survey, std::size_t n, SurveyGaps& gaps) {
+StalenessModel model_of(const LatencySurvey& survey, std::size_t n) {
   StalenessModel model;
   model.read_hedge_ms = survey.read_hedge_ms;
   model.pass_hedge_ms = survey.pass_hedge_ms;
-  model.nodes.resize(survey.nodes.size());
   put_measured(survey, model);
   put_ranges(survey, n, model);
-  fill_links(model, gaps);
-  fill_disks(model, gaps);
+  fill_links(model);
+  fill_disks(model);
   return model;
+}
+
+replication::Staleness predict(const LatencySurvey& survey, std::size_t n) {
+  return predict_staleness(model_of(survey, n), kTrials, Random(kSeed));
+}
+
+void note_gaps(const LatencySurvey& survey) {
+  for (const SurveyedNode& node : survey.nodes) {
+    if (!node.up) std::fprintf(stderr, "%s is down\n", node.address.c_str());
+    if (node.up && !node.answered) {
+      std::fprintf(stderr, "no answer from %s\n", node.address.c_str());
+    }
+  }
+  if (survey.gaps.links_unmeasured == 0) return;
+  std::fprintf(stderr,
+               "%zu of %zu ways between nodes are not measured and taken to be like the others\n",
+               survey.gaps.links_unmeasured, survey.gaps.links);
 }
 
 std::string level_name(std::size_t required, std::size_t n) {

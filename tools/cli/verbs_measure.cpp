@@ -27,11 +27,6 @@ void catch_interrupt() {
   });
 }
 
-double millis(Duration span) { return to_seconds(span) * 1e3; }
-Json millis_json(double ms) {
-  if (!std::isfinite(ms)) return nullptr;
-  return std::round(ms * 1000) / 1000;
-}
 double success(const LevelFigures& figures) {
   return figures.asked == 0 ? 0
                             : static_cast<double>(figures.ok) / static_cast<double>(figures.asked);

@@ -16,59 +16,9 @@ namespace {
 using replication::Staleness;
 using replication::Trials;
 
-// The deviation of a share is below 0.25 percentage points, and the same measurements give the
-// same answer.
-constexpr std::size_t kTrials = 50'000;
-constexpr std::uint64_t kSeed = 1;
 constexpr double kNearlyAll = 0.999;
 
-struct Forecasted {
-  LatencySurvey survey;
-  SurveyGaps gaps;
-};
-
-Result<Forecasted> survey(client::Client& client, const CommandLine& line) {
-  auto surveyed = survey_latencies(client, line);
-  if (!surveyed) return surveyed.error();
-  Forecasted out{std::move(*surveyed), {}};
-  model_of(out.survey, out.survey.n(), out.gaps);
-  const bool both = out.gaps.writes_measured && out.gaps.reads_measured;
-  if (both) return out;
-  const char* what = out.gaps.writes_measured  ? "reads"
-                     : out.gaps.reads_measured ? "writes"
-                                               : "reads and writes";
-  return Error{ErrorCode::Unavailable,
-               fmt::format("the nodes have measured no {} of late: parley consistency measure "
-                           "makes some",
-                           what)};
-}
-
-Staleness predict(const LatencySurvey& survey, std::size_t n) {
-  SurveyGaps gaps;
-  return predict_staleness(model_of(survey, n, gaps), kTrials, Random(kSeed));
-}
-
-void note_gaps(const Forecasted& all) {
-  for (const SurveyedNode& node : all.survey.nodes) {
-    if (!node.up) std::fprintf(stderr, "%s is down\n", node.address.c_str());
-    if (node.up && !node.answered) {
-      std::fprintf(stderr, "no answer from %s\n", node.address.c_str());
-    }
-  }
-  if (all.gaps.links_unmeasured == 0) return;
-  std::fprintf(stderr,
-               "%zu of %zu ways between nodes are not measured and taken to be like the others\n",
-               all.gaps.links_unmeasured, all.gaps.links);
-}
-
 bool possible(const Trials& trials) { return std::isfinite(trials.values().front()); }
-
-// null where it cannot be done.
-Json millis_json(double ms) {
-  if (!std::isfinite(ms)) return nullptr;
-  return std::round(ms * 1000) / 1000;
-}
-double millis(Duration span) { return to_seconds(span) * 1e3; }
 
 Json latency_json(const Trials& trials, std::size_t required, std::size_t n) {
   return {{"level", level_name(required, n)},
@@ -78,7 +28,8 @@ Json latency_json(const Trials& trials, std::size_t required, std::size_t n) {
           {"survives", n - required}};
 }
 
-Json prediction_json(const Forecasted& all, const Staleness& out, const std::vector<Duration>& at) {
+Json prediction_json(const LatencySurvey& survey, const Staleness& out,
+                     const std::vector<Duration>& at) {
   const std::size_t n = out.n();
   Json reads = Json::array(), writes = Json::array(), pairs = Json::array();
   for (std::size_t k = 1; k <= n; ++k) {
@@ -101,9 +52,9 @@ Json prediction_json(const Forecasted& all, const Staleness& out, const std::vec
     }
   }
   return {{"n", n},
-          {"nodes", all.survey.nodes.size()},
-          {"links", all.gaps.links},
-          {"links_unmeasured", all.gaps.links_unmeasured},
+          {"nodes", survey.nodes.size()},
+          {"links", survey.gaps.links},
+          {"links_unmeasured", survey.gaps.links_unmeasured},
           {"reads", std::move(reads)},
           {"writes", std::move(writes)},
           {"pairs", std::move(pairs)}};
@@ -143,14 +94,14 @@ ExitCode failed(const CommandLine& line, const Error& error) {
 }  // namespace
 
 ExitCode consistency_predict(client::Client& client, const CommandLine& line) {
-  const auto all = survey(client, line);
-  if (!all) return failed(line, all.error());
+  const auto survey = survey_latencies(client, line);
+  if (!survey) return failed(line, survey.error());
   std::vector<Duration> at = line.tuning.at;
   if (at.empty()) at = {0ms, 1ms, 5ms, 20ms, 100ms};
-  const Staleness out = predict(all->survey, all->survey.n());
-  note_gaps(*all);
+  const Staleness out = predict(*survey, survey->n());
+  note_gaps(*survey);
   if (line.output == OutputForm::Json) {
-    print_json(prediction_json(*all, out, at));
+    print_json(prediction_json(*survey, out, at));
     return kOk;
   }
   print_prediction(out, at);
