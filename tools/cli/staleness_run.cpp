@@ -140,7 +140,7 @@ RunFigures StalenessRun::run() {
         ++figures_.missed;
         continue;
       }
-      keys_[sample->key].busy = keys_[sample->key].written = true;
+      keys_[sample->key].busy = true;
       ++under_way_;
       lock.unlock();
       write(std::move(*sample));
@@ -180,6 +180,7 @@ void StalenessRun::on_written(Sample sample, const client::WriteResult& result) 
   LevelFigures& figures = figures_.writes[sample.write_level];
   ++figures.asked;
   Key& key = keys_[sample.key];
+  key.written = key.written || result.outcome != client::Outcome::NotWritten;
   if (result.outcome != client::Outcome::Ok) {
     key.in_doubt = key.in_doubt || result.outcome == client::Outcome::Unknown;
     return end(sample.key);
@@ -221,6 +222,8 @@ void StalenessRun::on_read(const Sample& sample, Moment asked, const client::Rea
     const bool fresh =
         std::any_of(result.values.begin(), result.values.end(),
                     [&sample](const auto& one) { return one.value == sample.value; });
+    // It covers a second minting of a passed write too, which would else stay as a sibling.
+    if (fresh) keys_[sample.key].context = result.context;
     if (asked - sample.due > kLateMost) {
       ++figures_.late;
     } else {
