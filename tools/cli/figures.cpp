@@ -40,6 +40,10 @@ std::string share_text(double share) {
   return fmt::format("{:.1f} %", percent);
 }
 
+std::string predicted_share_text(double share, bool by_design) {
+  return share >= 1 && !by_design ? ">99.99 %" : share_text(share);
+}
+
 std::string folded_table_text(const std::vector<std::vector<std::string>>& rows,
                               std::size_t fixed) {
   const std::size_t columns = rows.front().size();

@@ -8,7 +8,8 @@
 #include <limits>
 #include <numeric>
 
-#include "base/hash.h"
+#include "base/bytes.h"
+#include "replication/level.h"
 #include "ring/ring.h"
 #include "runtime/asio_loop.h"
 
@@ -53,6 +54,7 @@ double LevelFigures::quantile(double share) const {
 
 StalenessRun::StalenessRun(RunPlan plan) : plan_(std::move(plan)) {
   run_id_ = to_hex(runtime::os_entropy32().substr(0, 8));
+  make_schedule();
 }
 
 // First the clients, which call back into the rest.
@@ -90,17 +92,39 @@ Status StalenessRun::prepare() {
   return Done{};
 }
 
-// Every pair of levels and time in turn; within each of them every pair of nodes and all keys
-// evenly, so that what depends on who is asked for which key is not left to chance.
+// Pairs of levels that are never stale by design come up once where the others come up four times:
+// they only have to show it.
+void StalenessRun::make_schedule() {
+  constexpr std::size_t kTimes = 4;
+  std::vector<std::size_t> telling, by_design;
+  const auto required = [this](const std::string& text) {
+    return replication::required_replicas(*replication::parse_level(text), plan_.n);
+  };
+  for (const std::string& write : plan_.write_levels) {
+    for (const std::string& read : plan_.read_levels) {
+      for (const Duration at : plan_.at) {
+        auto& kind = required(read) + required(write) > plan_.n ? by_design : telling;
+        kind.push_back(cells_.size());
+        cells_.push_back({read, write, at});
+      }
+    }
+  }
+  for (std::size_t i = 0; i < kTimes; ++i) {
+    schedule_.insert(schedule_.end(), telling.begin(), telling.end());
+  }
+  schedule_.insert(schedule_.end(), by_design.begin(), by_design.end());
+}
+
+// Within each pair of levels and time every pair of nodes and all keys evenly, so that what depends
+// on who is asked for which key is not left to chance.
 std::optional<StalenessRun::Sample> StalenessRun::next_sample() {
-  const std::size_t moments = plan_.at.size(), reads = plan_.read_levels.size();
-  const std::size_t cells = moments * reads * plan_.write_levels.size();
-  const std::size_t cell = begun_ % cells, round = begun_ / cells, nodes = clients_.size();
+  const std::size_t cell = schedule_[begun_ % schedule_.size()], nodes = clients_.size();
+  const std::size_t round = cells_[cell].samples++;
   ++begun_;
   Sample sample;
-  sample.at = plan_.at[cell % moments];
-  sample.read_level = plan_.read_levels[cell / moments % reads];
-  sample.write_level = plan_.write_levels[cell / moments / reads];
+  sample.at = cells_[cell].at;
+  sample.read_level = cells_[cell].read_level;
+  sample.write_level = cells_[cell].write_level;
   sample.writer = round % nodes;
   const std::size_t step = nodes > 1 ? 1 + round / nodes % (nodes - 1) : 0;
   sample.reader = (sample.writer + step) % nodes;

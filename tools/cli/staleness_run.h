@@ -24,6 +24,7 @@ struct RunPlan {
   std::vector<Duration> at;  // from a write's ack to the read
   Duration lasts = 10s, timeout = 2s;
   std::size_t rate = 200, keys = 512;  // writes a second; each has one read
+  std::size_t n = 3;                   // owners of a key
   std::string keyspace;
   std::function<bool()> stopped;  // asked often; true: end now
 };
@@ -74,7 +75,14 @@ class StalenessRun {
     bool operator()(const Sample& a, const Sample& b) const { return a.due > b.due; }
   };
 
+  struct Cell {
+    std::string read_level, write_level;
+    Duration at{};
+    std::size_t samples = 0;
+  };
+
   static Moment now();
+  void make_schedule();
   std::optional<Sample> next_sample();
   void write(Sample sample);
   void on_written(Sample sample, const client::WriteResult& result);
@@ -91,6 +99,8 @@ class StalenessRun {
   std::condition_variable changed_;
   std::vector<Key> keys_;
   std::priority_queue<Sample, std::vector<Sample>, Later> waiting_;
+  std::vector<Cell> cells_;
+  std::vector<std::size_t> schedule_;  // of cells, again and again
   std::size_t begun_ = 0, under_way_ = 0;
   RunFigures figures_;
 };

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <optional>
+#include <tuple>
 
 #include "tools/cli/figures.h"
 #include "tools/cli/latency_survey.h"
@@ -27,6 +29,7 @@ struct Choice {
   double fresh = 0;   // in time
   double p99_ms = 0;  // of half reads, half writes
   std::size_t survives() const { return n - std::max(read, write); }
+  bool by_design() const { return read + write > n; }
 };
 
 double mixed_p99(const Staleness& out, std::size_t read, std::size_t write) {
@@ -39,13 +42,21 @@ double mixed_p99(const Staleness& out, std::size_t read, std::size_t write) {
 bool meets(const Choice& choice, const TuningWords& need) {
   if (!std::isfinite(choice.p99_ms)) return false;
   if (choice.survives() < static_cast<std::size_t>(need.survive)) return false;
-  const bool by_design = choice.read + choice.write > choice.n;
-  return by_design || (need.share <= kTrialsTell && choice.fresh >= need.share);
+  return choice.by_design() || (need.share <= kTrialsTell && choice.fresh >= need.share);
 }
 
-// Least time first, then fewest replies to wait for, then fewest copies.
-bool is_cheaper(const Choice& a, const Choice& b) {
-  return std::tuple(a.p99_ms, a.read + a.write, a.n) < std::tuple(b.p99_ms, b.read + b.write, b.n);
+// Least time first, then fewest replies to wait for, then fewest copies. Times in one step of 10 %
+// are the same: trials tell no more.
+void sort_by_cost(std::vector<Choice>& choices) {
+  double least = std::numeric_limits<double>::infinity();
+  for (const Choice& one : choices) least = std::min(least, one.p99_ms);
+  const auto cost = [least](const Choice& one) {
+    const double times = least > 0 ? one.p99_ms / least : 1;
+    return std::tuple(std::floor(std::log(times) / std::log(1.1)), one.read + one.write, one.n,
+                      one.p99_ms);
+  };
+  std::sort(choices.begin(), choices.end(),
+            [&](const Choice& a, const Choice& b) { return cost(a) < cost(b); });
 }
 
 std::vector<Choice> choices_of(const LatencySurvey& survey, const TuningWords& need) {
@@ -105,8 +116,8 @@ void print_advice(const Advice& advice, const CommandLine& line) {
   for (const Choice& one : advice.meeting) {
     if (rows.size() > kRowsMost) break;
     rows.push_back({std::to_string(one.n), level_name(one.read, one.n),
-                    level_name(one.write, one.n), share_text(one.fresh), millis_text(one.p99_ms),
-                    fmt::format("{} down", one.survives())});
+                    level_name(one.write, one.n), predicted_share_text(one.fresh, one.by_design()),
+                    millis_text(one.p99_ms), fmt::format("{} down", one.survives())});
   }
   std::fputs(table_text(rows).c_str(), stdout);
   const auto best = advice.best(), here = advice.best_with_n();
@@ -155,7 +166,7 @@ ExitCode consistency_advise(client::Client& client, const CommandLine& line) {
   for (const Choice& one : choices) {
     if (meets(one, need)) advice.meeting.push_back(one);
   }
-  std::sort(advice.meeting.begin(), advice.meeting.end(), is_cheaper);
+  sort_by_cost(advice.meeting);
   if (line.output == OutputForm::Json) print_json(advice_json(advice, need));
   if (advice.meeting.empty()) {
     std::fprintf(stderr, "parley: %s\n", shortfall(choices, need).c_str());

@@ -70,7 +70,8 @@ Result<RunPlan> plan_run(client::Client& client, const CommandLine& line,
     }
   }
   plan.at = words.at;
-  if (plan.at.empty()) plan.at = {0ms, 1ms, 5ms, 20ms, 100ms};
+  if (plan.at.empty()) plan.at = {0ms, 5ms, 20ms, 100ms};
+  plan.n = n;
   plan.lasts = words.duration;
   plan.timeout = line.timeout;
   plan.rate = words.rate;

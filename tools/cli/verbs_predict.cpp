@@ -70,8 +70,9 @@ void print_prediction(const Staleness& out, const std::vector<Duration>& at) {
       const Trials& trials = out.fresh_after(r, w);
       fresh.push_back({level_name(r, n), level_name(w, n)});
       for (const Duration moment : at) {
-        fresh.back().push_back(possible(trials) ? share_text(trials.share_within(millis(moment)))
-                                                : "-");
+        fresh.back().push_back(
+            possible(trials) ? predicted_share_text(trials.share_within(millis(moment)), r + w > n)
+                             : "-");
       }
       fresh.back().push_back(millis_text(trials.quantile(kNearlyAll)));
     }
