@@ -182,4 +182,10 @@ kj::Promise<void> AdminService::healFaults(HealFaultsContext context) {
                     [](std::uint64_t healed, auto out) { out.setHealed(healed); });
 }
 
+kj::Promise<void> AdminService::latencies(LatenciesContext context) {
+  state_->require_open();
+  return answer_now(context, admin_.latencies(),
+                    [](const auto& value, auto out) { write_struct(value, out.initLatencies()); });
+}
+
 }  // namespace parley::api

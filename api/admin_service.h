@@ -28,6 +28,7 @@ class AdminService final : public schema::Admin::Server {
   kj::Promise<void> faults(FaultsContext context) override;
   kj::Promise<void> injectFault(InjectFaultContext context) override;
   kj::Promise<void> healFaults(HealFaultsContext context) override;
+  kj::Promise<void> latencies(LatenciesContext context) override;
 
  private:
   Duration timeout(std::uint32_t timeout_ms) const;

@@ -203,6 +203,23 @@ struct FaultRow {
   std::int64_t left_ms = -1;  // -1: until it is healed
 };
 
+// What one node has measured of late: how long things take, in log buckets, ascending.
+struct LatencyBucket {
+  double from_ms = 0, to_ms = 0;
+  double weight = 0;
+};
+using LatencyBuckets = std::vector<LatencyBucket>;
+struct PeerLatencies {
+  std::string node, address;  // no address: no member any more
+  // One way each; what the peer itself takes is its own merge and read.
+  LatencyBuckets write_out, write_back, read_out, read_back;
+};
+struct NodeLatencies {
+  std::string node, address;
+  LatencyBuckets mint, merge, read;  // on its own disk
+  std::vector<PeerLatencies> peers;
+};
+
 class Client {
  public:
   // InvalidArgument for an endpoint that is no numeric HOST:PORT. Does not connect yet.
@@ -252,6 +269,8 @@ class Client {
   // One by its id; with id 0 all with exactly this note; with an empty note all on links to `peer`;
   // with an empty peer all. How many.
   Result<std::uint64_t> heal_faults(std::uint64_t id, std::string peer, std::string note = "");
+  // Of the node that answers alone.
+  Result<NodeLatencies> latencies();
 
  private:
   class Core;

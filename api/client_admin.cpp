@@ -171,4 +171,11 @@ Result<std::uint64_t> Client::heal_faults(std::uint64_t id, std::string peer, st
   });
 }
 
+Result<NodeLatencies> Client::latencies() {
+  return core_->admin<NodeLatencies>([](AdminClient admin, std::uint32_t) {
+    return ask<NodeLatencies>(admin.latenciesRequest(),
+                              [](auto& in) { return read_struct(in.getLatencies()); });
+  });
+}
+
 }  // namespace parley::client

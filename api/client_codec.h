@@ -97,6 +97,9 @@ FaultRow read_struct(schema::FaultRow::Reader in);
 void write_struct(const WorkRow& in, schema::WorkRow::Builder out);
 WorkRow read_struct(schema::WorkRow::Reader in);
 
+void write_struct(const NodeLatencies& in, schema::NodeLatencies::Builder out);
+NodeLatencies read_struct(schema::NodeLatencies::Reader in);
+
 void write_texts(const std::vector<std::string>& in, capnp::List<capnp::Text>::Builder out);
 std::vector<std::string> read_texts(capnp::List<capnp::Text>::Reader in);
 

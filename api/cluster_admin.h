@@ -46,6 +46,8 @@ class ClusterAdmin {
   virtual Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) = 0;
   virtual Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer,
                                             const std::string& note) = 0;
+  // What this node has measured.
+  virtual Result<client::NodeLatencies> latencies() = 0;
 };
 
 }  // namespace parley::api

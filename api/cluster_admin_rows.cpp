@@ -143,6 +143,27 @@ client::RepairRow repair_row(const View& view, const NodeId& holder, const PeerS
   return row;
 }
 
+client::NodeLatencies node_latencies(const View& view, const replication::NodeLatencies& in) {
+  const auto buckets = [](const replication::LatencyBuckets& measured) {
+    client::LatencyBuckets out;
+    for (const auto& one : measured) out.push_back({one.from_ms, one.to_ms, one.weight});
+    return out;
+  };
+  client::NodeLatencies out;
+  out.node = to_text(view.self);
+  out.address = address_of(view, view.self);
+  out.mint = buckets(in.mint);
+  out.merge = buckets(in.merge);
+  out.read = buckets(in.read);
+  for (const replication::PeerLatencies& peer : in.peers) {
+    const bool known = view.find(peer.peer) != nullptr;
+    out.peers.push_back({to_text(peer.peer), known ? address_of(view, peer.peer) : std::string(),
+                         buckets(peer.write_out), buckets(peer.write_back), buckets(peer.read_out),
+                         buckets(peer.read_back)});
+  }
+  return out;
+}
+
 client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record) {
   client::KeyspaceInfo out;
   out.name = record.name;

@@ -33,6 +33,8 @@ client::HintRow hint_row(const membership::View& view, const NodeId& holder,
                          const PeerHintTotal& total);
 client::RepairRow repair_row(const membership::View& view, const NodeId& holder,
                              const PeerSyncRow& row);
+client::NodeLatencies node_latencies(const membership::View& view,
+                                     const replication::NodeLatencies& latencies);
 client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record);
 
 // From the metrics of the coordinator.

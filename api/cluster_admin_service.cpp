@@ -168,6 +168,12 @@ Result<std::uint64_t> ClusterAdminService::heal_faults(std::uint64_t id, const s
   return (*desk)->heal(id, peer, note);
 }
 
+Result<client::NodeLatencies> ClusterAdminService::latencies() {
+  const auto view = ready_view();
+  if (!view) return view.error();
+  return node_latencies(**view, world_.replication.latencies());
+}
+
 std::vector<PeerHintTotal> ClusterAdminService::own_hints() const {
   std::vector<PeerHintTotal> out;
   const WallTime now = world_.loop.wall();

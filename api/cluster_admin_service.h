@@ -59,6 +59,7 @@ class ClusterAdminService final : public ClusterAdmin {
   Result<std::uint64_t> inject_fault(const client::FaultSpec& spec) override;
   Result<std::uint64_t> heal_faults(std::uint64_t id, const std::string& peer,
                                     const std::string& note) override;
+  Result<client::NodeLatencies> latencies() override;
 
  private:
   // One question to every peer that is up.

@@ -249,6 +249,9 @@ interface Admin {
   # One by its id (notFound if there is none); with id 0 all with exactly this note; with an empty
   # note all on links to `peer`; with an empty peer all.
   healFaults @14 (id :UInt64, peer :Text, note :Text) -> (healed :UInt64, failure :Failure);
+  # What this node alone has measured of late of its peers and its own disk, all the time, of the
+  # requests that it served: what staleness is predicted from.
+  latencies @15 () -> (latencies :NodeLatencies, failure :Failure);
 }
 
 struct Fault {
@@ -437,4 +440,32 @@ struct KeyspaceInfo {
   writeLevel @4 :Level;
   replicationFactor @5 :UInt32;
   version @6 :UInt64;          # raised by every change
+}
+
+# How long things took, older ones counting less. A node's messages to its peers without what the
+# peer took for its disk; of each round trip what is known is only the sum of both ways and what one
+# took longer than usual: the shortest is taken for twice the same way (docs/consistency.md).
+struct NodeLatencies {
+  node @0 :Text;
+  address @1 :Text;
+  mint @2 :List(LatencyBucket);   # a write, durable on the owner that takes it first
+  merge @3 :List(LatencyBucket);  # a copy of one, durable on another owner
+  read @4 :List(LatencyBucket);   # a replica's copy read
+  peers @5 :List(Peer);           # those that it has asked
+
+  struct Peer {
+    node @0 :Text;
+    address @1 :Text;             # empty: no member any more
+    writeOut @2 :List(LatencyBucket);   # a copy of a write on its way to the peer
+    writeBack @3 :List(LatencyBucket);  # its ack
+    readOut @4 :List(LatencyBucket);
+    readBack @5 :List(LatencyBucket);
+  }
+}
+
+# Ascending; empty ones are left out.
+struct LatencyBucket {
+  fromMs @0 :Float32;
+  toMs @1 :Float32;
+  weight @2 :Float32;
 }

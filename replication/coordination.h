@@ -30,6 +30,7 @@ struct Coordination {
   HintLog& hints;
   HintMinter& hint_minter;
   ReplicaClient& peers;
+  LatencyBook& latencies;
   Random& random;
   CoordinationMetrics& metrics;
   DivergenceObserver* observer = nullptr;

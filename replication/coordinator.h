@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "membership/view.h"
 #include "replication/hint_log.h"
+#include "replication/latency_book.h"
 #include "replication/level.h"
 #include "replication/observers.h"
 #include "replication/options.h"
@@ -143,6 +144,8 @@ class Replication {
   virtual Replica& replica() = 0;
   virtual HintLog& hints() = 0;
   virtual Coordinator& coordinator() = 0;
+  // As measured up to now.
+  virtual NodeLatencies latencies() const = 0;
   virtual void observe(DivergenceObserver* observer) = 0;
   // What all co-owners had has been taken since this start: the epochs of earlier lives may be
   // continued. Until then mints draw new ones, since the disk may be an earlier copy of itself.

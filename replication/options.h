@@ -56,6 +56,12 @@ struct ReplicationOptions : OptionGroup {
                              8192,
                              {1, 1048576},
                              "Client requests coordinated at once; past it: overloaded."};
+  DurationOption latency_half_life{*this,
+                                   "latency_half_life",
+                                   60s,
+                                   {1s, 3600s},
+                                   "A latency measured this long ago counts half in what `parley "
+                                   "consistency predict` is told."};
 };
 
 }  // namespace parley::replication

@@ -28,9 +28,14 @@ void OwnerWrite::start() {
   PARLEY_CHECK(plan_.self.has_value());
   deadline_timer_.at(request_.deadline, [this] { on_deadline(); });
   quorum_.asked(*plan_.self);
-  parts_.replica.mint(
-      {plan_.key, request_.value, seen_, request_.op, request_.durability},
-      alive_.guard([this](Result<Minted> minted) { on_minted(std::move(minted)); }));
+  parts_.replica.mint({plan_.key, request_.value, seen_, request_.op, request_.durability},
+                      alive_.guard([this, asked = parts_.world.loop.now()](Result<Minted> minted) {
+                        const Instant now = parts_.world.loop.now();
+                        if (minted && request_.durability == storage::Durability::Fsync) {
+                          parts_.latencies.served(LatencyBook::Own::Mint, now - asked, now);
+                        }
+                        on_minted(std::move(minted));
+                      }));
 }
 
 void OwnerWrite::on_minted(Result<Minted> minted) {

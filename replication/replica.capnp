@@ -26,6 +26,8 @@ struct StoreCopyRequest {
 
 struct StoreCopyReply {
   digest @0 :UInt64;  # after the merge
+  receivedNs @1 :Int64;  # by the replica's monotonic clock: only differences mean something
+  answeredNs @2 :Int64;
 }
 
 struct ReadCopyRequest {
@@ -34,6 +36,8 @@ struct ReadCopyRequest {
 
 struct ReadCopyReply {
   set @0 :Data;  # empty: there is no record
+  receivedNs @1 :Int64;  # as in StoreCopyReply
+  answeredNs @2 :Int64;
 }
 
 struct StoreHintRequest {

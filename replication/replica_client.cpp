@@ -14,8 +14,9 @@ Status as_status(const auto& result) {
 
 }  // namespace
 
-ReplicaClient::ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints)
-    : world_(world), replica_(replica), hints_(hints) {}
+ReplicaClient::ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints,
+                             LatencyBook& latencies)
+    : world_(world), replica_(replica), hints_(hints), latencies_(latencies) {}
 
 template <typename T>
 void ReplicaClient::call(const NodeId& node, const Endpoint& peer, runtime::Verb verb, Bytes body,
@@ -37,6 +38,11 @@ void ReplicaClient::call(const NodeId& node, const Endpoint& peer, runtime::Verb
       }));
 }
 
+void ReplicaClient::note(const NodeId& peer, LatencyBook::Question question, Instant sent,
+                         const ServiceTimes& times) {
+  latencies_.asked(peer, question, {sent, world_.loop.now(), times.received, times.answered});
+}
+
 const Bytes& OutgoingCopy::body() {
   if (body_.empty()) body_ = encode_store_copy_request({copy_of(plan_), set_, durability_});
   return body_;
@@ -51,23 +57,36 @@ void ReplicaClient::store_copy(const PlannedOwner& to, OutgoingCopy& copy, Insta
   }
   call<StoreCopyReply>(to.node, to.peer, runtime::Verb::StoreCopy, copy.body(), plan, deadline,
                        decode_store_copy_reply,
-                       [done](Result<StoreCopyReply> reply) { done(as_status(reply)); });
+                       [this, done, node = to.node, sent = world_.loop.now(),
+                        durability = copy.durability()](Result<StoreCopyReply> reply) {
+                         // Copies that wait for no disk would hide what those take that do.
+                         if (reply && durability == storage::Durability::Fsync) {
+                           note(node, LatencyBook::Question::Write, sent, reply->times);
+                         }
+                         done(as_status(reply));
+                       });
 }
 
 void ReplicaClient::read_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,
                               std::function<void(Result<ReadAnswer>)> done) {
   if (to.self) {
-    return replica_.read(plan.key, [done](Result<LocalCopy> copy) {
+    const Instant asked = world_.loop.now();
+    return replica_.read(plan.key, alive_.guard([this, done, asked](Result<LocalCopy> copy) {
       if (!copy) return done(copy.error());
+      const Instant now = world_.loop.now();
+      latencies_.served(LatencyBook::Own::Read, now - asked, now);
       done(ReadAnswer::decoded(copy->digest, std::move(copy->set)));
-    });
+    }));
   }
-  call<ReadCopyReply>(
-      to.node, to.peer, runtime::Verb::ReadCopy, encode_read_copy_request({copy_of(plan)}), plan,
-      deadline, decode_read_copy_reply, [done, key = plan.key.key](Result<ReadCopyReply> reply) {
-        if (!reply) return done(reply.error());
-        done(ReadAnswer::received(key, std::move(reply->set)));
-      });
+  call<ReadCopyReply>(to.node, to.peer, runtime::Verb::ReadCopy,
+                      encode_read_copy_request({copy_of(plan)}), plan, deadline,
+                      decode_read_copy_reply,
+                      [this, done, key = plan.key.key, node = to.node,
+                       sent = world_.loop.now()](Result<ReadCopyReply> reply) {
+                        if (!reply) return done(reply.error());
+                        note(node, LatencyBook::Question::Read, sent, reply->times);
+                        done(ReadAnswer::received(key, std::move(reply->set)));
+                      });
 }
 
 void ReplicaClient::inspect_copy(const PlannedOwner& to, const ReplicaPlan& plan, Instant deadline,

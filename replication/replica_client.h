@@ -9,6 +9,7 @@
 #include <map>
 
 #include "base/lifetime.h"
+#include "replication/latency_book.h"
 #include "replication/read_answer.h"
 #include "replication/replica_codec.h"
 #include "replication/replica_plan.h"
@@ -37,7 +38,8 @@ class OutgoingCopy {
 
 class ReplicaClient {
  public:
-  ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints);
+  ReplicaClient(const ReplicationWorld& world, Replica& replica, HintLog& hints,
+                LatencyBook& latencies);
 
   // Durable (as asked for) when it succeeds.
   void store_copy(const PlannedOwner& to, OutgoingCopy& copy, Instant deadline,
@@ -59,10 +61,13 @@ class ReplicaClient {
   void call(const NodeId& node, const Endpoint& peer, runtime::Verb verb, Bytes body,
             const ReplicaPlan& plan, Instant deadline, Result<T> (*decode)(ByteView),
             std::function<void(Result<T>)> done);
+  void note(const NodeId& peer, LatencyBook::Question question, Instant sent,
+            const ServiceTimes& times);
 
   const ReplicationWorld& world_;
   Replica& replica_;
   HintLog& hints_;
+  LatencyBook& latencies_;
   std::uint64_t calls_made_ = 0;
   std::map<std::uint64_t, runtime::CallHandle> calls_;
   Lifetime alive_;

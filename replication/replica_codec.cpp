@@ -3,6 +3,18 @@
 #include "replication/replica_codec_internal.h"
 
 namespace parley::replication {
+namespace {
+
+void put_times(const ServiceTimes& times, auto& out) {
+  out.setReceivedNs(times.received.count());
+  out.setAnsweredNs(times.answered.count());
+}
+
+ServiceTimes take_times(const auto& in) {
+  return {Duration(in.getReceivedNs()), Duration(in.getAnsweredNs())};
+}
+
+}  // namespace
 
 Bytes encode_store_copy_request(const StoreCopyRequest& message) {
   using Root = wire::StoreCopyRequest;
@@ -26,14 +38,17 @@ Result<StoreCopyRequest> decode_store_copy_request(ByteView bytes) {
 
 Bytes encode_store_copy_reply(const StoreCopyReply& message) {
   using Root = wire::StoreCopyReply;
-  return build_flat<Root>(0, [&](Root::Builder out) { out.setDigest(message.digest); });
+  return build_flat<Root>(0, [&](Root::Builder out) {
+    out.setDigest(message.digest);
+    put_times(message.times, out);
+  });
 }
 
 Result<StoreCopyReply> decode_store_copy_reply(ByteView bytes) {
   using Root = wire::StoreCopyReply;
   return decode_flat<StoreCopyReply, Root>(bytes,
                                            [](Root::Reader in) -> std::optional<StoreCopyReply> {
-                                             return StoreCopyReply{in.getDigest()};
+                                             return StoreCopyReply{in.getDigest(), take_times(in)};
                                            });
 }
 
@@ -55,16 +70,18 @@ Result<ReadCopyRequest> decode_read_copy_request(ByteView bytes) {
 
 Bytes encode_read_copy_reply(const ReadCopyReply& message) {
   using Root = wire::ReadCopyReply;
-  return build_flat<Root>(message.set.size(),
-                          [&](Root::Builder out) { out.setSet(data_of(message.set)); });
+  return build_flat<Root>(message.set.size(), [&](Root::Builder out) {
+    out.setSet(data_of(message.set));
+    put_times(message.times, out);
+  });
 }
 
 Result<ReadCopyReply> decode_read_copy_reply(ByteView bytes) {
   using Root = wire::ReadCopyReply;
-  return decode_flat<ReadCopyReply, Root>(bytes,
-                                          [](Root::Reader in) -> std::optional<ReadCopyReply> {
-                                            return ReadCopyReply{bytes_of(in.getSet())};
-                                          });
+  return decode_flat<ReadCopyReply, Root>(
+      bytes, [](Root::Reader in) -> std::optional<ReadCopyReply> {
+        return ReadCopyReply{bytes_of(in.getSet()), take_times(in)};
+      });
 }
 
 Bytes encode_store_hint_request(const StoreHintRequest& message) {

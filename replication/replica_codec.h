@@ -25,8 +25,14 @@ struct StoreCopyRequest {
   Bytes set;
   storage::Durability durability = storage::Durability::Fsync;
 };
+// When a replica had the question and when it answered, by its own clock.
+struct ServiceTimes {
+  Duration received{}, answered{};
+};
+
 struct StoreCopyReply {
   std::uint64_t digest = 0;
+  ServiceTimes times = {};
 };
 
 struct ReadCopyRequest {
@@ -34,6 +40,7 @@ struct ReadCopyRequest {
 };
 struct ReadCopyReply {
   Bytes set;  // empty: no record
+  ServiceTimes times = {};
 };
 
 struct StoreHintRequest {

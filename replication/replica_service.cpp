@@ -8,8 +8,12 @@
 namespace parley::replication {
 
 ReplicaService::ReplicaService(const ReplicationWorld& world, Replica& replica, HintLog& hints,
-                               CoordinateFn coordinate)
-    : world_(world), replica_(replica), hints_(hints), coordinate_(std::move(coordinate)) {
+                               LatencyBook& latencies, CoordinateFn coordinate)
+    : world_(world),
+      replica_(replica),
+      hints_(hints),
+      latencies_(latencies),
+      coordinate_(std::move(coordinate)) {
   using runtime::Verb;
   serve(Verb::StoreCopy, true, decode_store_copy_request, &ReplicaService::store_copy);
   serve(Verb::ReadCopy, true, decode_read_copy_request, &ReplicaService::read_copy);
@@ -62,22 +66,37 @@ Result<storage::RecordKey> ReplicaService::admitted(const CopyOf& copy, std::uin
   return storage::RecordKey{*number, token, copy.key};
 }
 
+ServiceTimes ReplicaService::times_since(Instant received) const {
+  return {received.time_since_epoch(), world_.loop.now().time_since_epoch()};
+}
+
 void ReplicaService::store_copy(const runtime::RpcRequest&, StoreCopyRequest request,
                                 const storage::RecordKey& key, runtime::Responder respond) {
-  replica_.merge(key, std::move(request.set), request.durability,
-                 alive_.guard([respond](const Result<storage::Updated>& merged) {
-                   if (!merged && !PARLEY_MUTANT(failed_merge_acked)) {
-                     return respond(merged.error());
-                   }
-                   respond(encode_store_copy_reply({merged ? merged->digest : 0}));
-                 }));
+  const Instant received = world_.loop.now();
+  const auto durability = request.durability;
+  replica_.merge(
+      key, std::move(request.set), durability,
+      alive_.guard([this, respond, received, durability](const Result<storage::Updated>& merged) {
+        if (!merged && !PARLEY_MUTANT(failed_merge_acked)) return respond(merged.error());
+        const ServiceTimes times = times_since(received);
+        if (durability == storage::Durability::Fsync) {
+          const Instant answered{times.answered};
+          latencies_.served(LatencyBook::Own::Merge, answered - received, answered);
+        }
+        respond(encode_store_copy_reply({merged ? merged->digest : 0, times}));
+      }));
 }
 
 void ReplicaService::read_copy(const runtime::RpcRequest&, ReadCopyRequest,
                                const storage::RecordKey& key, runtime::Responder respond) {
-  replica_.read(key, alive_.guard([respond](const Result<LocalCopy>& copy) {
+  const Instant received = world_.loop.now();
+  replica_.read(key, alive_.guard([this, respond, received](const Result<LocalCopy>& copy) {
     if (!copy) return respond(copy.error());
-    respond(encode_read_copy_reply({copy->set.empty() ? Bytes{} : copy->set.encode()}));
+    Bytes set = copy->set.empty() ? Bytes{} : copy->set.encode();
+    const ServiceTimes times = times_since(received);
+    const Instant answered{times.answered};
+    latencies_.served(LatencyBook::Own::Read, answered - received, answered);
+    respond(encode_read_copy_reply({std::move(set), times}));
   }));
 }
 

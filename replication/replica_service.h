@@ -16,7 +16,7 @@ class ReplicaService {
 
   // `coordinate` must not pass the write on.
   ReplicaService(const ReplicationWorld& world, Replica& replica, HintLog& hints,
-                 CoordinateFn coordinate);
+                 LatencyBook& latencies, CoordinateFn coordinate);
   ~ReplicaService();
 
  private:
@@ -41,10 +41,12 @@ class ReplicaService {
                     const storage::RecordKey& key, runtime::Responder respond);
   void coordinate_put(const runtime::RpcRequest& rpc, CoordinatePutRequest request,
                       const storage::RecordKey& key, runtime::Responder respond);
+  ServiceTimes times_since(Instant received) const;
 
   const ReplicationWorld& world_;
   Replica& replica_;
   HintLog& hints_;
+  LatencyBook& latencies_;
   CoordinateFn coordinate_;
   std::vector<runtime::Verb> served_;
   Lifetime alive_;

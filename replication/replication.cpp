@@ -160,11 +160,12 @@ class StoreReplication final : public Replication {
             world_.log, world_.metrics)),
         hints_(world_),
         minter_(world_, hints_, identity.id, *epochs_),
-        peers_(world_, *replica_, hints_),
+        latencies_(world_.options.latency_half_life()),
+        peers_(world_, *replica_, hints_, latencies_),
         metrics_(world_.metrics),
-        parts_{world_, *replica_, hints_, minter_, peers_, random_, metrics_},
+        parts_{world_, *replica_, hints_, minter_, peers_, latencies_, random_, metrics_},
         coordinator_(parts_),
-        service_(world_, *replica_, hints_,
+        service_(world_, *replica_, hints_, latencies_,
                  [this](WriteRequest request, std::function<void(WriteReply)> done) {
                    coordinator_.coordinate_here(std::move(request), std::move(done));
                  }),
@@ -173,6 +174,7 @@ class StoreReplication final : public Replication {
   Replica& replica() override { return *replica_; }
   HintLog& hints() override { return hints_; }
   Coordinator& coordinator() override { return coordinator_; }
+  NodeLatencies latencies() const override { return latencies_.latencies(); }
   void observe(DivergenceObserver* observer) override { parts_.observer = observer; }
 
   void trust_earlier_lives() override { epochs_->trust_earlier_lives(); }
@@ -213,6 +215,7 @@ class StoreReplication final : public Replication {
   std::unique_ptr<Replica> replica_;
   StoreHintLog hints_;
   StoreHintMinter minter_;
+  LatencyBook latencies_;
   ReplicaClient peers_;
   CoordinationMetrics metrics_;
   Coordination parts_;

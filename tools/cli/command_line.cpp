@@ -12,6 +12,7 @@
 #include "tools/cli/fault_options.h"
 #include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
+#include "tools/cli/tuning_options.h"
 
 namespace parley::cli {
 namespace {
@@ -23,6 +24,7 @@ struct Typed {
   std::string durability = "fsync", level;
   bool hex = false;
   TypedFault fault;
+  TypedTuning tuning;
 };
 
 // Standard input is read up to this; the server's own limit is smaller and says so itself.
@@ -99,6 +101,7 @@ void declare_cluster_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
   CLI::App* set = consistency->add_subcommand("set", "Change them, for every client");
   set->add_option("--read", line.read_level, "Default level of reads");
   set->add_option("--write", line.write_level, "Default level of writes");
+  declare_tuning_verbs(*consistency, typed.tuning, line);
   for (CLI::App* group : {hints, repair, consistency}) {
     for (CLI::App* sub : group->get_subcommands({})) sub->fallthrough();
   }
@@ -253,6 +256,10 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
     }
     done = understand_level(typed, "--read", line.read_level, line.read_level);
     if (done < 0) done = understand_level(typed, "--write", line.write_level, line.write_level);
+  }
+  if (is_tuning_verb(line.verb)) {
+    const auto wrong = understand_tuning(typed.tuning, line);
+    return wrong ? usage_error(typed, *wrong) : -1;
   }
   if (const auto wrong = understand_fault(typed.fault, line)) return usage_error(typed, *wrong);
   if (line.verb == "hints drop" && !line.yes) {

@@ -22,6 +22,17 @@ struct FaultWords {
   std::uint64_t id = 0;  // heal; 0: all
 };
 
+// consistency measure, predict, advise. Empty lists: the usual ones.
+struct TuningWords {
+  std::vector<std::string> read_levels, write_levels;
+  std::vector<Duration> at;  // ascending
+  Duration duration = 10s;
+  std::uint64_t rate = 200, keys = 512;
+  Duration within{0};  // advise: by then a share of reads sees a write
+  double share = 1;
+  std::int64_t survive = 0;
+};
+
 struct CommandLine {
   std::string verb;  // "put", "hints drop", "repair status", "consistency set", ...
   OutputForm output = OutputForm::Table;
@@ -40,6 +51,7 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
+  TuningWords tuning;
   std::string demo = "list";  // its name
   bool demo_slow = false;
   std::string demo_record;

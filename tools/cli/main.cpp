@@ -48,6 +48,9 @@ int run(const CommandLine& line) {
                 {"repair status", repair_status},
                 {"consistency", consistency},
                 {"consistency explain", consistency_explain},
+                {"consistency measure", consistency_measure},
+                {"consistency predict", consistency_predict},
+                {"consistency advise", consistency_advise},
                 {"consistency show", consistency},
                 {"consistency set", consistency}};
   static const std::map<std::string, std::function<ExitCode(const CommandLine&)>> kLocalVerbs = {

@@ -24,6 +24,9 @@ ExitCode repair_status(client::Client& client, const CommandLine& line);
 ExitCode fault(client::Client& client, const CommandLine& line);
 ExitCode consistency(client::Client& client, const CommandLine& line);
 ExitCode consistency_explain(client::Client& client, const CommandLine& line);
+ExitCode consistency_measure(client::Client& client, const CommandLine& line);
+ExitCode consistency_predict(client::Client& client, const CommandLine& line);
+ExitCode consistency_advise(client::Client& client, const CommandLine& line);
 
 // `cluster ...`: about processes of this machine, not asked of a cluster.
 ExitCode cluster_up(const CommandLine& line);

@@ -318,6 +318,29 @@ TEST_CASE("codec: levels go through as text and as numbers", "[api]") {
   CHECK_FALSE(api::read_level(message.getRoot<schema::Level>().asReader()).ok());
 }
 
+TEST_CASE("client codec: latencies go through whole", "[api][golden]") {
+  NodeLatencies in{"n1", "127.0.0.1", {{1, 2, 3}}, {{4, 5, 6}}, {{7, 8, 9}}, {}};
+  in.peers = {{"n2", "127.0.0.2", {{1, 2, 3}, {2, 4, 0.5}}, {{4, 5, 6}}, {{7, 8, 9}}, {{1, 9, 2}}}};
+  const auto out = through<schema::NodeLatencies>(in, {352, 0x8d99d5e67a00f94a});
+  const auto same = [](const LatencyBuckets& a, const LatencyBuckets& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+      return x.from_ms == y.from_ms && x.to_ms == y.to_ms && x.weight == y.weight;
+    });
+  };
+  CHECK(out.node == "n1");
+  CHECK(out.address == "127.0.0.1");
+  CHECK(same(out.mint, in.mint));
+  CHECK(same(out.merge, in.merge));
+  CHECK(same(out.read, in.read));
+  REQUIRE(out.peers.size() == 1);
+  CHECK(out.peers[0].node == "n2");
+  CHECK(out.peers[0].address == "127.0.0.2");
+  CHECK(same(out.peers[0].write_out, in.peers[0].write_out));
+  CHECK(same(out.peers[0].write_back, in.peers[0].write_back));
+  CHECK(same(out.peers[0].read_out, in.peers[0].read_out));
+  CHECK(same(out.peers[0].read_back, in.peers[0].read_back));
+}
+
 TEST_CASE("codec: every error code has one number at both ends", "[api]") {
   const auto last = static_cast<std::uint16_t>(ErrorCode::StaleCopy);
   for (std::uint16_t n = 1; n <= last; ++n) {

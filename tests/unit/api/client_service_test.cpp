@@ -168,6 +168,16 @@ TEST_CASE("client: the administration calls bring back what the node says", "[ap
   CHECK(client->set_consistency("default", "most", "").error().code == ErrorCode::InvalidArgument);
 }
 
+TEST_CASE("client: latencies are those of the node that answers", "[api][client]") {
+  ServedNode node(fresh_endpoint());
+  const auto latencies = client_of({node.at()})->latencies();
+  REQUIRE(latencies);
+  CHECK(latencies->address == "127.0.0.1");
+  CHECK(latencies->mint.at(0).weight == 3);
+  CHECK(latencies->peers.at(0).node == "n2");
+  CHECK(latencies->peers.at(0).read_back.at(0).from_ms == 7);
+}
+
 TEST_CASE("client: faults travel whole, and unknown words do not leave", "[api][client]") {
   ServedNode node(fresh_endpoint());
   auto client = client_of({node.at()});

@@ -112,6 +112,7 @@ class FixedReplication final : public replication::Replication, public replicati
   replication::Replica& replica() override { return replica_; }
   replication::HintLog& hints() override { return hints_; }
   replication::Coordinator& coordinator() override { return *this; }
+  replication::NodeLatencies latencies() const override { return measured; }
   void observe(replication::DivergenceObserver*) override {}
   void when_ready(std::function<void()> ready) override { ready(); }
   void trust_earlier_lives() override {}
@@ -126,6 +127,8 @@ class FixedReplication final : public replication::Replication, public replicati
     done({std::nullopt, {replication::InspectRow{}}, false});
   }
   std::size_t in_flight() const override { return 0; }
+
+  replication::NodeLatencies measured;
 
  private:
   replication::Replica& replica_;
@@ -371,6 +374,27 @@ TEST_CASE("admin service: faults are for nodes that allow them, and status count
   CHECK(status->nodes[1].faults == 1);
   CHECK(*second.heal_faults(1, "", "") == 1);
   CHECK(second.heal_faults(1, "", "").error().code == ErrorCode::NotFound);
+}
+
+TEST_CASE("admin service: latencies are those of this node, of members by address",
+          "[api][admin]") {
+  Three three;
+  auto& measured = three.first().replication.measured;
+  measured.mint = {{1, 2, 3}};
+  measured.peers = {{id_of(2), {{4, 5, 6}}, {}, {}, {{7, 8, 9}}}, {id_of(9), {}, {}, {}, {}}};
+  const auto out = three.service().latencies();
+  REQUIRE(out);
+  CHECK(out->node == to_text(id_of(1)));
+  CHECK(out->address == address_of(1));
+  REQUIRE(out->mint.size() == 1);
+  CHECK(out->mint[0].to_ms == 2);
+  REQUIRE(out->peers.size() == 2);
+  CHECK(out->peers[0].address == address_of(2));
+  CHECK(out->peers[0].write_out.at(0).weight == 6);
+  CHECK(out->peers[0].read_back.at(0).from_ms == 7);
+  CHECK(out->peers[1].address.empty());
+  three.first().gossiper.shown = nullptr;
+  CHECK(three.service().latencies().error().code == ErrorCode::NotReady);
 }
 
 TEST_CASE("admin service: a malformed request of a peer is refused", "[api][admin]") {

@@ -183,6 +183,11 @@ class ClusterAdmin : public api::ClusterAdmin {
     return std::erase_if(injected,
                          [&](const auto& one) { return note.empty() || one.note == note; });
   }
+  Result<client::NodeLatencies> latencies() override {
+    client::NodeLatencies out{"n1", "127.0.0.1", {{1, 2, 3}}, {}, {}, {}};
+    out.peers = {{"n2", "127.0.0.2", {{4, 5, 6}}, {}, {}, {{7, 8, 9}}}};
+    return out;
+  }
   std::vector<client::FaultSpec> injected;
 
  private:

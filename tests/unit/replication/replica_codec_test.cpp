@@ -74,11 +74,11 @@ std::vector<Sample> samples() {
   const auto durable = storage::Durability::Fsync;
   return {{"store_copy_request", encode_store_copy_request({copy(), "set", durable}),
            by(decode_store_copy_request, encode_store_copy_request)},
-          {"store_copy_reply", encode_store_copy_reply({0x1122334455667788}),
+          {"store_copy_reply", encode_store_copy_reply({0x1122334455667788, {5ns, 6ns}}),
            by(decode_store_copy_reply, encode_store_copy_reply)},
           {"read_copy_request", encode_read_copy_request({copy()}),
            by(decode_read_copy_request, encode_read_copy_request)},
-          {"read_copy_reply", encode_read_copy_reply({"set"}),
+          {"read_copy_reply", encode_read_copy_reply({"set", {7ns, 8ns}}),
            by(decode_read_copy_reply, encode_read_copy_reply)},
           {"store_hint_request", encode_store_hint_request(hint()),
            by(decode_store_hint_request, encode_store_hint_request)},
@@ -121,10 +121,16 @@ TEST_CASE("replica codec: copies and hints come back as they were sent", "[repli
   CHECK(stored->copy == copy());
   CHECK(stored->set == "set");
   CHECK(stored->durability == storage::Durability::Memory);
-  CHECK(decode_store_copy_reply(encode_store_copy_reply({7}))->digest == 7);
+  const auto stored_reply = decode_store_copy_reply(encode_store_copy_reply({7, {5ns, 6ns}}));
+  CHECK(stored_reply->digest == 7);
+  CHECK(stored_reply->times.received == 5ns);
+  CHECK(stored_reply->times.answered == 6ns);
   CHECK(decode_read_copy_request(encode_read_copy_request({copy()}))->copy == copy());
-  CHECK(decode_read_copy_reply(encode_read_copy_reply({""}))->set.empty());
-  CHECK(decode_read_copy_reply(encode_read_copy_reply({"s"}))->set == "s");
+  CHECK(decode_read_copy_reply(encode_read_copy_reply({"", {}}))->set.empty());
+  const auto read_reply = decode_read_copy_reply(encode_read_copy_reply({"s", {5ns, 6ns}}));
+  CHECK(read_reply->set == "s");
+  CHECK(read_reply->times.received == 5ns);
+  CHECK(read_reply->times.answered == 6ns);
   const auto kept = decode_store_hint_request(encode_store_hint_request(hint()));
   REQUIRE(kept);
   CHECK(kept->copy == copy());
