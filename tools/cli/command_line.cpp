@@ -10,6 +10,7 @@
 #include "replication/level.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/fault_options.h"
+#include "tools/cli/shell_options.h"
 #include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
 
@@ -122,6 +123,7 @@ int understand_globals(const Typed& typed, CommandLine& line) {
     return usage_error(typed, "--timeout must be between 1ms and 1h");
   }
   line.timeout = *timeout;
+  line.timeout_given = !typed.timeout.empty();
   return -1;
 }
 
@@ -178,6 +180,9 @@ int understand_keyed(const Typed& typed, CommandLine& line) {
   if (given > 1) return usage_error(typed, "--context, --replace and --blind exclude each other");
   line.value = typed.value;
   if (line.verb == "put" && typed.value == "-") {
+    if (line.input_taken) {
+      return usage_error(typed, "a value of - is standard input, which holds the shell's lines");
+    }
     auto value = read_standard_input(kStdinBytesMost);
     if (!value.ok()) return usage_error(typed, value.error().message);
     line.value = std::move(*value);
@@ -221,6 +226,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
   demo->add_option("NAME", line.demo, "Which demo, or list [list]");
   demo->add_flag("--slow", line.demo_slow, "Time to read after each step");
   declare_local_verbs(app, line.local);
+  declare_shell(app, typed.level, line);
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
   try {
@@ -245,6 +251,7 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
                      line.verb == "inspect" || line.verb == "endpoints" ||
                      line.verb == "consistency explain";
   if (keyed) return understand_keyed(typed, line);
+  if (line.verb == "shell") return understand_level(typed, "-c", typed.level, line.level);
   if (line.verb == "consistency set") {
     if (line.read_level.empty() && line.write_level.empty()) {
       return usage_error(typed, "consistency set wants --read LEVEL, --write LEVEL or both");

@@ -22,11 +22,16 @@ struct FaultWords {
   std::uint64_t id = 0;  // heal; 0: all
 };
 
+struct ShellWords {
+  std::vector<std::string> commands;  // instead of standard input
+};
+
 struct CommandLine {
   std::string verb;  // "put", "hints drop", "repair status", "consistency set", ...
   OutputForm output = OutputForm::Table;
   std::vector<std::string> endpoints;
   Duration timeout = 2s;
+  bool timeout_given = false;
   bool yes = false;
 
   Bytes key;
@@ -40,11 +45,14 @@ struct CommandLine {
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
   FaultWords fault;
-  std::string demo = "list";            // its name
+  std::string demo = "list";  // its name
   bool demo_slow = false;
   LocalWords local;  // cluster
+  ShellWords shell;
+  bool input_taken = false;  // standard input holds lines of a shell, so it can be no value
 };
 
+// What `line` holds already are the defaults of what is not typed (keyspace, level).
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or
 // -1: go on. Reads standard input when the value is "-".
 int read_command_line(int argc, char** argv, CommandLine& line);

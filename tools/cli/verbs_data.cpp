@@ -7,6 +7,7 @@
 
 #include "tools/cli/output.h"
 #include "tools/cli/verbs.h"
+#include "tools/cli/verbs_data.h"
 
 namespace parley::cli {
 namespace {
@@ -95,7 +96,7 @@ ExitCode conflict(client::Client& client, const CommandLine& line, const client:
 // What a put without a context replaces. Says in `code` when the command ends here instead.
 std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
                                 std::optional<ExitCode>& code) {
-  const client::ReadResult seen = client.get(line.key, read_options(line));
+  const client::ReadResult seen = read_key(client, line);
   if (seen.error) {
     const bool nothing_to_ask =
         line.level == "any" && seen.connected && seen.error->code == ErrorCode::Unavailable;
@@ -117,8 +118,16 @@ std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
   return seen.context;
 }
 
+ExitCode write_now(client::Client& client, const CommandLine& line, client::WriteOptions options,
+                   client::WriteResult& written) {
+  written = line.verb == "del" ? client.del(line.key, std::move(options))
+                               : client.put(line.key, line.value, std::move(options));
+  return print_write(line, written);
+}
+
 // The read before a write is made at the write's level, also when that is the keyspace's default.
-ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options) {
+ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options,
+                          client::WriteResult& written) {
   const auto begun = std::chrono::steady_clock::now();
   if (line.level.empty()) {
     const auto keyspace = client.keyspace(line.keyspace);
@@ -141,21 +150,26 @@ ExitCode write_after_read(client::Client& client, CommandLine line, client::Writ
         refused(line, {ErrorCode::Unavailable, "not written: the read before it left no time"});
     return print_write(line, late);
   }
-  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
-                                              : client.del(line.key, std::move(options)));
+  return write_now(client, line, std::move(options), written);
 }
 
 }  // namespace
 
-ExitCode put_or_del(client::Client& client, const CommandLine& line) {
+ExitCode write_key(client::Client& client, const CommandLine& line, client::WriteResult& written) {
   client::WriteOptions options;
   options.level = line.level;
   options.keyspace = line.keyspace;
   options.context = line.context;
   options.memory_durability = line.memory_durability;
-  if (!line.context && !line.blind) return write_after_read(client, line, std::move(options));
-  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
-                                              : client.del(line.key, std::move(options)));
+  if (!line.context && !line.blind) {
+    return write_after_read(client, line, std::move(options), written);
+  }
+  return write_now(client, line, std::move(options), written);
+}
+
+ExitCode put_or_del(client::Client& client, const CommandLine& line) {
+  client::WriteResult written;
+  return write_key(client, line, written);
 }
 
 namespace {
@@ -173,8 +187,15 @@ void print_values(const CommandLine& line, const client::ReadResult& result) {
 
 }  // namespace
 
+client::ReadResult read_key(client::Client& client, const CommandLine& line) {
+  return client.get(line.key, read_options(line));
+}
+
 ExitCode get(client::Client& client, const CommandLine& line) {
-  const client::ReadResult result = client.get(line.key, read_options(line));
+  return print_read(line, read_key(client, line));
+}
+
+ExitCode print_read(const CommandLine& line, const client::ReadResult& result) {
   if (result.error) {
     Json receipt = get_json(result);
     receipt.erase("found");  // nobody can say
