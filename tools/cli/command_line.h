@@ -49,6 +49,7 @@ struct CommandLine {
   bool demo_slow = false;
   LocalWords local;  // cluster
   ShellWords shell;
+  std::string completion;    // for which shell
   bool input_taken = false;  // standard input holds lines of a shell, so it can be no value
 };
 

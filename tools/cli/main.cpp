@@ -7,6 +7,7 @@
 
 #include "api/client.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/completion.h"
 #include "tools/cli/output.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs.h"
@@ -39,6 +40,7 @@ namespace {
 
 int run(const CommandLine& line) {
   if (line.verb == "demo") return play_demo(line);
+  if (line.verb == "completion") return completion(line);
   static const Verbs kVerbs = {{"put", put_or_del},
                                {"del", put_or_del},
                                {"get", get},

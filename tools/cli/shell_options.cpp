@@ -5,9 +5,12 @@ namespace parley::cli {
 void declare_shell(CLI::App& app, std::string& level, CommandLine& line) {
   CLI::App* shell = app.add_subcommand("shell", "Verbs line by line: history, Tab, kept contexts");
   shell->add_option("-x,--execute", line.shell.commands, "Run this line and end; several in order")
-      ->allow_extra_args(false);
-  shell->add_option("-k,--keyspace", line.keyspace, "Keyspace to begin with [default]");
-  shell->add_option("-c,--consistency", level, "Level to begin with [the keyspace's defaults]");
+      ->allow_extra_args(false)
+      ->type_name("LINE");
+  shell->add_option("-k,--keyspace", line.keyspace, "Keyspace to begin with [default]")
+      ->type_name("KEYSPACE");
+  shell->add_option("-c,--consistency", level, "Level to begin with [the keyspace's defaults]")
+      ->type_name("LEVEL");
   shell->footer(
       "Examples:\n"
       "  parley shell                     on a terminal: help lists what it knows\n"
