@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "tests/process/harness.h"
+#include "tests/process/terminal.h"
 
 using namespace parley;
 using namespace parley::process_test;
@@ -176,4 +177,146 @@ TEST_CASE("shell: CONSISTENCY holds for the lines that follow, and names what wa
   CHECK(has(commands(cluster, {"consistency show"}).out, "siblings  quorum  one"));
   const auto begun = commands(cluster, {"KEYSPACE", "CONSISTENCY"}, {"-c", "one"});
   CHECK(begun.out == "default\nread one\nwrite one\n");
+}
+
+namespace {
+
+const std::string kPrompt = "parley:default> ";
+const std::string kUp = "\033[A";
+
+struct AtTerminal {
+  explicit AtTerminal(const std::string& endpoints)
+      : home(),
+        terminal({local::program_folder() + "/parley", "-e", endpoints, "shell"},
+                 {"XDG_STATE_HOME=" + home.path() + "/state", "LC_ALL=C.UTF-8"}) {}
+  std::string history_file() const { return home.path() + "/state/parley/history"; }
+  bool prompts() {
+    const bool shown = terminal.shows(kPrompt);
+    if (!shown) WARN(terminal.screen());
+    return shown;
+  }
+
+  local::ScratchDirectory home;
+  Terminal terminal;
+};
+
+}  // namespace
+
+TEST_CASE("shell: a person has completion by Tab and earlier lines by Up", "[shell]") {
+  LocalCluster cluster(one_node());
+  REQUIRE(cluster.start());
+  AtTerminal at(cluster.client_endpoint(0));
+  Terminal& terminal = at.terminal;
+  REQUIRE(terminal.shows("1 of 1 nodes up"));
+  REQUIRE(at.prompts());
+  terminal.type("pu\tk first\r");
+  CHECK(terminal.shows("\nok\r\n"));
+  REQUIRE(at.prompts());
+  terminal.type("get k -c q\t\r");
+  CHECK(terminal.shows("level quorum"));
+  CHECK(terminal.shows("first\r\n"));
+  REQUIRE(at.prompts());
+  terminal.type("get k --consistency \t");
+  CHECK(terminal.shows("all     any     one     quorum"));
+  terminal.type("an\t\r");
+  CHECK(terminal.shows("level any"));
+  REQUIRE(at.prompts());
+  terminal.type("consistency wr\t");  // folded: WRITE
+  CHECK(terminal.shows("WRITE "));
+  terminal.type("a\x03");
+  REQUIRE(at.prompts());
+  terminal.type("use d\t\r");
+  REQUIRE(at.prompts());
+  terminal.type("get st\t");  // a key, and of keys nothing is known
+  CHECK(terminal.shows("\a"));
+  terminal.type("\x15" + kUp + kUp + kUp + kUp + "\r");  // the put
+  CHECK(terminal.shows("\nok\r\n"));
+  REQUIRE(at.prompts());
+  terminal.type(" put secret s\r");
+  CHECK(terminal.shows("\nok\r\n"));
+  REQUIRE(at.prompts());
+  terminal.type("exit\r");
+  CHECK(terminal.end() == 0);
+  INFO(terminal.screen());
+  CHECK(local::read_file(at.history_file()) ==
+        "put k first\nget k -c quorum\nget k --consistency any\nuse default\nput k first\nexit\n");
+  CHECK(local::run({"stat", "-c", "%a", at.history_file()}).out == "600\n");
+
+  Terminal next({local::program_folder() + "/parley", "-e", cluster.client_endpoint(0), "shell"},
+                {"XDG_STATE_HOME=" + at.home.path() + "/state"});
+  REQUIRE(next.shows(kPrompt));
+  next.type(kUp + kUp + "\r");
+  CHECK(next.shows("\nok\r\n"));
+  REQUIRE(next.shows(kPrompt));
+  next.type("\x04");
+  CHECK(next.end() == 0);
+}
+
+TEST_CASE("shell: Ctrl-C gives the line up, not the shell", "[shell]") {
+  LocalCluster cluster(one_node());
+  REQUIRE(cluster.start());
+  AtTerminal at(cluster.client_endpoint(0));
+  Terminal& terminal = at.terminal;
+  REQUIRE(at.prompts());
+  terminal.type("put k lost\x03");
+  CHECK(terminal.shows("^C"));
+  REQUIRE(at.prompts());
+  terminal.type("get k\r");
+  CHECK(terminal.shows("not found"));
+  REQUIRE(at.prompts());
+  // While an answer is awaited: told once, and the shell goes on; twice, and it ends.
+  cluster.stop(0);
+  terminal.type("get k\r");
+  REQUIRE(terminal.shows("get k\r\n"));
+  terminal.type("\x03");
+  CHECK(terminal.shows("Ctrl-C again leaves the shell"));
+  REQUIRE(at.prompts());
+  terminal.type("get k --timeout 60s\r");
+  REQUIRE(terminal.shows("60s\r\n"));
+  terminal.type("\x03");
+  CHECK(terminal.shows("Ctrl-C again leaves the shell"));
+  terminal.type("\x03");
+  CHECK(terminal.end() == 130);
+  cluster.resume(0);
+}
+
+TEST_CASE("shell: the history file is bounded, and what cannot be kept is not missed", "[shell]") {
+  LocalCluster cluster(one_node());
+  REQUIRE(cluster.start());
+  AtTerminal at(cluster.client_endpoint(0));
+  REQUIRE(at.prompts());
+  at.terminal.type("get first\r");
+  CHECK(at.terminal.shows("not found"));
+  REQUIRE(at.prompts());
+  at.terminal.type("\x04");
+  REQUIRE(at.terminal.end() == 0);
+  const auto many = local::run({"sh", "-c",
+                                "i=0; while [ $i -lt 2500 ]; do echo \"get k$i\"; i=$((i+1)); "
+                                "done > " +
+                                    at.history_file()});
+  REQUIRE(many.exit_code == 0);
+  const auto with = [&](const std::string& state) {
+    Terminal next({local::program_folder() + "/parley", "-e", cluster.client_endpoint(0), "shell"},
+                  {"XDG_STATE_HOME=" + state});
+    REQUIRE(next.shows(kPrompt));
+    next.type("get last\r");
+    CHECK(next.shows("not found"));
+    REQUIRE(next.shows(kPrompt));
+    next.type("\x04");
+    CHECK(next.end() == 0);
+  };
+  with(at.home.path() + "/state");
+  const std::string kept = local::read_file(at.history_file());
+  CHECK(count(kept, "\n") == 1001);
+  CHECK(kept.starts_with("get k1500\n"));
+  CHECK(kept.ends_with("get k2499\nget last\n"));
+  with("/dev/null");
+}
+
+TEST_CASE("shell: at a terminal nobody to talk to is one line", "[shell]") {
+  Terminal terminal({local::program_folder() + "/parley", "-e", "127.0.0.1:1", "shell"}, {});
+  CHECK(terminal.end() == 3);
+  INFO(terminal.screen());
+  CHECK(count(terminal.screen(), "\n") == 1);
+  CHECK(has(terminal.screen(), "parley: "));
 }

@@ -61,10 +61,14 @@ bool begins(const std::string& word, const std::string& prefix, bool fold) {
 
 }  // namespace
 
+// A shell's own commands may be typed in either case.
 const CommandNode* CommandNode::find(const std::string& verb) const {
-  const auto found = std::find_if(verbs.begin(), verbs.end(),
-                                  [&verb](const CommandNode& one) { return one.name == verb; });
-  return found == verbs.end() ? nullptr : &*found;
+  for (const bool fold : {false, true}) {
+    for (const CommandNode& one : verbs) {
+      if (one.name.size() == verb.size() && begins(one.name, verb, fold)) return &one;
+    }
+  }
+  return nullptr;
 }
 
 CommandNode tree_of(const CLI::App& app) {

@@ -1,9 +1,13 @@
 // `parley shell`: where the lines come from.
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <string_view>
 
 #include "tools/cli/exit_code.h"
+#include "tools/cli/line_editor.h"
+#include "tools/cli/shell_history.h"
 #include "tools/cli/shell_session.h"
 #include "tools/cli/verbs.h"
 
@@ -65,12 +69,51 @@ int run_script(ShellSession& session) {
   return first_failure;
 }
 
+// While a line is carried out: an answer is under way, and what it will be is worth knowing.
+volatile std::sig_atomic_t interrupts = 0;  // of this line
+void on_interrupt(int) {
+  if (interrupts != 0) _exit(kInterrupted);
+  interrupts = 1;
+  constexpr std::string_view kText =
+      "\nparley: an answer is awaited until its deadline; Ctrl-C again leaves the shell\n";
+  [[maybe_unused]] const auto told = write(STDERR_FILENO, kText.data(), kText.size());
+}
+
+int run_terminal(ShellSession& session) {
+  const int greeted = session.greet();
+  if (greeted != kOk) return greeted;
+  const ShellHistory history(ShellHistory::usual_file());
+  LineEditor editor(history.load(), [&session](const std::string& before_cursor) {
+    LineEditor::Offer offer;
+    offer.words = session.complete(before_cursor, offer.prefix);
+    return offer;
+  });
+  while (!session.ended() && can_print()) {
+    auto line = editor.read("parley:" + session.keyspace() + "> ");
+    if (!line) {
+      std::fputc('\n', stdout);
+      break;
+    }
+    line->erase(line->find_last_not_of(" \t") + 1);
+    if (ShellHistory::is_kept(*line)) {
+      editor.remember(*line);
+      history.add(*line);
+    }
+    interrupts = 0;
+    std::signal(SIGINT, on_interrupt);
+    session.run(*line);
+  }
+  return can_print() ? kOk : kInternal;
+}
+
 }  // namespace
 
 int shell(const CommandLine& line, const Verbs& verbs) {
   const bool given = !line.shell.commands.empty();
+  const bool terminal = !given && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1;
   ShellSession session(line, verbs, !given);
-  return given ? run_commands(session, line.shell.commands) : run_script(session);
+  if (given) return run_commands(session, line.shell.commands);
+  return terminal ? run_terminal(session) : run_script(session);
 }
 
 }  // namespace parley::cli

@@ -10,6 +10,7 @@
 #include "replication/level.h"
 #include "tools/cli/output.h"
 #include "tools/cli/shell_words.h"
+#include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs_data.h"
 
@@ -37,22 +38,37 @@ std::string level_text(const std::string& level) {
 struct ShellSession::Command {
   const char* name;
   const char* usage;
-  const char* doc;
+  const char* doc;  // "": not in the list
   int (ShellSession::*run)(const Words&);
+  std::vector<std::string> words;  // that may follow,
+  std::string type;                // and what else, also after them: see words_of_type()
 };
 
 const std::vector<ShellSession::Command>& ShellSession::commands() {
   static const std::vector<Command> kCommands = {
-      {"CONSISTENCY", "[READ|WRITE] [LEVEL|DEFAULT]", "levels of the lines that follow",
-       &ShellSession::consistency},
-      {"CONTEXT", "[KEY | CLEAR]", "the context kept for a key; forget all",
-       &ShellSession::context},
-      {"KEYSPACE", "[NAME]", "keyspace of the lines that follow", &ShellSession::use},
-      {"USE", "NAME", "the same", &ShellSession::use},
-      {"SERIAL", "", "", &ShellSession::serial},
-      {"HELP", "[VERB]", "this list; what a verb takes", &ShellSession::help},
-      {"EXIT", "", "end; so do QUIT and Ctrl-D", &ShellSession::exit},
-      {"QUIT", "", "", &ShellSession::exit}};
+      {"CONSISTENCY",
+       "[READ|WRITE] [LEVEL|DEFAULT]",
+       "levels of the lines that follow",
+       &ShellSession::consistency,
+       {"READ", "WRITE", "DEFAULT"},
+       "LEVEL"},
+      {"CONTEXT",
+       "[KEY | CLEAR]",
+       "the context kept for a key; forget all",
+       &ShellSession::context,
+       {"CLEAR"},
+       ""},
+      {"KEYSPACE",
+       "[NAME]",
+       "keyspace of the lines that follow",
+       &ShellSession::use,
+       {},
+       "KEYSPACE"},
+      {"USE", "NAME", "the same", &ShellSession::use, {}, "KEYSPACE"},
+      {"SERIAL", "", "", &ShellSession::serial, {}, ""},
+      {"HELP", "[VERB]", "this list; what a verb takes", &ShellSession::help, {}, ""},
+      {"EXIT", "", "end; so do QUIT and Ctrl-D", &ShellSession::exit, {}, ""},
+      {"QUIT", "", "", &ShellSession::exit, {}, ""}};
   return kCommands;
 }
 
@@ -63,6 +79,59 @@ ShellSession::ShellSession(const CommandLine& shell, const Verbs& verbs, bool in
       keyspace_(shell.keyspace),
       read_level_(shell.level),
       write_level_(shell.level) {}
+
+int ShellSession::greet() {
+  const auto client = client_for(shell_);
+  if (!client) return fail(shell_, client.error());
+  const auto status = (*client)->status();
+  if (!status) {
+    return fail_read(shell_, status.error(), status.error().code != ErrorCode::Unreachable);
+  }
+  const auto up = std::count_if(status->nodes.begin(), status->nodes.end(),
+                                [](const auto& node) { return node.status.starts_with("U"); });
+  std::fprintf(stderr, "cluster %s: %td of %zu nodes up. help lists what there is, exit ends.\n",
+               status->cluster_name.c_str(), up, status->nodes.size());
+  return kOk;
+}
+
+CommandNode ShellSession::tree() const {
+  CommandNode tree = command_tree();
+  std::erase_if(tree.verbs, [this](const CommandNode& verb) { return !is_verb(verb.name); });
+  const std::vector<CommandNode> verbs = tree.verbs;
+  if (const CommandNode* tuning = tree.find("consistency")) {
+    CommandNode explain = *tuning->find("explain");
+    tree.verbs.push_back(std::move(explain));
+  }
+  for (const Command& command : commands()) {
+    CommandNode node;
+    node.name = command.name;
+    if (!command.type.empty()) node.positionals.push_back(command.type);
+    for (const std::string& word : command.words) {
+      CommandNode more;
+      more.name = word;
+      more.positionals = node.positionals;
+      node.verbs.push_back(std::move(more));
+    }
+    if (node.name == "HELP") node.verbs = verbs;
+    // `consistency` is both: what follows says which.
+    for (CommandNode& verb : tree.verbs) {
+      if (upper(verb.name) != node.name) continue;
+      verb.verbs.insert(verb.verbs.end(), node.verbs.begin(), node.verbs.end());
+      verb.positionals = node.positionals;
+    }
+    tree.verbs.push_back(std::move(node));
+  }
+  return tree;
+}
+
+std::vector<std::string> ShellSession::complete(const std::string& text,
+                                                std::string& prefix) const {
+  const std::size_t begin = text.find_last_of(" \t") + 1;  // 0 where there is none
+  prefix = text.substr(begin);
+  if (text.find_first_of("'\"\\") != std::string::npos) return {};  // quotes: not a plain word
+  return completions(tree(), split(text.substr(0, begin), " \t"), prefix,
+                     {keyspaces_.begin(), keyspaces_.end()});
+}
 
 int ShellSession::run(const std::string& line) {
   auto words = shell_words(line);
@@ -232,6 +301,7 @@ int ShellSession::use(const Words& words) {
     return fail_read(line, found.error(), found.error().code != ErrorCode::Unreachable);
   }
   keyspace_ = found->name;
+  keyspaces_.insert(found->name);
   return kOk;
 }
 

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "api/client.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/command_tree.h"
 #include "tools/cli/context_memory.h"
 #include "tools/cli/verbs.h"
 
@@ -26,10 +28,15 @@ class ShellSession {
   int run(const std::string& line);
   bool ended() const { return ended_; }
   const std::string& keyspace() const { return keyspace_; }
+  // What may stand where the last word of the text does; that word in `prefix`.
+  std::vector<std::string> complete(const std::string& text, std::string& prefix) const;
+  // Whether some node answers, and which cluster it is of: a line for a person, or the exit code.
+  int greet();
 
  private:
   struct Command;
   static const std::vector<Command>& commands();
+  CommandNode tree() const;
 
   int consistency(const Words& words);
   int context(const Words& words);
@@ -51,6 +58,7 @@ class ShellSession {
   const bool input_taken_;
   std::unique_ptr<client::Client> client_, once_;
   std::string keyspace_, read_level_, write_level_;  // levels: empty is the keyspace's default
+  std::set<std::string> keyspaces_ = {"default"};    // that are known to be there
   ContextMemory contexts_;
   bool ended_ = false;
 };
