@@ -1,5 +1,7 @@
 // `parley shell`: lines of a script, contexts that are kept, levels and keyspaces of a session; and
 // on a terminal.
+#include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "tests/process/harness.h"
@@ -319,4 +321,54 @@ TEST_CASE("shell: at a terminal nobody to talk to is one line", "[shell]") {
   INFO(terminal.screen());
   CHECK(count(terminal.screen(), "\n") == 1);
   CHECK(has(terminal.screen(), "parley: "));
+}
+
+TEST_CASE("shell: tracing names each replica's answer and its times", "[shell]") {
+  LocalCluster cluster;
+  REQUIRE(cluster.start());
+  const auto owners = cluster.owners(0, "k");
+  std::size_t other = 0;
+  while (std::find(owners.begin(), owners.end(), other) != owners.end()) ++other;
+  const auto words_of = [](const Json& trace) {
+    std::map<std::string, int> out;
+    for (const auto& row : trace) {
+      ++out[row.at("what").get<std::string>()];
+      CHECK(row.at("sent_us") >= 0);
+      if (!row.at("answered_us").is_null()) CHECK(row.at("answered_us") >= row.at("sent_us"));
+    }
+    return out;
+  };
+  using Counts = std::map<std::string, int>;
+  // Through a node that is no owner: what the owner did is told too.
+  const auto put = cli_json(cluster, other, {"put", "k", "v", "-c", "all", "--trace"});
+  INFO(put.json.dump());
+  CHECK(put.exit_code == 0);
+  CHECK(words_of(put.json.at("trace")) == Counts{{"pass on", 1}, {"mint", 1}, {"write", 2}});
+  CHECK(words_of(put.json.at("read_trace")) == Counts{{"read", 3}});
+  const auto get = cli_json(cluster, other, {"get", "k", "-c", "all", "--trace"});
+  CHECK(words_of(get.json.at("trace")) == Counts{{"read", 3}});
+  std::set<std::string> asked;
+  for (const auto& row : get.json.at("trace")) {
+    asked.insert(row.at("address"));
+    CHECK(row.at("outcome") == "ok");
+  }
+  CHECK(asked.size() == 3);
+  CHECK_FALSE(cli_json(cluster, other, {"get", "k"}).json.contains("trace"));
+
+  const auto shell = cluster.cli(other, {"shell", "-x", "TRACING ON", "-x", "get k -c all", "-x",
+                                         "tracing off", "-x", "get k -c all"});
+  INFO(shell.out << shell.err);
+  CHECK(shell.exit_code == 0);
+  CHECK(shell.out == "tracing on\nv\ntracing off\nv\n");
+  CHECK(count(shell.err, "ADDRESS") == 1);
+  CHECK(count(shell.err, "  read  ") == 3);
+  std::istringstream lines(shell.err);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("context ")) CHECK(line.size() <= 80);
+  }
+  // What failed is traced as well.
+  cluster.kill9(owners[0]);
+  REQUIRE(cluster.wait_settled());
+  const auto hinted = cli_json(cluster, owners[1], {"put", "k", "w", "--blind", "--trace"});
+  CHECK(words_of(hinted.json.at("trace"))["hint for " + cluster.address(owners[0])] == 1);
 }

@@ -9,6 +9,7 @@
 #include "base/option.h"
 #include "replication/level.h"
 #include "tools/cli/command_tree.h"
+#include "tools/cli/conflict_options.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/fault_options.h"
 #include "tools/cli/help_format.h"
@@ -26,6 +27,7 @@ struct Typed {
   std::string durability = "fsync", level;
   bool hex = false;
   TypedFault fault;
+  TypedConflicts conflicts;
 };
 
 // Standard input is read up to this; the server's own limit is smaller and says so itself.
@@ -57,9 +59,9 @@ void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
 }
 
 CLI::App* declare_keyed(CLI::App& app, const char* name, const char* doc, Typed& typed,
-                        CommandLine& line) {
+                        CommandLine& line, bool required = true) {
   CLI::App* verb = app.add_subcommand(name, doc);
-  verb->add_option("KEY", typed.key, "The key")->required()->type_name("");
+  verb->add_option("KEY", typed.key, "The key")->required(required)->type_name("");
   verb->add_flag("--hex", typed.hex, "KEY is hexadecimal");
   verb->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]")->type_name("KEYSPACE");
   return verb;
@@ -76,6 +78,7 @@ void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
     verb->add_option("-c,--consistency", typed.level,
                      "all, quorum, one, any or a number [the keyspace's default]")
         ->type_name("LEVEL");
+    verb->add_flag("--trace", line.trace, "Say who was asked what, and when each answered");
   }
   for (CLI::App* verb : {put, del}) {
     verb->add_option("--context", typed.context, "Replace exactly what this read's context saw")
@@ -85,6 +88,14 @@ void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
     verb->add_flag("--replace", line.replace, "Replace all siblings that are there");
     verb->add_flag("--blind", line.blind, "Do not read first: add a sibling");
   }
+  CLI::App* conflicts = declare_keyed(
+      app, "conflicts", "Keys with several live values; resolve one", typed, line, false);
+  conflicts->add_option("-c,--consistency", typed.level, "Level of the read and the write")
+      ->type_name("LEVEL");
+  conflicts->add_option("--context", typed.context, "--merge replaces exactly what this one saw")
+      ->type_name("TOKEN");
+  conflicts->add_flag("--trace", line.trace, "Say who was asked what, and when each answered");
+  declare_conflicts(*conflicts, typed.conflicts);
   declare_keyed(app, "inspect", "Each replica's own state of a key", typed, line);
   declare_keyed(app, "endpoints", "The key's replicas, in preference order", typed, line);
 }
@@ -299,6 +310,12 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
                      line.verb == "inspect" || line.verb == "endpoints" ||
                      line.verb == "consistency explain";
   if (keyed) return understand_keyed(typed, line);
+  if (line.verb == "conflicts") {
+    done = typed.key.empty() ? -1 : understand_keyed(typed, line);
+    if (done >= 0) return done;
+    const auto wrong = understand_conflicts(typed.conflicts, line);
+    return wrong ? usage_error(typed, *wrong) : -1;
+  }
   if (line.verb == "completion" && line.completion != "bash" && line.completion != "zsh") {
     return usage_error(typed, "completion is for bash or zsh, not '" + line.completion + "'");
   }

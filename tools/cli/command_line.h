@@ -22,6 +22,13 @@ struct FaultWords {
   std::uint64_t id = 0;  // heal; 0: all
 };
 
+struct ConflictWords {
+  std::size_t limit = 100;
+  Bytes after;  // list what comes behind this key
+  std::optional<std::size_t> take;
+  bool merges = false;  // the value is what the file held
+};
+
 struct ShellWords {
   std::vector<std::string> commands;  // instead of standard input
 };
@@ -41,6 +48,7 @@ struct CommandLine {
   std::optional<Bytes> context;
   bool memory_durability = false;
   bool replace = false, blind = false;
+  bool trace = false;
   std::string target;                   // hints drop
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
@@ -48,6 +56,7 @@ struct CommandLine {
   std::string demo = "list";  // its name
   bool demo_slow = false;
   LocalWords local;  // cluster
+  ConflictWords conflicts;
   ShellWords shell;
   std::string completion;    // for which shell
   bool input_taken = false;  // standard input holds lines of a shell, so it can be no value

@@ -11,6 +11,7 @@
 #include "tools/cli/output.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs.h"
+#include "tools/cli/verbs_conflicts.h"
 #include "tools/local/process.h"
 
 namespace parley::cli {
@@ -44,6 +45,7 @@ int run(const CommandLine& line) {
   static const Verbs kVerbs = {{"put", put_or_del},
                                {"del", put_or_del},
                                {"get", get},
+                               {"conflicts", conflicts},
                                {"inspect", inspect},
                                {"endpoints", endpoints},
                                {"status", status},

@@ -11,6 +11,7 @@ void declare_shell(CLI::App& app, std::string& level, CommandLine& line) {
       ->type_name("KEYSPACE");
   shell->add_option("-c,--consistency", level, "Level to begin with [the keyspace's defaults]")
       ->type_name("LEVEL");
+  shell->add_flag("--trace", line.trace, "Begin with TRACING ON");
   shell->footer(
       "Examples:\n"
       "  parley shell                     on a terminal: help lists what it knows\n"

@@ -12,6 +12,7 @@
 #include "tools/cli/shell_words.h"
 #include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
+#include "tools/cli/verbs_conflicts.h"
 #include "tools/cli/verbs_data.h"
 
 namespace parley::cli {
@@ -65,6 +66,12 @@ const std::vector<ShellSession::Command>& ShellSession::commands() {
        {},
        "KEYSPACE"},
       {"USE", "NAME", "the same", &ShellSession::use, {}, "KEYSPACE"},
+      {"TRACING",
+       "[ON|OFF]",
+       "each replica's answer with its times",
+       &ShellSession::tracing,
+       {"ON", "OFF"},
+       ""},
       {"SERIAL", "", "", &ShellSession::serial, {}, ""},
       {"HELP", "[VERB]", "this list; what a verb takes", &ShellSession::help, {}, ""},
       {"EXIT", "", "end; so do QUIT and Ctrl-D", &ShellSession::exit, {}, ""},
@@ -78,7 +85,8 @@ ShellSession::ShellSession(const CommandLine& shell, const Verbs& verbs, bool in
       input_taken_(input_taken),
       keyspace_(shell.keyspace),
       read_level_(shell.level),
-      write_level_(shell.level) {}
+      write_level_(shell.level),
+      tracing_(shell.trace) {}
 
 int ShellSession::greet() {
   const auto client = client_for(shell_);
@@ -172,13 +180,15 @@ int ShellSession::run_verb(Words words) {
   CommandLine line;
   line.keyspace = keyspace_;
   line.input_taken = input_taken_;
+  line.trace = tracing_;
   const int ended = read_command_line(static_cast<int>(all.size()), argv.data(), line);
   if (ended >= 0) return ended;
   const auto* verb = find_verb(verbs_, line.verb);
   if (verb == nullptr) return refuse("'" + line.verb + "' is not for a shell");
   const auto client = client_for(line);
   if (!client) return fail(line, client.error());
-  const bool data = line.verb == "get" || line.verb == "put" || line.verb == "del";
+  const bool data = line.verb == "get" || line.verb == "put" || line.verb == "del" ||
+                    (line.verb == "conflicts" && !line.key.empty());
   const int code = data ? run_data_verb(**client, line) : (*verb)(**client, line);
   once_.reset();
   return exit_code_when_printed(line, code);
@@ -187,20 +197,23 @@ int ShellSession::run_verb(Words words) {
 // Where a context is kept, a write replaces exactly what was seen; where a context, --replace or
 // --blind is given, that is what was meant.
 int ShellSession::run_data_verb(client::Client& client, CommandLine& line) {
-  if (line.verb == "get") {
+  const bool resolves = line.conflicts.take || line.conflicts.merges;
+  if (line.verb == "get" || (line.verb == "conflicts" && !resolves)) {
     if (line.level.empty()) line.level = read_level_;
     const client::ReadResult read = read_key(client, line);
     if (!read.error) contexts_.keep(line.keyspace, line.key, read.context);
-    return print_read(line, read);
+    return line.verb == "get" ? print_read(line, read) : show_conflict(line, read);
   }
   if (line.level.empty()) line.level = write_level_;
   const Bytes* kept = contexts_.find(line.keyspace, line.key);
-  if (kept != nullptr && !line.context && !line.replace && !line.blind) {
+  // What --take numbers are the values of the read that it makes itself.
+  if (kept != nullptr && !line.context && !line.replace && !line.blind && !line.conflicts.take) {
     line.context = *kept;
     say("with the context kept: what this shell last saw of the key is replaced");
   }
   client::WriteResult written;
-  const ExitCode code = write_key(client, line, written);
+  const ExitCode code = line.verb == "conflicts" ? resolve_conflict(client, line, written)
+                                                 : write_key(client, line, written);
   // A context after a blind write covers next to nothing: better to look again.
   if (line.blind && written.outcome != client::Outcome::NotWritten) {
     contexts_.forget(line.keyspace, line.key);
@@ -302,6 +315,19 @@ int ShellSession::use(const Words& words) {
   }
   keyspace_ = found->name;
   keyspaces_.insert(found->name);
+  return kOk;
+}
+
+int ShellSession::tracing(const Words& words) {
+  const std::string word = words.size() == 2 ? upper(words[1]) : "";
+  if (words.size() > 2 || (words.size() == 2 && word != "ON" && word != "OFF")) {
+    return refuse("TRACING takes [ON|OFF]");
+  }
+  if (words.size() == 2) tracing_ = word == "ON";
+  if (shell_.output == OutputForm::Json)
+    print_json({{"tracing", tracing_}});
+  else
+    print_line(tracing_ ? "tracing on" : "tracing off");
   return kOk;
 }
 

@@ -43,6 +43,7 @@ class ShellSession {
   int exit(const Words& words);
   int help(const Words& words);
   int serial(const Words& words);
+  int tracing(const Words& words);
   int use(const Words& words);
 
   bool is_verb(const std::string& word) const;
@@ -59,6 +60,7 @@ class ShellSession {
   std::unique_ptr<client::Client> client_, once_;
   std::string keyspace_, read_level_, write_level_;  // levels: empty is the keyspace's default
   std::set<std::string> keyspaces_ = {"default"};    // that are known to be there
+  bool tracing_;
   ContextMemory contexts_;
   bool ended_ = false;
 };
