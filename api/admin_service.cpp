@@ -142,6 +142,20 @@ kj::Promise<void> AdminService::repairStatus(RepairStatusContext context) {
       kWriteGathered);
 }
 
+kj::Promise<void> AdminService::conflicts(ConflictsContext context) {
+  return answer_later<client::ConflictPage>(
+      context,
+      [this](auto in, auto done) {
+        admin_.conflicts(text_of(in.getKeyspace()), client::bytes_of(in.getAfter()), in.getLimit(),
+                         timeout(in.getTimeoutMs()), std::move(done));
+      },
+      [](const client::ConflictPage& page, auto out) {
+        write_rows(page.rows, out.initRows(count(page.rows.size())));
+        out.setNext(client::data_of(page.next));
+        client::write_texts(page.no_answer, out.initNoAnswer(count(page.no_answer.size())));
+      });
+}
+
 kj::Promise<void> AdminService::keyspace(KeyspaceContext context) {
   state_->require_open();
   const auto found = admin_.keyspace(text_of(context.getParams().getName()));

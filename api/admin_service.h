@@ -23,6 +23,7 @@ class AdminService final : public schema::Admin::Server {
   kj::Promise<void> dropHints(DropHintsContext context) override;
   kj::Promise<void> repair(RepairContext context) override;
   kj::Promise<void> repairStatus(RepairStatusContext context) override;
+  kj::Promise<void> conflicts(ConflictsContext context) override;
   kj::Promise<void> keyspace(KeyspaceContext context) override;
   kj::Promise<void> setConsistency(SetConsistencyContext context) override;
   kj::Promise<void> faults(FaultsContext context) override;

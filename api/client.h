@@ -38,11 +38,13 @@ struct WriteOptions {
   OpId op;  // nil: the library mints one and keeps it over its retries
   std::string keyspace = "default";
   std::optional<Duration> timeout;
+  bool trace = false;  // say in the result who was asked what, and when each answered
 };
 struct ReadOptions {
   std::string level;
   std::string keyspace = "default";
   std::optional<Duration> timeout;
+  bool trace = false;
 };
 
 enum class Outcome : std::uint8_t { Ok, NotWritten, Unknown };
@@ -51,6 +53,16 @@ struct ReplicaReceipt {
   std::string node, address;
   std::string state;        // durable | memory | hinted | failed | no_answer | pending
   std::string hint_holder;  // address, with "hinted"
+};
+
+// What the coordinator asked of one node, or did itself. Microseconds since the request began
+// there.
+struct TraceRow {
+  std::string node, address;
+  std::string what;  // mint, write, read, repair, hint for ADDRESS, pass on, find hints
+  std::int64_t sent_us = 0;
+  std::int64_t answered_us = -1;  // -1: not when the reply left
+  std::string outcome;            // ok, or an error's code; empty: not answered
 };
 
 struct WriteResult {
@@ -63,6 +75,7 @@ struct WriteResult {
   std::uint32_t required = 0;
   std::vector<ReplicaReceipt> replicas;
   std::vector<std::string> hint_holders;
+  std::vector<TraceRow> trace;
 };
 
 struct Value {
@@ -80,6 +93,7 @@ struct ReadResult {
   std::string level;
   std::uint32_t required = 0, asked = 0, answered = 0, agreed = 0, repaired = 0;
   bool from_hint = false;
+  std::vector<TraceRow> trace;
 };
 
 struct PutItem {
@@ -180,6 +194,16 @@ struct KeyspaceInfo {
   std::uint64_t version = 0;
 };
 
+struct ConflictRow {
+  Bytes key;
+  std::vector<std::string> versions;  // of the live values, in a read's order
+};
+struct ConflictPage {
+  std::vector<ConflictRow> rows;
+  Bytes next;  // go on after it, also when there are no rows; empty: that were all
+  std::vector<std::string> no_answer;
+};
+
 // What an operator breaks on one node (`parley fault`); only where it runs with --allow-faults.
 struct FaultSpec {
   std::string kind = "link";  // link | slow_disk | skew | pause
@@ -258,6 +282,10 @@ class Client {
   // Starts a round on every node that is up; with `wait`, until all have ended: the keys moved.
   Result<std::uint64_t> repair(bool wait);
   Result<Gathered<RepairRow>> repair_status();
+  // Keys with more than one live value, after the key `after` (empty: from the start); at most
+  // `limit` of them (0: 100; 256 at most).
+  Result<ConflictPage> conflicts(std::string keyspace, Bytes after = {}, std::uint32_t limit = 0,
+                                 std::optional<Duration> timeout = {});
   Result<KeyspaceInfo> keyspace(std::string name);
   // Empty level: unchanged.
   Result<KeyspaceInfo> set_consistency(std::string name, std::string read_level,

@@ -117,6 +117,24 @@ Result<Gathered<RepairRow>> Client::repair_status() {
   });
 }
 
+Result<ConflictPage> Client::conflicts(std::string keyspace, Bytes after, std::uint32_t limit,
+                                       std::optional<Duration> timeout) {
+  if (const Status sound = check_size(after.size()); !sound) return sound.error();
+  return core_->admin<ConflictPage>(
+      [keyspace, after, limit](AdminClient admin, std::uint32_t timeout_ms) {
+        auto request = admin.conflictsRequest();
+        request.setKeyspace(text_for(keyspace));
+        request.setAfter(data_of(after));
+        request.setLimit(limit);
+        request.setTimeoutMs(timeout_ms);
+        return ask<ConflictPage>(std::move(request), [](auto& in) {
+          return ConflictPage{read_rows<ConflictRow>(in.getRows()), bytes_of(in.getNext()),
+                              read_texts(in.getNoAnswer())};
+        });
+      },
+      timeout.value_or(core_->options().timeout));
+}
+
 Result<KeyspaceInfo> Client::keyspace(std::string name) {
   return core_->admin<KeyspaceInfo>([name](AdminClient admin, std::uint32_t) {
     auto request = admin.keyspaceRequest();

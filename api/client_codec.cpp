@@ -122,6 +122,7 @@ void write_options(const WriteOptions& options, std::uint32_t timeout_ms,
   out.setDurability(options.memory_durability ? schema::Durability::MEMORY
                                               : schema::Durability::FSYNC);
   out.setTimeoutMs(timeout_ms);
+  out.setTrace(options.trace);
 }
 
 void write_options(const ReadOptions& options, std::uint32_t timeout_ms,
@@ -129,7 +130,21 @@ void write_options(const ReadOptions& options, std::uint32_t timeout_ms,
   out.setKeyspace(text_for(options.keyspace));
   write_level(options.level, out.initLevel());
   out.setTimeoutMs(timeout_ms);
+  out.setTrace(options.trace);
 }
+
+namespace {
+
+std::vector<TraceRow> read_trace(capnp::List<schema::TraceRow>::Reader in) {
+  std::vector<TraceRow> out;
+  for (const auto row : in) {
+    out.push_back({text_of(row.getNode()), text_of(row.getAddress()), text_of(row.getWhat()),
+                   row.getSentUs(), row.getAnsweredUs(), text_of(row.getOutcome())});
+  }
+  return out;
+}
+
+}  // namespace
 
 WriteResult read_result(schema::WriteResult::Reader in) {
   WriteResult out;
@@ -143,6 +158,7 @@ WriteResult read_result(schema::WriteResult::Reader in) {
                             state_text(replica.getState()), text_of(replica.getHintHolder())});
   }
   for (const auto holder : in.getHintHolders()) out.hint_holders.push_back(text_of(holder));
+  out.trace = read_trace(in.getTrace());
   return out;
 }
 
@@ -161,6 +177,7 @@ ReadResult read_result(schema::ReadResult::Reader in) {
   out.agreed = in.getAgreed();
   out.repaired = in.getRepaired();
   out.from_hint = in.getFromHint();
+  out.trace = read_trace(in.getTrace());
   return out;
 }
 

@@ -76,6 +76,7 @@ void write_struct(const GossipRow& in, schema::GossipRow::Builder out);
 void write_struct(const HintRow& in, schema::HintRow::Builder out);
 void write_struct(const RepairRow& in, schema::RepairRow::Builder out);
 void write_struct(const KeyspaceInfo& in, schema::KeyspaceInfo::Builder out);
+void write_struct(const ConflictRow& in, schema::ConflictRow::Builder out);
 
 ClusterStatus read_struct(schema::ClusterStatus::Reader in);
 RingInfo read_struct(schema::RingInfo::Reader in);
@@ -86,6 +87,7 @@ GossipRow read_struct(schema::GossipRow::Reader in);
 HintRow read_struct(schema::HintRow::Reader in);
 RepairRow read_struct(schema::RepairRow::Reader in);
 KeyspaceInfo read_struct(schema::KeyspaceInfo::Reader in);
+ConflictRow read_struct(schema::ConflictRow::Reader in);
 
 // The words of a spec name something that can be sent; whether it can be done the node says.
 Status check_fault(const FaultSpec& spec);

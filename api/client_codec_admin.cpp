@@ -311,4 +311,13 @@ KeyspaceInfo read_struct(schema::KeyspaceInfo::Reader in) {
   return out;
 }
 
+void write_struct(const ConflictRow& in, schema::ConflictRow::Builder out) {
+  out.setKey(data_of(in.key));
+  write_texts(in.versions, out.initVersions(static_cast<unsigned>(in.versions.size())));
+}
+
+ConflictRow read_struct(schema::ConflictRow::Reader in) {
+  return {bytes_of(in.getKey()), read_texts(in.getVersions())};
+}
+
 }  // namespace parley::client

@@ -36,6 +36,9 @@ class ClusterAdmin {
   // A round on every node that is up. With `wait`: the keys moved; Unknown when some did not end.
   virtual void repair(bool wait, Duration timeout, Done<std::uint64_t> done) = 0;
   virtual void repair_status(Duration timeout, Done<client::Gathered<client::RepairRow>> done) = 0;
+  // Keys of which some node holds several live values. `limit` 0: 100.
+  virtual void conflicts(const std::string& keyspace, Bytes after, std::size_t limit,
+                         Duration timeout, Done<client::ConflictPage> done) = 0;
   virtual Result<client::KeyspaceInfo> keyspace(const std::string& name) = 0;
   // Level texts; empty: unchanged.
   virtual void set_consistency(const std::string& name, const std::string& read_level,

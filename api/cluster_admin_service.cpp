@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "api/cluster_admin_rows.h"
+#include "api/conflict_scan.h"
 #include "base/check.h"
+#include "replication/replica_plan.h"
 
 namespace parley::api {
 
@@ -54,7 +56,7 @@ ClusterAdminService::ClusterAdminService(ClusterAdminWorld world) : world_(std::
 
 ClusterAdminService::~ClusterAdminService() {
   for (const Verb verb : {Verb::PeerHints, Verb::PeerDropHints, Verb::PeerRepair,
-                          Verb::PeerRepairStatus, Verb::PeerLoad}) {
+                          Verb::PeerRepairStatus, Verb::PeerLoad, Verb::PeerConflicts}) {
     world_.rpc.serve(verb, runtime::Admission::Members, nullptr);
   }
   for (const auto& round : rounds_) round->calls.clear();
@@ -124,6 +126,13 @@ void ClusterAdminService::serve_peers() {
     if (refuse_malformed(target, respond)) return;
     world_.replication.hints().drop(*target, [respond](Result<std::uint64_t> dropped) {
       respond(dropped ? Result<Bytes>(encode_drop_reply(*dropped)) : dropped.error());
+    });
+  });
+  serve(Verb::PeerConflicts, [this](const runtime::RpcRequest& in, runtime::Responder respond) {
+    auto question = decode_conflict_question(in.body);
+    if (refuse_malformed(question, respond)) return;
+    own_conflicts(std::move(*question), [respond](Result<ConflictPart> part) {
+      respond(part ? Result<Bytes>(encode_conflict_part(*part)) : part.error());
     });
   });
   serve(Verb::PeerRepair, [this](const runtime::RpcRequest& in, runtime::Responder respond) {
@@ -377,6 +386,51 @@ void ClusterAdminService::repair_status(Duration timeout,
         }
         done(std::move(out));
       });
+}
+
+void ClusterAdminService::own_conflicts(ConflictQuestion question,
+                                        std::function<void(Result<ConflictPart>)> done) {
+  const auto view = ready_view();
+  if (!view) return done(view.error());
+  const auto number = replication::keyspace_number(**view, question.keyspace);
+  if (!number) return done(Error{ErrorCode::NotFound, "no such keyspace"});
+  scan_conflicts(world_.store, world_.loop, lifetime_, *number, std::move(question),
+                 std::move(done));
+}
+
+void ClusterAdminService::conflicts(const std::string& keyspace, Bytes after, std::size_t limit,
+                                    Duration timeout, Done<client::ConflictPage> done) {
+  const auto view = ready_view();
+  if (!view) return fail_later(std::move(done), view.error());
+  const auto found = find_keyspace(**view, keyspace);
+  if (!found) return fail_later(std::move(done), found.error());
+  const ConflictQuestion question{(*found)->id, std::move(after), conflict_rows_of(limit),
+                                  timeout / 2};
+  const auto own = std::make_shared<Result<ConflictPart>>(ConflictPart{});
+  const auto both = std::make_shared<std::optional<Answers<ConflictPart>>>();
+  const auto left = std::make_shared<int>(2);
+  const auto finish = [view = *view, question, own, both, left, done = std::move(done)] {
+    if (--*left > 0) return;
+    if (!*own) return done(own->error());
+    std::vector<ConflictPart> parts = {std::move(**own)};
+    client::ConflictPage page;
+    for (auto& [node, part] : **both) {
+      if (part) parts.push_back(std::move(*part));
+    }
+    page = conflict_page(std::move(parts), question);
+    page.no_answer = silent_of(*view, **both);
+    done(std::move(page));
+  };
+  own_conflicts(question, [own, finish](Result<ConflictPart> part) {
+    *own = std::move(part);
+    finish();
+  });
+  ask_peers<ConflictPart>(**view, Verb::PeerConflicts, encode_conflict_question(question),
+                          timeout - timeout / 5, decode_conflict_part,
+                          [both, finish](Answers<ConflictPart> answers) {
+                            *both = std::move(answers);
+                            finish();
+                          });
 }
 
 Result<client::KeyspaceInfo> ClusterAdminService::keyspace(const std::string& name) {

@@ -51,6 +51,8 @@ class ClusterAdminService final : public ClusterAdmin {
   void drop_hints(const std::string& target, Duration timeout, Done<std::uint64_t> done) override;
   void repair(bool wait, Duration timeout, Done<std::uint64_t> done) override;
   void repair_status(Duration timeout, Done<client::Gathered<client::RepairRow>> done) override;
+  void conflicts(const std::string& keyspace, Bytes after, std::size_t limit, Duration timeout,
+                 Done<client::ConflictPage> done) override;
   Result<client::KeyspaceInfo> keyspace(const std::string& name) override;
   void set_consistency(const std::string& name, const std::string& read_level,
                        const std::string& write_level, Duration timeout,
@@ -86,6 +88,7 @@ class ClusterAdminService final : public ClusterAdmin {
   PeerLoad own_load() const;
   std::vector<PeerHintTotal> own_hints() const;
   std::vector<PeerSyncRow> own_sync() const;
+  void own_conflicts(ConflictQuestion question, std::function<void(Result<ConflictPart>)> done);
   client::ClusterStatus status_of(const membership::View& view,
                                   const Answers<std::vector<PeerHintTotal>>& hints) const;
 

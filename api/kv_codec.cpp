@@ -34,6 +34,18 @@ schema::ReplicaReceipt::State to_schema(replication::ReplicaState state) {
 
 unsigned count(std::size_t n) { return static_cast<unsigned>(n); }
 
+void write_trace(const std::vector<replication::TraceRow>& rows,
+                 capnp::List<schema::TraceRow>::Builder out) {
+  for (unsigned i = 0; i < rows.size(); ++i) {
+    out[i].setNode(text_for(to_text(rows[i].node)));
+    out[i].setAddress(text_for(rows[i].address));
+    out[i].setWhat(text_for(rows[i].what));
+    out[i].setSentUs(rows[i].sent_us);
+    out[i].setAnsweredUs(rows[i].answered_us);
+    out[i].setOutcome(text_for(rows[i].outcome));
+  }
+}
+
 }  // namespace
 
 Result<std::optional<replication::Level>> read_level(schema::Level::Reader in) {
@@ -97,6 +109,7 @@ void write_result(const replication::WriteReply& reply, schema::WriteResult::Bui
   for (unsigned i = 0; i < reply.hint_holders.size(); ++i) {
     holders.set(i, text_for(reply.hint_holders[i]));
   }
+  if (!reply.trace.empty()) write_trace(reply.trace, out.initTrace(count(reply.trace.size())));
 }
 
 void write_result(const replication::ReadReply& reply, schema::ReadResult::Builder out) {
@@ -116,6 +129,7 @@ void write_result(const replication::ReadReply& reply, schema::ReadResult::Build
   out.setAgreed(count(reply.agreed));
   out.setRepaired(count(reply.repaired));
   out.setFromHint(reply.from_hint);
+  if (!reply.trace.empty()) write_trace(reply.trace, out.initTrace(count(reply.trace.size())));
 }
 
 replication::WriteReply refused_write(Error error, std::optional<replication::Level> level) {

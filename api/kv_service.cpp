@@ -91,6 +91,7 @@ Result<membership::ViewPtr> KvService::ready_view() const {
 Result<KvService::Terms> KvService::terms(schema::WriteOptions::Reader options) const {
   auto out = terms(options.getKeyspace(), options.getLevel(), options.getTimeoutMs(), false);
   if (!out) return out;
+  out->trace = options.getTrace();
   switch (options.getDurability()) {
     case schema::Durability::FSYNC: return out;
     case schema::Durability::MEMORY: out->durability = storage::Durability::Memory; return out;
@@ -99,7 +100,9 @@ Result<KvService::Terms> KvService::terms(schema::WriteOptions::Reader options) 
 }
 
 Result<KvService::Terms> KvService::terms(schema::ReadOptions::Reader options) const {
-  return terms(options.getKeyspace(), options.getLevel(), options.getTimeoutMs(), true);
+  auto out = terms(options.getKeyspace(), options.getLevel(), options.getTimeoutMs(), true);
+  if (out) out->trace = options.getTrace();
+  return out;
 }
 
 Result<KvService::Terms> KvService::terms(capnp::Text::Reader keyspace, schema::Level::Reader level,
@@ -150,6 +153,7 @@ Result<replication::WriteRequest> KvService::write_request(schema::Write::Reader
   request->level = terms.level;
   request->durability = terms.durability;
   request->deadline = terms.deadline;
+  request->trace = terms.trace;
   return request;
 }
 
@@ -194,9 +198,9 @@ kj::Promise<void> KvService::get(GetContext context) {
   const auto ticket = state_->gate.enter(connection_, 1, params.getKey().size());
   if (!ticket) return refuse(ticket.error());
   auto reply = expect<ReadReply>(*ticket);
-  state_->world.coordinator.read(
-      {shared->keyspace, client::bytes_of(params.getKey()), shared->level, shared->deadline},
-      std::move(reply.done));
+  state_->world.coordinator.read({shared->keyspace, client::bytes_of(params.getKey()),
+                                  shared->level, shared->deadline, shared->trace},
+                                 std::move(reply.done));
   context.releaseParams();
   context.allowCancellation();
   return reply.promise.then(
@@ -238,6 +242,7 @@ kj::Promise<void> KvService::putMany(PutManyContext context) {
       batch->take(i, refused_write(request.error(), shared->level));
       continue;
     }
+    request->trace = false;  // the traces of a batch have no room in one message
     state_->world.coordinator.write(
         std::move(*request), [batch, i](WriteReply reply) { batch->take(i, std::move(reply)); });
   }

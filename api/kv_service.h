@@ -60,6 +60,7 @@ class KvService final : public schema::KeyValue::Server {
     replication::Level level;
     storage::Durability durability = storage::Durability::Fsync;
     Instant deadline;
+    bool trace = false;
   };
   Result<Terms> terms(schema::WriteOptions::Reader options) const;
   Result<Terms> terms(schema::ReadOptions::Reader options) const;

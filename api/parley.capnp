@@ -130,12 +130,14 @@ struct WriteOptions {
   level @1 :Level;
   durability @2 :Durability;
   timeoutMs @3 :UInt32;  # from receipt; 0: the node's usual (2 s); more than its most: its most
+  trace @4 :Bool;        # say in the result who was asked what, and when each answered
 }
 
 struct ReadOptions {
   keyspace @0 :Text;
   level @1 :Level;
   timeoutMs @2 :UInt32;
+  trace @3 :Bool;
 }
 
 # The receipt: what is known of every replica at the moment of the answer, whatever the outcome.
@@ -153,6 +155,8 @@ struct WriteResult {
   required @5 :UInt32;         # replicas that the level required
   replicas @6 :List(ReplicaReceipt);  # in preference order; empty if refused before planning
   hintHolders @7 :List(Text);  # addresses of nodes that keep this write for an absent replica
+  # If asked for (put, delete and get), in the order in which it was sent; 128 rows at most.
+  trace @8 :List(TraceRow);
 }
 
 struct ReplicaReceipt {
@@ -184,6 +188,7 @@ struct ReadResult {
   agreed @9 :UInt32;           # of the answers, those equal to the merged version before any repair
   repaired @10 :UInt32;        # replicas made equal before this answer
   fromHint @11 :Bool;          # `any`: no replica answered, this comes from hints
+  trace @12 :List(TraceRow);   # as in WriteResult
 
   struct Value {
     value @0 :Data;
@@ -252,6 +257,14 @@ interface Admin {
   # What this node alone has measured of late of its peers and its own disk, all the time, of the
   # requests that it served: what staleness is predicted from.
   latencies @15 () -> (latencies :NodeLatencies, failure :Failure);
+  # Keys with more than one live value, of every node that is up and answers, by token and then key,
+  # after the key `after` (empty: from the start), at most `limit` (0: 100; 256 at most). `next`: go
+  # on after it, also when there are no rows (a node looks at so many keys in the time it has); empty:
+  # that were all. Replicas that differ are merged, as far as each has several values by itself: what
+  # a read would only find by merging two replicas comes once repair has made them equal. `noAnswer`
+  # as in hints(): keys that only those hold may be missing.
+  conflicts @16 (keyspace :Text, after :Data, limit :UInt32, timeoutMs :UInt32)
+      -> (rows :List(ConflictRow), next :Data, failure :Failure, noAnswer :List(Text));
 }
 
 struct Fault {
@@ -468,4 +481,20 @@ struct LatencyBucket {
   fromMs @0 :Float32;
   toMs @1 :Float32;
   weight @2 :Float32;
+}
+
+struct ConflictRow {
+  key @0 :Data;
+  versions @1 :List(Text);     # of the live values, in the order in which a read gives them
+}
+
+# What the node that executes a request asked of one node, or did itself. What an owner did to which
+# it was passed on follows the row `pass on`; its times begin when it was sent there.
+struct TraceRow {
+  node @0 :Text;
+  address @1 :Text;
+  what @2 :Text;               # mint, write, read, repair, hint for ADDRESS, pass on, find hints
+  sentUs @3 :Int64;            # microseconds since the request began
+  answeredUs @4 :Int64;        # -1: not when the reply left
+  outcome @5 :Text;            # ok, or an error's code; empty: not answered
 }

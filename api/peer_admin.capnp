@@ -46,6 +46,24 @@ struct RepairStatusReply {
   }
 }
 
+struct ConflictsRequest {
+  keyspace @0 :Data;        # 16 bytes
+  after @1 :Data;           # key; empty: from the start
+  rowsMost @2 :UInt32;
+  timeMs @3 :UInt32;        # stop then, with what was found
+}
+
+struct ConflictsReply {
+  rows @0 :List(Row);       # by token, then key
+  scannedTo @1 :Data;       # the last key looked at; every conflict up to it is in `rows`
+  ended @2 :Bool;           # there are no more keys
+
+  struct Row {
+    key @0 :Data;
+    set @1 :Data;           # its version set, without the values
+  }
+}
+
 struct LoadReply {
   bytes @0 :UInt64;
   faults @1 :UInt64;        # that an operator has put on this node

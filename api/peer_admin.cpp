@@ -12,6 +12,7 @@
 
 namespace parley::api {
 
+using client::bytes_of;
 using client::data_of;
 using client::view_of;
 
@@ -177,6 +178,53 @@ Bytes encode_load_reply(const PeerLoad& load) {
 Result<PeerLoad> decode_load_reply(ByteView bytes) {
   return read_flat<peer_schema::LoadReply>(bytes, [](auto in) -> Result<PeerLoad> {
     return PeerLoad{in.getBytes(), in.getFaults()};
+  });
+}
+
+Bytes encode_conflict_question(const ConflictQuestion& question) {
+  return write_flat<peer_schema::ConflictsRequest>([&question](auto out) {
+    out.setKeyspace(data_of(question.keyspace.view()));
+    out.setAfter(data_of(question.after));
+    out.setRowsMost(static_cast<std::uint32_t>(question.rows_most));
+    out.setTimeMs(static_cast<std::uint32_t>(to_millis(question.time_most)));
+  });
+}
+
+Result<ConflictQuestion> decode_conflict_question(ByteView bytes) {
+  using Out = Result<ConflictQuestion>;
+  return read_flat<peer_schema::ConflictsRequest>(bytes, [](auto in) -> Out {
+    const auto keyspace = KeyspaceId::from_bytes(view_of(in.getKeyspace()));
+    const bool rows_sound = in.getRowsMost() > 0 && in.getRowsMost() <= kConflictRowsMost;
+    if (!keyspace || !rows_sound) return malformed();
+    return ConflictQuestion{*keyspace, bytes_of(in.getAfter()), in.getRowsMost(),
+                            std::chrono::milliseconds(in.getTimeMs())};
+  });
+}
+
+Bytes encode_conflict_part(const ConflictPart& part) {
+  return write_flat<peer_schema::ConflictsReply>([&part](auto out) {
+    auto rows = out.initRows(static_cast<unsigned>(part.rows.size()));
+    for (unsigned i = 0; i < part.rows.size(); ++i) {
+      rows[i].setKey(data_of(part.rows[i].key));
+      rows[i].setSet(data_of(part.rows[i].set));
+    }
+    out.setScannedTo(data_of(part.scanned_to));
+    out.setEnded(part.ended);
+  });
+}
+
+Result<ConflictPart> decode_conflict_part(ByteView bytes) {
+  using Out = Result<ConflictPart>;
+  return read_flat<peer_schema::ConflictsReply>(bytes, [](auto in) -> Out {
+    ConflictPart part;
+    if (in.getRows().size() > kConflictRowsMost) return malformed();
+    for (const auto row : in.getRows()) {
+      if (row.getKey().size() == 0) return malformed();
+      part.rows.push_back({bytes_of(row.getKey()), bytes_of(row.getSet())});
+    }
+    part.scanned_to = bytes_of(in.getScannedTo());
+    part.ended = in.getEnded();
+    return part;
   });
 }
 

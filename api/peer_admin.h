@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/units.h"
 
 namespace parley::api {
 
@@ -53,5 +54,30 @@ struct PeerLoad {
 };
 Bytes encode_load_reply(const PeerLoad& load);
 Result<PeerLoad> decode_load_reply(ByteView bytes);
+
+// Which keys have several live values there; at most this many rows a page.
+inline constexpr std::size_t kConflictRowsMost = 256;
+struct ConflictQuestion {
+  KeyspaceId keyspace;
+  Bytes after;  // empty: from the start
+  std::size_t rows_most = kConflictRowsMost;
+  Duration time_most{};
+  bool operator==(const ConflictQuestion&) const = default;
+};
+struct FoundConflict {
+  Bytes key;
+  Bytes set;  // an encoded version set without its values
+  bool operator==(const FoundConflict&) const = default;
+};
+struct ConflictPart {
+  std::vector<FoundConflict> rows;  // by token, then key
+  Bytes scanned_to;                 // the last key looked at
+  bool ended = false;               // there are no more keys
+  bool operator==(const ConflictPart&) const = default;
+};
+Bytes encode_conflict_question(const ConflictQuestion& question);
+Result<ConflictQuestion> decode_conflict_question(ByteView bytes);
+Bytes encode_conflict_part(const ConflictPart& part);
+Result<ConflictPart> decode_conflict_part(ByteView bytes);
 
 }  // namespace parley::api

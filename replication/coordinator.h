@@ -20,6 +20,7 @@
 #include "replication/observers.h"
 #include "replication/options.h"
 #include "replication/replica.h"
+#include "replication/request_trace.h"
 #include "runtime/loop.h"
 #include "runtime/rpc.h"
 
@@ -51,6 +52,7 @@ struct WriteRequest {
   storage::Durability durability = storage::Durability::Fsync;
   OpId op;  // nil: the coordinator mints one
   Instant deadline;
+  bool trace = false;
 };
 
 struct WriteReply {
@@ -62,6 +64,7 @@ struct WriteReply {
   std::size_t required = 0;
   std::vector<ReplicaReceipt> replicas;   // in preference order; empty if refused before planning
   std::vector<std::string> hint_holders;  // addresses
+  std::vector<TraceRow> trace;            // if asked for: what had happened when this left
 };
 
 struct ReadRequest {
@@ -69,6 +72,7 @@ struct ReadRequest {
   Bytes key;
   Level level;
   Instant deadline;
+  bool trace = false;
 };
 
 struct ReadValue {
@@ -87,6 +91,7 @@ struct ReadReply {
   std::size_t agreed = 0;    // answers that had the merged version before any repair
   std::size_t repaired = 0;  // replicas made equal before this answer
   bool from_hint = false;
+  std::vector<TraceRow> trace;  // as in WriteReply
 };
 
 struct InspectRow {

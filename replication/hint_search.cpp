@@ -2,8 +2,8 @@
 
 namespace parley::replication {
 
-HintSearch::HintSearch(Coordination& parts, std::function<void()> done)
-    : parts_(parts), done_(std::move(done)) {}
+HintSearch::HintSearch(Coordination& parts, std::function<void()> done, RequestTrace* trace)
+    : parts_(parts), done_(std::move(done)), trace_(trace) {}
 
 void HintSearch::start(const membership::View& view, const ReplicaPlan& plan, bool targets_only,
                        Instant deadline) {
@@ -11,8 +11,12 @@ void HintSearch::start(const membership::View& view, const ReplicaPlan& plan, bo
     const NodeId& node = member.record.node;
     if (!view.is_up(node)) continue;
     ++waiting_;
+    const std::size_t row =
+        trace_ == nullptr ? 0 : trace_->sent(node, member.record.address, "find hints");
     parts_.peers.find_hints({node, member.record.peer()}, node == view.self, plan, targets_only,
-                            deadline, alive_.guard([this](const Result<FindHintsReply>& reply) {
+                            deadline,
+                            alive_.guard([this, row](const Result<FindHintsReply>& reply) {
+                              if (trace_ != nullptr) trace_->answered(row, reply);
                               if (reply) {
                                 for (const FoundHint& hint : reply->hints) {
                                   ++counts_[hint.target];

@@ -12,7 +12,8 @@ namespace parley::replication {
 class HintSearch {
  public:
   // `done` comes once all have answered or failed, in a later turn.
-  HintSearch(Coordination& parts, std::function<void()> done);
+  // `trace`: nullptr for none.
+  HintSearch(Coordination& parts, std::function<void()> done, RequestTrace* trace = nullptr);
   void start(const membership::View& view, const ReplicaPlan& plan, bool targets_only,
              Instant deadline);
 
@@ -24,6 +25,7 @@ class HintSearch {
  private:
   Coordination& parts_;
   std::function<void()> done_;
+  RequestTrace* const trace_;
   std::size_t waiting_ = 0;
   VersionSet merged_;
   std::map<NodeId, std::uint64_t> counts_;

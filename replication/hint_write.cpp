@@ -9,22 +9,32 @@
 namespace parley::replication {
 
 HintWrite::HintWrite(Coordination& parts, const WriteRequest& request, const VersionVector& seen,
-                     const ReplicaPlan& plan, Bytes cluster_key, bool maybe_sent,
-                     std::function<void(WriteReply)> reply)
+                     const ReplicaPlan& plan, Bytes cluster_key, RequestTrace& trace,
+                     bool maybe_sent, std::function<void(WriteReply)> reply)
     : parts_(parts),
       request_(request),
       seen_(seen),
       plan_(plan),
       cluster_key_(std::move(cluster_key)),
+      trace_(trace),
       maybe_sent_(maybe_sent),
       reply_(std::move(reply)),
       receipt_(blank_receipt(plan, ReplicaState::Failed)) {}
 
 void HintWrite::start() {
+  const PlannedOwner& first = plan_.owners.front();
+  const std::size_t row = trace_hint(plan_.self_node, plan_.self_address, first);
   parts_.hint_minter.mint(
-      plan_.owners.front().node,
-      {plan_.key, request_.value, seen_, request_.op, storage::Durability::Fsync},
-      alive_.guard([this](Result<Minted> minted) { on_minted(std::move(minted)); }));
+      first.node, {plan_.key, request_.value, seen_, request_.op, storage::Durability::Fsync},
+      alive_.guard([this, row](Result<Minted> minted) {
+        trace_.answered(row, minted);
+        on_minted(std::move(minted));
+      }));
+}
+
+std::size_t HintWrite::trace_hint(const NodeId& node, const std::string& address,
+                                  const PlannedOwner& of) {
+  return trace_.sent(node, address, "hint", of.peer.address);
 }
 
 void HintWrite::on_minted(Result<Minted> minted) {
@@ -46,8 +56,10 @@ void HintWrite::keep_here() {
   on_kept(0, Done{});
   for (std::size_t i = 1; i < plan_.owners.size(); ++i) {
     ++waiting_;
+    const std::size_t row = trace_hint(plan_.self_node, plan_.self_address, plan_.owners[i]);
     parts_.hints.add(plan_.owners[i].node, plan_.key, minted_->set, true,
-                     alive_.guard([this, i](const Status& kept) {
+                     alive_.guard([this, i, row](const Status& kept) {
+                       trace_.answered(row, kept);
                        on_kept(i, kept);
                        one_ended();
                      }));
@@ -58,10 +70,13 @@ void HintWrite::keep_on_stand_in() {
   for (std::size_t i = 0; i < plan_.owners.size(); ++i) {
     ++waiting_;
     // A stand-in that stays silent must not hold up a write that is durable here already.
+    const std::size_t row =
+        trace_hint(plan_.stand_in->node, plan_.stand_in->peer.address, plan_.owners[i]);
     const Instant soon = parts_.world.loop.now() + parts_.world.options.replica_patience();
     parts_.peers.store_hint(*plan_.stand_in, plan_, plan_.owners[i].node, minted_->set, true,
                             std::min(soon, request_.deadline),
-                            alive_.guard([this, i](const Status& kept) {
+                            alive_.guard([this, i, row](const Status& kept) {
+                              trace_.answered(row, kept);
                               on_second(i, kept);
                               one_ended();
                             }));

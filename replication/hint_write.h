@@ -15,13 +15,14 @@ class HintWrite {
   // `maybe_sent`: an earlier attempt may have reached a replica. `reply` comes once; this object
   // has nothing left to do then. Give it up by destroying it.
   HintWrite(Coordination& parts, const WriteRequest& request, const VersionVector& seen,
-            const ReplicaPlan& plan, Bytes cluster_key, bool maybe_sent,
+            const ReplicaPlan& plan, Bytes cluster_key, RequestTrace& trace, bool maybe_sent,
             std::function<void(WriteReply)> reply);
   void start();
   // The deadline has come: answer with what is known.
   void give_up();
 
  private:
+  std::size_t trace_hint(const NodeId& node, const std::string& address, const PlannedOwner& of);
   void on_minted(Result<Minted> minted);
   void keep_here();
   void keep_on_stand_in();
@@ -36,6 +37,7 @@ class HintWrite {
   const VersionVector& seen_;
   const ReplicaPlan& plan_;
   const Bytes cluster_key_;
+  RequestTrace& trace_;
   const bool maybe_sent_;
   std::function<void(WriteReply)> reply_;
   std::optional<Minted> minted_;

@@ -9,13 +9,15 @@
 namespace parley::replication {
 
 OwnerWrite::OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen,
-                       ReplicaPlan plan, Bytes cluster_key, std::function<void(WriteReply)> reply,
-                       std::function<void(Error)> declined, std::function<void()> ended)
+                       ReplicaPlan plan, Bytes cluster_key, RequestTrace& trace,
+                       std::function<void(WriteReply)> reply, std::function<void(Error)> declined,
+                       std::function<void()> ended)
     : parts_(parts),
       request_(std::move(request)),
       seen_(std::move(seen)),
       plan_(std::move(plan)),
       cluster_key_(std::move(cluster_key)),
+      trace_(trace),
       reply_(std::move(reply)),
       declined_(std::move(declined)),
       ended_(std::move(ended)),
@@ -29,11 +31,14 @@ void OwnerWrite::start() {
   deadline_timer_.at(request_.deadline, [this] { on_deadline(); });
   quorum_.asked(*plan_.self);
   parts_.replica.mint({plan_.key, request_.value, seen_, request_.op, request_.durability},
-                      alive_.guard([this, asked = parts_.world.loop.now()](Result<Minted> minted) {
+                      alive_.guard([this, asked = parts_.world.loop.now(),
+                                    row = trace_.sent(plan_.self_node, plan_.self_address, "mint")](
+                                       Result<Minted> minted) {
                         const Instant now = parts_.world.loop.now();
                         if (minted && request_.durability == storage::Durability::Fsync) {
                           parts_.latencies.served(LatencyBook::Own::Mint, now - asked, now);
                         }
+                        trace_.answered(row, minted);
                         on_minted(std::move(minted));
                       }));
 }
@@ -78,9 +83,14 @@ void OwnerWrite::fan_out() {
 void OwnerWrite::send(std::size_t owner, OutgoingCopy& copy) {
   // After the deadline nobody waits, but the copies still have to get where they belong.
   const Instant least = parts_.world.loop.now() + parts_.world.options.replica_patience();
+  const PlannedOwner& to = plan_.owners[owner];
   parts_.peers.store_copy(
-      plan_.owners[owner], copy, std::max(request_.deadline, least),
-      alive_.guard([this, owner, round = round_](Status ack) { on_ack(owner, round, ack); }));
+      to, copy, std::max(request_.deadline, least),
+      alive_.guard([this, owner, round = round_,
+                    row = trace_.sent(to.node, to.peer.address, "write")](Status ack) {
+        trace_.answered(row, ack);
+        on_ack(owner, round, ack);
+      }));
 }
 
 void OwnerWrite::on_ack(std::size_t owner, std::uint64_t round, const Status& ack) {
@@ -140,8 +150,11 @@ void OwnerWrite::keep_hint(std::size_t owner) {
   // have nothing but its hints.
   const bool sole = plan_.level.kind == Level::Kind::Any && quorum_.ack_count() == 0;
   quorum_.hint_begun(owner);
+  const std::size_t row =
+      trace_.sent(plan_.self_node, plan_.self_address, "hint", plan_.owners[owner].peer.address);
   parts_.hints.add(target, plan_.key, minted_->set, sole,
-                   alive_.guard([this, owner, target, round = round_](Status kept) {
+                   alive_.guard([this, owner, target, row, round = round_](Status kept) {
+                     trace_.answered(row, kept);
                      if (!kept) parts_.hint_dropped(target, plan_.key);
                      if (round != round_ || over_) return;
                      if (kept) {

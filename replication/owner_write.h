@@ -19,7 +19,7 @@ class OwnerWrite {
   // `declined` instead of `reply`: the own mint failed, so nothing was written anywhere; this
   // object has nothing left to do then, and does not call `ended`.
   OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen, ReplicaPlan plan,
-             Bytes cluster_key, std::function<void(WriteReply)> reply,
+             Bytes cluster_key, RequestTrace& trace, std::function<void(WriteReply)> reply,
              std::function<void(Error)> declined, std::function<void()> ended);
   void start();
 
@@ -43,6 +43,7 @@ class OwnerWrite {
   const VersionVector seen_;
   ReplicaPlan plan_;
   const Bytes cluster_key_;
+  RequestTrace& trace_;
   std::function<void(WriteReply)> reply_;
   std::function<void(Error)> declined_;
   std::function<void()> ended_;

@@ -14,6 +14,7 @@ ReadOperation::ReadOperation(Coordination& parts, ReadRequest request,
       request_(std::move(request)),
       reply_(std::move(reply)),
       ended_(std::move(ended)),
+      trace_(parts.world.loop, request_.trace),
       deadline_timer_(parts.world.loop),
       hedge_timer_(parts.world.loop),
       patience_timer_(parts.world.loop),
@@ -63,10 +64,14 @@ void ReadOperation::advance() {
 
 void ReadOperation::ask(const std::vector<std::size_t>& owners) {
   for (const std::size_t owner : owners) {
-    parts_.peers.read_copy(plan_.owners[owner], plan_, request_.deadline,
-                           alive_.guard([this, owner, round = round_](Result<ReadAnswer> answer) {
-                             on_read(owner, round, std::move(answer));
-                           }));
+    const PlannedOwner& to = plan_.owners[owner];
+    const std::size_t row = trace_.sent(to.node, to.peer.address, "read");
+    parts_.peers.read_copy(
+        to, plan_, request_.deadline,
+        alive_.guard([this, owner, row, round = round_](Result<ReadAnswer> answer) {
+          trace_.answered(row, answer);
+          on_read(owner, round, std::move(answer));
+        }));
   }
 }
 
@@ -91,8 +96,11 @@ void ReadOperation::repair(const std::vector<std::size_t>& owners) {
   OutgoingCopy copy(plan_, merge_->merged_bytes(), storage::Durability::Fsync);
   for (const std::size_t owner : owners) {
     repairing_.push_back(owner);
-    parts_.peers.store_copy(plan_.owners[owner], copy, request_.deadline,
-                            alive_.guard([this, owner, round = round_](const Status& stored) {
+    const PlannedOwner& to = plan_.owners[owner];
+    const std::size_t row = trace_.sent(to.node, to.peer.address, "repair");
+    parts_.peers.store_copy(to, copy, request_.deadline,
+                            alive_.guard([this, owner, row, round = round_](const Status& stored) {
+                              trace_.answered(row, stored);
                               if (finished_ || round != round_) return;
                               std::erase(repairing_, owner);
                               if (stored) {
@@ -161,7 +169,8 @@ std::string ReadOperation::shortfall(const std::string& when) const {
 
 void ReadOperation::search_hints() {
   if (finished_ || search_ != nullptr) return;
-  search_ = std::make_unique<HintSearch>(parts_, [this] { answer_from_hints(); });
+  search_ = std::make_unique<HintSearch>(
+      parts_, [this] { answer_from_hints(); }, &trace_);
   search_->start(*view_, plan_, false, request_.deadline);
   // A silent node must not hold up what others hold already.
   patience_timer_.after(parts_.world.options.replica_patience(), [this] {
@@ -231,6 +240,7 @@ void ReadOperation::finish(ReadReply reply) {
   for (runtime::Timer* timer : {&deadline_timer_, &hedge_timer_, &patience_timer_, &ring_timer_}) {
     timer->cancel();
   }
+  reply.trace = trace_.rows();
   reply_(std::move(reply));
   ended_();
 }

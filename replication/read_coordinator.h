@@ -46,6 +46,7 @@ class ReadOperation final : public Operation {
   membership::ViewPtr view_;
   ReplicaPlan plan_;
   std::optional<ReadMerge> merge_;
+  RequestTrace trace_;
   std::vector<std::size_t> repairing_;         // not answered yet
   std::map<std::size_t, ErrorCode> failures_;  // of the present plan
   std::uint64_t round_ = 0;

@@ -86,6 +86,7 @@ struct CoordinatePutRequest {
   context @5 :Data;       # token
   durability @6 :Durability;
   op @7 :Data;            # 16 bytes, never nil
+  trace @8 :Bool;         # the reply shall say who was asked when
 }
 
 struct CoordinatePutReply {
@@ -99,12 +100,21 @@ struct CoordinatePutReply {
   required @7 :UInt32;
   replicas @8 :List(Replica);
   hintHolders @9 :List(Data);
+  trace @10 :List(TraceRow);
 
   struct Replica {
     node @0 :Data;
     address @1 :Data;
     state @2 :State;
     hintHolder @3 :Data;
+  }
+  struct TraceRow {
+    node @0 :Data;
+    address @1 :Data;
+    what @2 :Data;
+    sentUs @3 :Int64;     # since this node began
+    answeredUs @4 :Int64; # -1: not when the reply left
+    outcome @5 :Data;
   }
   enum Outcome {
     ok @0;

@@ -125,8 +125,8 @@ void ReplicaClient::find_hints(const LiveNode& to, bool here, const ReplicaPlan&
 void ReplicaClient::coordinate_put(const PlannedOwner& to, const ReplicaPlan& plan,
                                    const WriteRequest& request, Instant deadline,
                                    std::function<void(Result<WriteReply>)> done) {
-  CoordinatePutRequest message{copy_of(plan),   request.value,      request.level,
-                               request.context, request.durability, request.op};
+  CoordinatePutRequest message{copy_of(plan),      request.value, request.level, request.context,
+                               request.durability, request.op,    request.trace};
   call<WriteReply>(to.node, to.peer, runtime::Verb::CoordinatePut,
                    encode_coordinate_put_request(message), plan, deadline,
                    decode_coordinate_put_reply, std::move(done));

@@ -81,6 +81,7 @@ struct CoordinatePutRequest {
   std::optional<Bytes> context;
   storage::Durability durability = storage::Durability::Fsync;
   OpId op;
+  bool trace = false;
 };
 
 Bytes encode_store_copy_request(const StoreCopyRequest& message);

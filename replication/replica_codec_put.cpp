@@ -41,6 +41,22 @@ std::optional<ReplicaReceipt> take_receipt(PutReply::Replica::Reader in) {
   return ReplicaReceipt{*node, bytes_of(in.getAddress()), *state, bytes_of(in.getHintHolder())};
 }
 
+// Words for people: what is too long is cut, not refused.
+std::string text_of(capnp::Data::Reader in) {
+  return bytes_of(in).substr(0, RequestTrace::kTextBytesMost);
+}
+
+bool take_trace(PutReply::Reader in, std::vector<TraceRow>& out) {
+  if (in.getTrace().size() > RequestTrace::kRowsMost) return false;
+  for (const auto row : in.getTrace()) {
+    const auto node = take_id<NodeId>(row.getNode());
+    if (!node) return false;
+    out.push_back({*node, text_of(row.getAddress()), text_of(row.getWhat()), row.getSentUs(),
+                   row.getAnsweredUs(), text_of(row.getOutcome())});
+  }
+  return true;
+}
+
 std::optional<WriteReply> take_reply(PutReply::Reader in) {
   WriteReply reply;
   const auto outcome = from_wire(in.getOutcome());
@@ -65,6 +81,7 @@ std::optional<WriteReply> take_reply(PutReply::Reader in) {
     reply.replicas.push_back(std::move(*receipt));
   }
   for (const auto holder : in.getHintHolders()) reply.hint_holders.push_back(bytes_of(holder));
+  if (!take_trace(in, reply.trace)) return std::nullopt;
   return reply;
 }
 
@@ -75,6 +92,9 @@ std::size_t reply_bytes(const WriteReply& message) {
     content += 128 + replica.address.size() + replica.hint_holder.size();
   }
   for (const auto& holder : message.hint_holders) content += 24 + holder.size();
+  for (const auto& row : message.trace) {
+    content += 128 + row.address.size() + row.what.size() + row.outcome.size();
+  }
   return content;
 }
 
@@ -93,6 +113,7 @@ Bytes encode_coordinate_put_request(const CoordinatePutRequest& message) {
     if (message.context) out.setContext(data_of(*message.context));
     out.setDurability(to_wire(message.durability));
     out.setOp(data_of(message.op.view()));
+    out.setTrace(message.trace);
   });
 }
 
@@ -112,6 +133,7 @@ Result<CoordinatePutRequest> decode_coordinate_put_request(ByteView bytes) {
         if (in.getHasContext()) message.context = bytes_of(in.getContext());
         message.durability = *durability;
         message.op = *op;
+        message.trace = in.getTrace();
         return message;
       });
 }
@@ -141,6 +163,17 @@ Bytes encode_coordinate_put_reply(const WriteReply& message) {
     auto holders = out.initHintHolders(static_cast<unsigned>(message.hint_holders.size()));
     for (unsigned i = 0; i < holders.size(); ++i) {
       holders.set(i, data_of(message.hint_holders[i]));
+    }
+    if (message.trace.empty()) return;
+    auto trace = out.initTrace(static_cast<unsigned>(message.trace.size()));
+    for (unsigned i = 0; i < trace.size(); ++i) {
+      const TraceRow& row = message.trace[i];
+      trace[i].setNode(data_of(row.node.view()));
+      trace[i].setAddress(data_of(row.address));
+      trace[i].setWhat(data_of(row.what));
+      trace[i].setSentUs(row.sent_us);
+      trace[i].setAnsweredUs(row.answered_us);
+      trace[i].setOutcome(data_of(row.outcome));
     }
   });
 }

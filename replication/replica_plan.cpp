@@ -99,6 +99,7 @@ Result<ReplicaPlan> plan_replicas(const membership::View& view, const KeyspaceId
   }
   plan.required = required_replicas(level, n);
   plan.stand_in = first_stand_in(view, walk, n);
+  plan.self_node = view.self;
   if (const auto* self = view.find(view.self)) plan.self_address = self->record.address;
   plan.refusal = refusal_of(plan);
   return plan;

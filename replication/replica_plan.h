@@ -38,6 +38,7 @@ struct ReplicaPlan {
   std::uint64_t ring_digest = 0;
   std::optional<std::size_t> self;   // the coordinator's place among the owners
   std::optional<LiveNode> stand_in;  // first up node after the owners, never the coordinator
+  NodeId self_node;                  // the coordinator, owner or not
   std::string self_address;
   // Set when the level cannot be met with the owners that are up. Nothing may be sent then.
   std::optional<Error> refusal;

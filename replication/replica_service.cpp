@@ -139,7 +139,8 @@ void ReplicaService::coordinate_put(const runtime::RpcRequest& rpc, CoordinatePu
                      std::move(request.context),
                      request.durability,
                      request.op,
-                     rpc.deadline - margin};
+                     rpc.deadline - margin,
+                     request.trace};
   coordinate_(std::move(write), alive_.guard([respond](const WriteReply& reply) {
     const bool untouched =
         reply.outcome == Outcome::NotWritten && reply.error &&

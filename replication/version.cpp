@@ -192,6 +192,12 @@ void VersionSet::merge(const VersionSet& other) {
   context_.merge(other.context_);
 }
 
+VersionSet VersionSet::without_values() const {
+  VersionSet out = *this;
+  for (Sibling& sibling : out.siblings_) sibling.value.clear();
+  return out;
+}
+
 Bytes VersionSet::encode() const {
   const auto& actors = context_.entries();
   ByteWriter out;

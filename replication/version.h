@@ -70,6 +70,8 @@ class VersionSet {
   std::vector<Sibling> visible() const;
   bool empty() const { return context_.empty(); }
   std::size_t value_bytes() const;
+  // The same writes with empty values: what is live can be counted and merged without them.
+  VersionSet without_values() const;
 
   // A new write: replaces what `seen` covers, adds `sibling`, whose dot must be new here.
   void write(const VersionVector& seen, Sibling sibling);

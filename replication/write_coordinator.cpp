@@ -12,6 +12,7 @@ WriteOperation::WriteOperation(Coordination& parts, WriteRequest request, PassOn
       pass_on_(pass_on),
       reply_(std::move(reply)),
       ended_(std::move(ended)),
+      trace_(parts.world.loop, request_.trace),
       deadline_timer_(parts.world.loop),
       hedge_timer_(parts.world.loop),
       ring_timer_(parts.world.loop) {}
@@ -65,12 +66,11 @@ void WriteOperation::choose_way() {
   auto plan = plan_replicas(*view, request_.keyspace, request_.key, request_.level);
   if (!plan) return refuse(plan.error());
   plan_ = std::move(*plan);
-  ++round_;
   if (plan_.refusal) return refuse(*plan_.refusal, true);
   if (plan_.self && !own_trouble_) {
     deadline_timer_.cancel();
     owner_write_ = std::make_unique<OwnerWrite>(
-        parts_, request_, seen_, plan_, cluster_key_,
+        parts_, request_, seen_, plan_, cluster_key_, trace_,
         [this](WriteReply reply) { finish(std::move(reply)); },
         [this](Error error) { on_declined(std::move(error)); }, ended_);
     return owner_write_->start();
@@ -101,11 +101,11 @@ void WriteOperation::on_declined(Error error) {
 void WriteOperation::pass_to_next() {
   const auto owner = ledger_.next();
   PARLEY_CHECK(owner.has_value());
+  const PlannedOwner& to = plan_.owners[*owner];
+  const std::size_t row = trace_.sent(to.node, to.peer.address, "pass on");
   parts_.peers.coordinate_put(
-      plan_.owners[*owner], plan_, request_, request_.deadline,
-      alive_.guard([this, owner = *owner, round = round_](Result<WriteReply> answer) {
-        on_passed(owner, round, std::move(answer));
-      }));
+      to, plan_, request_, request_.deadline,
+      alive_.guard([this, row](Result<WriteReply> answer) { on_passed(row, std::move(answer)); }));
   hedge_timer_.after(parts_.world.options.pass_hedge(), [this] {
     if (ledger_.can_hedge()) return pass_to_next();
     // All owners are silent: at `any` the hints begin, and whichever is durable first answers.
@@ -113,8 +113,10 @@ void WriteOperation::pass_to_next() {
   });
 }
 
-void WriteOperation::on_passed(std::size_t, std::uint64_t, Result<WriteReply> answer) {
+void WriteOperation::on_passed(std::size_t row, Result<WriteReply> answer) {
   if (finished_) return;
+  trace_.answered(row, answer);
+  if (answer) trace_.include(row, answer->trace);
   if (answer) {
     ledger_.answered(*answer);
   } else {
@@ -152,7 +154,7 @@ void WriteOperation::write_hints() {
   ring_timer_.cancel();
   const bool maybe_sent = ledger_.maybe_sent() || ledger_.outstanding() > 0;
   hint_write_ =
-      std::make_unique<HintWrite>(parts_, request_, seen_, plan_, cluster_key_, maybe_sent,
+      std::make_unique<HintWrite>(parts_, request_, seen_, plan_, cluster_key_, trace_, maybe_sent,
                                   [this](WriteReply reply) { finish(std::move(reply)); });
   hint_write_->start();
 }
@@ -184,6 +186,7 @@ void WriteOperation::finish(WriteReply reply) {
              reply.error->code == ErrorCode::Unreachable) {
     reply.error->code = ErrorCode::Unavailable;
   }
+  reply.trace = trace_.rows();
   reply_(std::move(reply));
   // An OwnerWrite that minted goes on until every owner has the write or a hint, and ends by
   // itself.

@@ -29,7 +29,7 @@ class WriteOperation final : public Operation {
   void on_declined(Error error);
   void pass_around();
   void pass_to_next();
-  void on_passed(std::size_t owner, std::uint64_t round, Result<WriteReply> answer);
+  void on_passed(std::size_t row, Result<WriteReply> answer);
   void after_pass();
   void write_hints();
   void on_deadline();
@@ -45,7 +45,7 @@ class WriteOperation final : public Operation {
   Bytes cluster_key_;
   ReplicaPlan plan_;
   PassLedger ledger_;
-  std::uint64_t round_ = 0;
+  RequestTrace trace_;  // before those who write into it
   bool finished_ = false;
   std::optional<Error> own_trouble_;  // why this owner could not mint
   std::unique_ptr<OwnerWrite> owner_write_;

@@ -28,6 +28,7 @@ const char* to_text(Verb verb) {
     case Verb::PeerRepair: return "peer_repair";
     case Verb::PeerRepairStatus: return "peer_repair_status";
     case Verb::PeerLoad: return "peer_load";
+    case Verb::PeerConflicts: return "peer_conflicts";
   }
   return "unknown";
 }

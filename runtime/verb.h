@@ -35,6 +35,7 @@ enum class Verb : std::uint16_t {
   PeerRepair = 66,        // one round with every co-owner
   PeerRepairStatus = 67,  // what it last found of each co-owner
   PeerLoad = 68,          // bytes on its disk
+  PeerConflicts = 72,     // keys of which it holds several live values, paged
 };
 
 // A label for logs and metrics.

@@ -23,6 +23,10 @@ class ForwardingStore : public Store {
                  std::size_t limit, Completion<std::vector<ListedKey>> done) override {
     store_->list_slot(keyspace, slot, std::move(after), limit, std::move(done));
   }
+  void list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after, std::size_t limit,
+                    std::size_t bytes_limit, Completion<std::vector<ListedRecord>> done) override {
+    store_->list_records(keyspace, std::move(after), limit, bytes_limit, std::move(done));
+  }
   std::uint64_t undone() const override { return store_->undone(); }
   bool has_records() const override { return store_->has_records(); }
   std::uint64_t bytes_on_disk() const override { return store_->bytes_on_disk(); }

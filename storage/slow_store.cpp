@@ -67,6 +67,14 @@ void SlowStore::list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<Reco
                              later(reads_, std::move(done)));
 }
 
+void SlowStore::list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after,
+                             std::size_t limit, std::size_t bytes_limit,
+                             Completion<std::vector<ListedRecord>> done) {
+  if (refuse(done)) return;
+  ForwardingStore::list_records(keyspace, std::move(after), limit, bytes_limit,
+                                later(reads_, std::move(done)));
+}
+
 void SlowStore::update_hint(HintKey key, bool sole, WallTime now, Decide decide,
                             Completion<Updated> done) {
   if (refuse(done)) return;

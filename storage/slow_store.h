@@ -36,6 +36,8 @@ class SlowStore final : public ForwardingStore {
               Completion<Updated> done) override;
   void list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
                  std::size_t limit, Completion<std::vector<ListedKey>> done) override;
+  void list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after, std::size_t limit,
+                    std::size_t bytes_limit, Completion<std::vector<ListedRecord>> done) override;
   void update_hint(HintKey key, bool sole, WallTime now, Decide decide,
                    Completion<Updated> done) override;
   void erase_hint(HintKey key, std::uint64_t digest, Completion<bool> done) override;

@@ -13,6 +13,9 @@ constexpr std::size_t kListedInOneStep = 4096;  // about 1 ms
 constexpr const char* kListSlot =
     "SELECT token, key, digest FROM records WHERE keyspace=?1 AND token<=?2 "
     "AND (token, key)>(?3,?4) ORDER BY token, key LIMIT ?5";
+constexpr const char* kListRecords =
+    "SELECT token, key, digest, value FROM records WHERE keyspace=?1 AND (token, key)>(?2,?3) "
+    "ORDER BY token, key LIMIT ?4";
 constexpr const char* kListHints =
     "SELECT target, keyspace, token, key, digest, created, sole, value FROM hints "
     "WHERE target=?1 AND (keyspace, token, key)>(?2,?3,?4) ORDER BY keyspace, token, key LIMIT ?5";
@@ -32,6 +35,7 @@ SqliteReader::SqliteReader(Connection connection, World world)
       get_(connection_,
            "SELECT digest, value FROM records WHERE keyspace=?1 AND token=?2 AND key=?3"),
       list_slot_(connection_, kListSlot),
+      list_records_(connection_, kListRecords),
       list_hints_(connection_, kListHints),
       find_hints_(connection_, kFindHints),
       world_(std::move(world)) {}
@@ -74,18 +78,20 @@ void SqliteReader::fail(std::deque<ReadRequest>& queue, Answers& answers,
   if (!error.busy()) world_.fatal(told);
 }
 
+Found SqliteReader::load_record(const Statement& row, int digest, int value, const RecordKey& key) {
+  StoredRow stored = load_row(row, digest, value, key.key);
+  if (stored.found.condition == Condition::Damaged && stored.digest != 0) {
+    world_.mark(MarkRecord{key});
+  }
+  return std::move(stored.found);
+}
+
 bool SqliteReader::read(GetRecord& request, Answers& answers) {
   const StatementReset reset(get_);
   get_.with(static_cast<std::int64_t>(request.key.keyspace), stored_token(request.key.token),
             ByteView(request.key.key));
   Found found;
-  if (get_.step()) {
-    StoredRow row = load_row(get_, 0, 1, request.key.key);
-    found = std::move(row.found);
-    if (found.condition == Condition::Damaged && row.digest != 0) {
-      world_.mark(MarkRecord{request.key});
-    }
-  }
+  if (get_.step()) found = load_record(get_, 0, 1, request.key);
   answers.push_back([done = std::move(request.done), found = std::move(found)]() mutable {
     done(std::move(found));
   });
@@ -117,6 +123,27 @@ bool SqliteReader::read(ListSlot& request, Answers& answers) {
   if (got == wanted && request.so_far.size() < request.limit) return false;
   answers.push_back([done = std::move(request.done), keys = std::move(request.so_far)]() mutable {
     done(std::move(keys));
+  });
+  return true;
+}
+
+bool SqliteReader::read(ListRecords& request, Answers& answers) {
+  const StatementReset reset(list_records_);
+  const RecordKey from = request.after.value_or(RecordKey{request.keyspace, 0, {}});
+  list_records_.with(static_cast<std::int64_t>(request.keyspace), stored_token(from.token),
+                     ByteView(from.key), static_cast<std::int64_t>(request.limit));
+  std::vector<ListedRecord> records;
+  std::size_t bytes = 0;
+  while (list_records_.step()) {
+    bytes += list_records_.blob(3).size();
+    if (bytes > request.bytes_limit && !records.empty()) break;
+    RecordKey key{request.keyspace, loaded_token(list_records_.number(0)),
+                  Bytes(list_records_.blob(1))};
+    Found found = load_record(list_records_, 2, 3, key);
+    records.push_back({std::move(key), std::move(found)});
+  }
+  answers.push_back([done = std::move(request.done), records = std::move(records)]() mutable {
+    done(std::move(records));
   });
   return true;
 }

@@ -25,6 +25,13 @@ struct ListSlot {
   Completion<std::vector<ListedKey>> done;
   std::vector<ListedKey> so_far;  // what earlier transactions gave
 };
+struct ListRecords {
+  KeyspaceNumber keyspace = 0;
+  std::optional<RecordKey> after;
+  std::size_t limit = 0;
+  std::size_t bytes_limit = 0;
+  Completion<std::vector<ListedRecord>> done;
+};
 struct ListHints {
   NodeId target;
   std::optional<HintKey> after;
@@ -36,7 +43,7 @@ struct FindHints {
   RecordKey key;
   Completion<std::vector<HintRow>> done;
 };
-using ReadRequest = std::variant<GetRecord, ListSlot, ListHints, FindHints>;
+using ReadRequest = std::variant<GetRecord, ListSlot, ListRecords, ListHints, FindHints>;
 
 class SqliteReader {
  public:
@@ -60,13 +67,15 @@ class SqliteReader {
   // True when done; false to go on in a later transaction.
   bool read(GetRecord& request, Answers& answers);
   bool read(ListSlot& request, Answers& answers);
+  bool read(ListRecords& request, Answers& answers);
   bool read(ListHints& request, Answers& answers);
   bool read(FindHints& request, Answers& answers);
+  Found load_record(const Statement& row, int digest, int value, const RecordKey& key);
   HintRow load_hint(const Statement& row);
   void fail(std::deque<ReadRequest>& queue, Answers& answers, const SqliteError& error);
 
   Connection connection_;
-  Statement begin_, commit_, get_, list_slot_, list_hints_, find_hints_;
+  Statement begin_, commit_, get_, list_slot_, list_records_, list_hints_, find_hints_;
   const World world_;
 };
 

@@ -46,6 +46,8 @@ class SqliteStore final : public Store {
               Completion<Updated> done) override;
   void list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
                  std::size_t limit, Completion<std::vector<ListedKey>> done) override;
+  void list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after, std::size_t limit,
+                    std::size_t bytes_limit, Completion<std::vector<ListedRecord>> done) override;
   std::uint64_t undone() const override { return writer_.undone(); }
   bool has_records() const override { return has_records_; }
   std::uint64_t bytes_on_disk() const override { return writer_.bytes_on_disk(); }
@@ -276,6 +278,12 @@ void SqliteStore::update(RecordKey key, Decide decide, Durability durability,
 void SqliteStore::list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
                             std::size_t limit, Completion<std::vector<ListedKey>> done) {
   read(ListSlot{keyspace, slot, std::move(after), limit, done, {}}, done);
+}
+
+void SqliteStore::list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after,
+                               std::size_t limit, std::size_t bytes_limit,
+                               Completion<std::vector<ListedRecord>> done) {
+  read(ListRecords{keyspace, std::move(after), limit, bytes_limit, done}, done);
 }
 
 std::vector<std::uint64_t> SqliteStore::initial_slot_digests(KeyspaceNumber keyspace) const {

@@ -74,6 +74,11 @@ struct ListedKey {
   std::uint64_t digest = 0;  // 0: damaged here
 };
 
+struct ListedRecord {
+  RecordKey key;
+  Found found;
+};
+
 struct HintRow {
   HintKey key;
   Bytes value;  // encoded version set; empty when `damaged`
@@ -114,6 +119,11 @@ class Store {
   // `limit`. Fewer than `limit` means the end.
   virtual void list_slot(KeyspaceNumber keyspace, Slot slot, std::optional<RecordKey> after,
                          std::size_t limit, Completion<std::vector<ListedKey>> done) = 0;
+  // Records of a keyspace in (token, key) order, after `after` (nullopt: from the start), stopping
+  // at `limit` records or `bytes_limit` of values (at least one). None means the end.
+  virtual void list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after,
+                            std::size_t limit, std::size_t bytes_limit,
+                            Completion<std::vector<ListedRecord>> done) = 0;
   // How often updates of Durability::Memory were answered and then undone, because the commit found
   // the disk full. Any thread; a Decide sees the count of all that was undone before it.
   virtual std::uint64_t undone() const = 0;

@@ -14,7 +14,7 @@ add_library(parley_local STATIC ${local_sources})
 target_link_libraries(parley_local PUBLIC parley_api PRIVATE nlohmann_json::nlohmann_json)
 
 parley_program(parleyd daemon parley_api CLI11::CLI11 tomlplusplus::tomlplusplus)
-parley_program(parley cli parley_local CLI11::CLI11 nlohmann_json::nlohmann_json)
+parley_program(parley cli parley_local CLI11::CLI11 nlohmann_json::nlohmann_json PkgConfig::LIBEDIT)
 parley_program(parley-demo demo parley_local CLI11::CLI11 nlohmann_json::nlohmann_json)
 find_package(benchmark QUIET)
 if(benchmark_FOUND)

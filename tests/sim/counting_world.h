@@ -124,6 +124,11 @@ class CountingStore final : public storage::Store {
                  storage::Completion<std::vector<storage::ListedKey>> done) override {
     counted().list_slot(keyspace, slot, std::move(after), limit, std::move(done));
   }
+  void list_records(storage::KeyspaceNumber keyspace, std::optional<storage::RecordKey> after,
+                    std::size_t limit, std::size_t bytes_limit,
+                    storage::Completion<std::vector<storage::ListedRecord>> done) override {
+    counted().list_records(keyspace, std::move(after), limit, bytes_limit, std::move(done));
+  }
   bool has_records() const override { return counted().has_records(); }
   std::uint64_t undone() const override { return counted().undone(); }
   std::uint64_t bytes_on_disk() const override { return counted().bytes_on_disk(); }

@@ -8,8 +8,12 @@
 
 #include "base/option.h"
 #include "replication/level.h"
+#include "tools/cli/command_tree.h"
+#include "tools/cli/conflict_options.h"
 #include "tools/cli/exit_code.h"
 #include "tools/cli/fault_options.h"
+#include "tools/cli/help_format.h"
+#include "tools/cli/shell_options.h"
 #include "tools/cli/split.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/tuning_options.h"
@@ -25,6 +29,7 @@ struct Typed {
   bool hex = false;
   TypedFault fault;
   TypedTuning tuning;
+  TypedConflicts conflicts;
 };
 
 // Standard input is read up to this; the server's own limit is smaller and says so itself.
@@ -40,41 +45,59 @@ int usage_error(const Typed& typed, const std::string& message) {
 }
 
 void declare_globals(CLI::App& app, Typed& typed, CommandLine& line) {
-  app.add_option("-o,--output", typed.output, "table, json or raw [table]")->take_last();
+  app.add_option("-o,--output", typed.output, "Form of what is printed [table]")
+      ->take_last()
+      ->type_name("table|json|raw");
   app.add_option("-e,--endpoints", typed.endpoints,
-                 "ADDRESS:PORT,... of client ports [127.0.0.1:7400, or PARLEY_ENDPOINTS]")
-      ->take_last();
+                 "Client ports to ask, with commas [127.0.0.1:7400, or PARLEY_ENDPOINTS]")
+      ->take_last()
+      ->type_name("ADDRESS:PORT");
   app.add_option("--timeout", typed.timeout,
                  "Deadline of the whole command, such as 500ms [2s; more where it waits]")
-      ->take_last();
+      ->take_last()
+      ->type_name("TIME");
   app.add_flag("-y,--yes", line.yes, "Do not ask before a destructive verb");
   app.set_version_flag("--version", std::string("parley ") + PARLEY_VERSION);
 }
 
 CLI::App* declare_keyed(CLI::App& app, const char* name, const char* doc, Typed& typed,
-                        CommandLine& line) {
+                        CommandLine& line, bool required = true) {
   CLI::App* verb = app.add_subcommand(name, doc);
-  verb->add_option("KEY", typed.key, "The key")->required();
+  verb->add_option("KEY", typed.key, "The key")->required(required)->type_name("");
   verb->add_flag("--hex", typed.hex, "KEY is hexadecimal");
-  verb->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]");
+  verb->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]")->type_name("KEYSPACE");
   return verb;
 }
 
 void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
   CLI::App* put = declare_keyed(app, "put", "Write a value", typed, line);
-  put->add_option("VALUE", typed.value, "The value; - reads standard input")->required();
+  put->add_option("VALUE", typed.value, "The value; - reads standard input")
+      ->required()
+      ->type_name("");
   CLI::App* del = declare_keyed(app, "del", "Delete a key", typed, line);
   CLI::App* get = declare_keyed(app, "get", "Read a key: every live sibling", typed, line);
   for (CLI::App* verb : {put, del, get}) {
     verb->add_option("-c,--consistency", typed.level,
-                     "all, quorum, one, any or a number [the keyspace's default]");
+                     "all, quorum, one, any or a number [the keyspace's default]")
+        ->type_name("LEVEL");
+    verb->add_flag("--trace", line.trace, "Say who was asked what, and when each answered");
   }
   for (CLI::App* verb : {put, del}) {
-    verb->add_option("--context", typed.context, "Replace exactly what this read's context saw");
-    verb->add_option("--durability", typed.durability, "fsync or memory [fsync]");
+    verb->add_option("--context", typed.context, "Replace exactly what this read's context saw")
+        ->type_name("TOKEN");
+    verb->add_option("--durability", typed.durability, "What an ack means [fsync]")
+        ->type_name("fsync|memory");
     verb->add_flag("--replace", line.replace, "Replace all siblings that are there");
     verb->add_flag("--blind", line.blind, "Do not read first: add a sibling");
   }
+  CLI::App* conflicts = declare_keyed(
+      app, "conflicts", "Keys with several live values; resolve one", typed, line, false);
+  conflicts->add_option("-c,--consistency", typed.level, "Level of the read and the write")
+      ->type_name("LEVEL");
+  conflicts->add_option("--context", typed.context, "--merge replaces exactly what this one saw")
+      ->type_name("TOKEN");
+  conflicts->add_flag("--trace", line.trace, "Say who was asked what, and when each answered");
+  declare_conflicts(*conflicts, typed.conflicts);
   declare_keyed(app, "inspect", "Each replica's own state of a key", typed, line);
   declare_keyed(app, "endpoints", "The key's replicas, in preference order", typed, line);
 }
@@ -86,21 +109,23 @@ void declare_cluster_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
   app.add_subcommand("gossip", "What the failure detector of the node asked knows");
   CLI::App* hints = app.add_subcommand("hints", "Hints kept, by holder and target");
   CLI::App* drop = hints->add_subcommand("drop", "Drop hints (anti-entropy still repairs)");
-  drop->add_option("--target", line.target, "Only hints for this address or node id");
+  drop->add_option("--target", line.target, "Only hints for this address or node id")
+      ->type_name("ADDRESS");
   CLI::App* repair = app.add_subcommand("repair", "One anti-entropy round on every node, now");
   repair->add_flag("--wait", line.wait, "Wait until it has ended");
   repair->add_subcommand("status", "What each pair of replicas last found");
   CLI::App* consistency =
       app.add_subcommand("consistency", "A keyspace's default levels; what each level gives now");
-  consistency->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]");
+  consistency->add_option("-k,--keyspace", line.keyspace, "Keyspace [default]")
+      ->type_name("KEYSPACE");
   consistency->add_subcommand("show", "Show them");
   CLI::App* explain = consistency->add_subcommand(
       "explain", "A key's replicas, and what each level would answer at this moment, and why");
-  explain->add_option("KEY", typed.key, "The key")->required();
+  explain->add_option("KEY", typed.key, "The key")->required()->type_name("");
   explain->add_flag("--hex", typed.hex, "KEY is hexadecimal");
   CLI::App* set = consistency->add_subcommand("set", "Change them, for every client");
-  set->add_option("--read", line.read_level, "Default level of reads");
-  set->add_option("--write", line.write_level, "Default level of writes");
+  set->add_option("--read", line.read_level, "Default level of reads")->type_name("LEVEL");
+  set->add_option("--write", line.write_level, "Default level of writes")->type_name("LEVEL");
   declare_tuning_verbs(*consistency, typed.tuning, line);
   for (CLI::App* group : {hints, repair, consistency}) {
     for (CLI::App* sub : group->get_subcommands({})) sub->fallthrough();
@@ -125,6 +150,7 @@ int understand_globals(const Typed& typed, CommandLine& line) {
     return usage_error(typed, "--timeout must be between 1ms and 1h");
   }
   line.timeout = *timeout;
+  line.timeout_given = !typed.timeout.empty();
   return -1;
 }
 
@@ -181,6 +207,9 @@ int understand_keyed(const Typed& typed, CommandLine& line) {
   if (given > 1) return usage_error(typed, "--context, --replace and --blind exclude each other");
   line.value = typed.value;
   if (line.verb == "put" && typed.value == "-") {
+    if (line.input_taken) {
+      return usage_error(typed, "a value of - is standard input, which holds the shell's lines");
+    }
     auto value = read_standard_input(kStdinBytesMost);
     if (!value.ok()) return usage_error(typed, value.error().message);
     line.value = std::move(*value);
@@ -213,21 +242,57 @@ void note_output_form(int argc, char** argv, Typed& typed) {
 
 }  // namespace
 
-int read_command_line(int argc, char** argv, CommandLine& line) {
-  CLI::App app("parley: talk to a Parley cluster", "parley");
-  Typed typed;
+namespace {
+
+void declare(CLI::App& app, Typed& typed, CommandLine& line) {
+  app.formatter(help_format());
   declare_globals(app, typed, line);
   declare_data_verbs(app, typed, line);
   declare_cluster_verbs(app, typed, line);
   declare_fault_verbs(app, typed.fault, line);
   CLI::App* demo = app.add_subcommand("demo", "Break real nodes in front of you");
-  demo->add_option("NAME", line.demo, "Which demo, or list [list]");
+  demo->add_option("NAME", line.demo, "Which demo, or list [list]")->type_name("");
   demo->add_flag("--slow", line.demo_slow, "Time to read after each step");
   demo->add_option("--record", line.demo_record, "An asciicast of it: FILE, for asciinema play")
       ->type_name("FILE");
   declare_local_verbs(app, line.local);
+  declare_shell(app, typed.level, line);
+  app.add_subcommand("completion", "A script for your shell, so that Tab completes parley's words")
+      ->add_option("SHELL", line.completion, "For which shell")
+      ->required()
+      ->type_name("bash|zsh");
   app.require_subcommand(0, 1);
   for (CLI::App* verb : app.get_subcommands({})) verb->fallthrough();
+  group_verbs(app);
+  app.footer(
+      "Examples:\n"
+      "  parley put greeting hello            at the keyspace's default level\n"
+      "  parley get greeting -c one           fast; perhaps not the newest\n"
+      "  parley put greeting hi -c any        if need be, as a hint\n"
+      "  parley inspect greeting              what each replica holds\n"
+      "  parley shell                         a prompt, with history and Tab\n"
+      "  parley VERB --help                   what a verb takes\n"
+      "\n"
+      "Data goes to standard output, everything else to standard error. Ends with:\n"
+      "0 ok, 1 not found or replicas differ, 2 usage, 3 cannot connect, 4 unavailable\n"
+      "(nothing was written), 5 may have been written, 6 conflict, 7 overloaded, 8 not\n"
+      "authorised, 9 internal, 130 interrupted.");
+}
+
+}  // namespace
+
+CommandNode command_tree() {
+  CLI::App app("parley: talk to a Parley cluster", "parley");
+  Typed typed;
+  CommandLine line;
+  declare(app, typed, line);
+  return tree_of(app);
+}
+
+int read_command_line(int argc, char** argv, CommandLine& line) {
+  CLI::App app("parley: talk to a Parley cluster", "parley");
+  Typed typed;
+  declare(app, typed, line);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -250,6 +315,16 @@ int read_command_line(int argc, char** argv, CommandLine& line) {
                      line.verb == "inspect" || line.verb == "endpoints" ||
                      line.verb == "consistency explain";
   if (keyed) return understand_keyed(typed, line);
+  if (line.verb == "conflicts") {
+    done = typed.key.empty() ? -1 : understand_keyed(typed, line);
+    if (done >= 0) return done;
+    const auto wrong = understand_conflicts(typed.conflicts, line);
+    return wrong ? usage_error(typed, *wrong) : -1;
+  }
+  if (line.verb == "completion" && line.completion != "bash" && line.completion != "zsh") {
+    return usage_error(typed, "completion is for bash or zsh, not '" + line.completion + "'");
+  }
+  if (line.verb == "shell") return understand_level(typed, "-c", typed.level, line.level);
   if (line.verb == "consistency set") {
     if (line.read_level.empty() && line.write_level.empty()) {
       return usage_error(typed, "consistency set wants --read LEVEL, --write LEVEL or both");

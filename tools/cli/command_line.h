@@ -33,11 +33,23 @@ struct TuningWords {
   std::int64_t survive = 0;
 };
 
+struct ConflictWords {
+  std::size_t limit = 100;
+  Bytes after;  // list what comes behind this key
+  std::optional<std::size_t> take;
+  bool merges = false;  // the value is what the file held
+};
+
+struct ShellWords {
+  std::vector<std::string> commands;  // instead of standard input
+};
+
 struct CommandLine {
   std::string verb;  // "put", "hints drop", "repair status", "consistency set", ...
   OutputForm output = OutputForm::Table;
   std::vector<std::string> endpoints;
   Duration timeout = 2s;
+  bool timeout_given = false;
   bool yes = false;
 
   Bytes key;
@@ -47,6 +59,7 @@ struct CommandLine {
   std::optional<Bytes> context;
   bool memory_durability = false;
   bool replace = false, blind = false;
+  bool trace = false;
   std::string target;                   // hints drop
   bool wait = false;                    // repair
   std::string read_level, write_level;  // consistency set
@@ -56,8 +69,13 @@ struct CommandLine {
   bool demo_slow = false;
   std::string demo_record;
   LocalWords local;  // cluster
+  ConflictWords conflicts;
+  ShellWords shell;
+  std::string completion;    // for which shell
+  bool input_taken = false;  // standard input holds lines of a shell, so it can be no value
 };
 
+// What `line` holds already are the defaults of what is not typed (keyspace, level).
 // Exit code to end with now (0 after --help, 2 after a mistake, its message already printed), or
 // -1: go on. Reads standard input when the value is "-".
 int read_command_line(int argc, char** argv, CommandLine& line);

@@ -8,7 +8,7 @@ namespace {
 CLI::App* declare(CLI::App& fault, const char* name, const char* doc, const char* words,
                   const char* words_doc, CommandLine& line) {
   CLI::App* verb = fault.add_subcommand(name, doc);
-  verb->add_option(words, line.fault.words, words_doc);
+  verb->add_option(words, line.fault.words, words_doc)->type_name("");
   return verb;
 }
 
@@ -56,19 +56,20 @@ void declare_fault_verbs(CLI::App& app, TypedFault& typed, CommandLine& line) {
   fault->add_subcommand("list", "Every node's faults");
   lasting.insert(lasting.end(), {disk, skew});
   for (CLI::App* verb : lasting) {
-    verb->add_option("--for", typed.lasts, "Heals by itself after this long, such as 10s");
+    verb->add_option("--for", typed.lasts, "Heals by itself after this long, such as 10s")
+        ->type_name("TIME");
   }
   for (CLI::App* verb : on_links) {
-    verb->add_option("--traffic", line.fault.traffic,
-                     "all, peer (streams) or gossip (datagrams) [all]");
+    verb->add_option("--traffic", line.fault.traffic, "peer: streams; gossip: datagrams [all]")
+        ->type_name("all|peer|gossip");
     verb->add_flag("--one-way", line.fault.one_way, "Only what FROM sends to TO");
   }
   for (CLI::App* verb : {delay, disk}) {
-    verb->add_option("--jitter", typed.jitter, "And up to so much more");
+    verb->add_option("--jitter", typed.jitter, "And up to so much more")->type_name("TIME");
   }
   skew->add_flag("--behind", line.fault.behind, "Behind, not ahead");
   for (CLI::App* verb : fault->get_subcommands({})) verb->fallthrough();
-  heal->add_option("--id", line.fault.id, "Only this fault of the one node given");
+  heal->add_option("--id", line.fault.id, "Only this fault of the one node given")->type_name("N");
 }
 
 std::optional<std::string> understand_fault(const TypedFault& typed, CommandLine& line) {

@@ -15,10 +15,11 @@ constexpr int kLinesMost = 1'000'000;
 void declare_up(CLI::App& cluster, LocalWords& words) {
   CLI::App* up = cluster.add_subcommand(
       "up", "Start it, or what is dead of it; wait until all nodes see each other");
-  up->add_option("--nodes", words.nodes, "How many, when it is made [5]");
-  up->add_option("--racks", words.racks, "Racks r1, r2, ... in turn, when it is made [3]");
+  up->add_option("--nodes", words.nodes, "How many, when it is made [5]")->type_name("N");
+  up->add_option("--racks", words.racks, "Racks r1, r2, ... in turn, when it is made [3]")
+      ->type_name("N");
   up->add_flag("--allow-faults", words.allow_faults, "Let `parley fault` break the nodes");
-  up->add_option("FLAGS", words.flags, "After --: flags for every parleyd");
+  up->add_option("FLAGS", words.flags, "After --: flags for every parleyd")->type_name("");
 }
 
 // The nodes run in a folder of their own, whoever starts them again, and from where. What cannot be
@@ -57,16 +58,18 @@ void declare_local_verbs(CLI::App& app, LocalWords& words) {
   CLI::App* resume = cluster->add_subcommand("resume", "SIGCONT");
   CLI::App* logs = cluster->add_subcommand("logs", "What a node logged last");
   logs->add_flag("-f,--follow", words.follow, "Go on with what it logs from now on");
-  logs->add_option("--lines", words.lines, "How many lines, to begin with [50]");
+  logs->add_option("--lines", words.lines, "How many lines, to begin with [50]")->type_name("N");
   for (CLI::App* verb : {kill, restart, pause, resume, logs}) {
     verb->add_option("NODE", words.names, "n1, n2, ... or 1, 2, ... or an address; several")
-        ->required();
+        ->required()
+        ->type_name("");
   }
   for (CLI::App* verb : {cluster, cluster->get_subcommand("up"), down, status, env, kill, restart,
                          pause, resume, logs}) {
     verb->add_option("--dir", words.said_directory,
                      "Directory of the cluster [parley-cluster, or PARLEY_CLUSTER_DIR]")
-        ->take_last();
+        ->take_last()
+        ->type_name("DIRECTORY");
     verb->fallthrough();
   }
   cluster->footer("up and restart wait 60s, down 20s, unless --timeout says otherwise.");

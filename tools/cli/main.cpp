@@ -7,9 +7,11 @@
 
 #include "api/client.h"
 #include "tools/cli/command_line.h"
+#include "tools/cli/completion.h"
 #include "tools/cli/output.h"
 #include "tools/cli/standard_streams.h"
 #include "tools/cli/verbs.h"
+#include "tools/cli/verbs_conflicts.h"
 #include "tools/local/process.h"
 
 namespace parley::cli {
@@ -29,30 +31,40 @@ int play_demo(const CommandLine& line) {
   return kUnavailable;
 }
 
+}  // namespace
+
+const Verbs::mapped_type* find_verb(const Verbs& verbs, const std::string& name) {
+  const auto found = verbs.find(name.starts_with("fault ") ? "fault" : name);
+  return found == verbs.end() ? nullptr : &found->second;
+}
+
+namespace {
+
 int run(const CommandLine& line) {
   if (line.verb == "demo") return play_demo(line);
-  static const std::map<std::string, std::function<ExitCode(client::Client&, const CommandLine&)>>
-      kVerbs = {{"put", put_or_del},
-                {"del", put_or_del},
-                {"get", get},
-                {"inspect", inspect},
-                {"endpoints", endpoints},
-                {"status", status},
-                {"ring", ring},
-                {"info", info},
-                {"gossip", gossip},
-                {"fault", fault},
-                {"hints", hints},
-                {"hints drop", hints_drop},
-                {"repair", repair},
-                {"repair status", repair_status},
-                {"consistency", consistency},
-                {"consistency explain", consistency_explain},
-                {"consistency measure", consistency_measure},
-                {"consistency predict", consistency_predict},
-                {"consistency advise", consistency_advise},
-                {"consistency show", consistency},
-                {"consistency set", consistency}};
+  if (line.verb == "completion") return completion(line);
+  static const Verbs kVerbs = {{"put", put_or_del},
+                               {"del", put_or_del},
+                               {"get", get},
+                               {"conflicts", conflicts},
+                               {"inspect", inspect},
+                               {"endpoints", endpoints},
+                               {"status", status},
+                               {"ring", ring},
+                               {"info", info},
+                               {"gossip", gossip},
+                               {"fault", fault},
+                               {"hints", hints},
+                               {"hints drop", hints_drop},
+                               {"repair", repair},
+                               {"repair status", repair_status},
+                               {"consistency", consistency},
+                               {"consistency explain", consistency_explain},
+                               {"consistency measure", consistency_measure},
+                               {"consistency predict", consistency_predict},
+                               {"consistency advise", consistency_advise},
+                               {"consistency show", consistency},
+                               {"consistency set", consistency}};
   static const std::map<std::string, std::function<ExitCode(const CommandLine&)>> kLocalVerbs = {
       {"cluster up", cluster_up},         {"cluster down", cluster_down},
       {"cluster status", cluster_status}, {"cluster env", cluster_env},
@@ -61,8 +73,9 @@ int run(const CommandLine& line) {
       {"cluster logs", cluster_logs}};
   const auto local_verb = kLocalVerbs.find(line.verb);
   if (local_verb != kLocalVerbs.end()) return local_verb->second(line);
-  const auto verb = kVerbs.find(line.verb.starts_with("fault ") ? "fault" : line.verb);
-  if (verb == kVerbs.end()) return kInternal;
+  if (line.verb == "shell") return shell(line, kVerbs);
+  const auto* verb = find_verb(kVerbs, line.verb);
+  if (verb == nullptr) return kInternal;
   client::ClientOptions options;
   options.endpoints = line.endpoints;
   options.timeout = line.timeout;
@@ -70,7 +83,7 @@ int run(const CommandLine& line) {
   options.learn_ring = false;
   auto client = client::Client::make(std::move(options));
   if (!client.ok()) return fail(line, client.error());
-  return verb->second(**client, line);
+  return (*verb)(**client, line);
 }
 
 }  // namespace

@@ -16,7 +16,9 @@ Error cannot_read(const std::string& why) {
   return {ErrorCode::InvalidArgument, "cannot read the value from standard input: " + why, 0};
 }
 
-bool changes_something(const std::string& verb) {
+bool changes_something(const CommandLine& line) {
+  const std::string& verb = line.verb;
+  if (verb == "conflicts") return line.conflicts.take || line.conflicts.merges;
   if (is_local_verb(verb)) {
     return verb != "cluster status" && verb != "cluster env" && verb != "cluster logs";
   }
@@ -61,7 +63,7 @@ int exit_code_when_printed(const CommandLine& line, int code) {
   const bool flushed = std::fflush(stdout) == 0;
   if (flushed && !failed_before) return code;
   const std::string why = errno != 0 ? std::string(": ") + std::strerror(errno) : "";
-  const bool done = code == kOk && changes_something(line.verb);
+  const bool done = code == kOk && changes_something(line);
   const std::string first = done ? line.verb + " was done, but its" : "the";
   std::fprintf(stderr, "parley: %s output could not be printed%s\n", first.c_str(), why.c_str());
   return answers(line, code) ? kInternal : code;

@@ -6,7 +6,9 @@
 #include <iterator>
 
 #include "tools/cli/output.h"
+#include "tools/cli/trace_output.h"
 #include "tools/cli/verbs.h"
+#include "tools/cli/verbs_data.h"
 
 namespace parley::cli {
 namespace {
@@ -15,6 +17,7 @@ client::ReadOptions read_options(const CommandLine& line) {
   client::ReadOptions options;
   options.level = line.level;
   options.keyspace = line.keyspace;
+  options.trace = line.trace;
   return options;
 }
 
@@ -44,16 +47,35 @@ void print_receipt(const client::WriteResult& result) {
   std::fputs(text.c_str(), stderr);
 }
 
-ExitCode print_write(const CommandLine& line, const client::WriteResult& result) {
+// What the question and the write itself were traced to do.
+void print_traces(const CommandLine& line, const std::vector<client::TraceRow>& read,
+                  const std::vector<client::TraceRow>& write) {
+  if (line.output == OutputForm::Json) return;  // stands in the JSON
+  std::string text;
+  if (!read.empty()) text += trace_text("trace of the read before it", read);
+  if (!write.empty()) text += trace_text("trace", write);
+  std::fputs(text.c_str(), stderr);
+}
+
+Json write_json(const client::WriteResult& result, const std::vector<client::TraceRow>& read) {
+  Json json = put_json(result);
+  if (!read.empty()) json["read_trace"] = trace_json(read);
+  if (!result.trace.empty()) json["trace"] = trace_json(result.trace);
+  return json;
+}
+
+ExitCode print_write(const CommandLine& line, const client::WriteResult& result,
+                     const std::vector<client::TraceRow>& read = {}) {
+  print_traces(line, read, result.trace);
   if (result.outcome != client::Outcome::Ok) {
     if (result.connected && !result.replicas.empty() && line.output != OutputForm::Json) {
       print_receipt(result);
     }
-    const ExitCode code = fail(line, *result.error, result.connected, put_json(result));
+    const ExitCode code = fail(line, *result.error, result.connected, write_json(result, read));
     return result.connected && result.outcome == client::Outcome::Unknown ? kUnknown : code;
   }
   if (line.output == OutputForm::Json) {
-    print_json(put_json(result));
+    print_json(write_json(result, read));
   } else if (line.output == OutputForm::Raw) {
     print_line(to_base64url(result.context));
   } else {
@@ -94,8 +116,10 @@ ExitCode conflict(client::Client& client, const CommandLine& line, const client:
 
 // What a put without a context replaces. Says in `code` when the command ends here instead.
 std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
-                                std::optional<ExitCode>& code) {
-  const client::ReadResult seen = client.get(line.key, read_options(line));
+                                std::optional<ExitCode>& code,
+                                std::vector<client::TraceRow>& trace) {
+  const client::ReadResult seen = read_key(client, line);
+  trace = seen.trace;
   if (seen.error) {
     const bool nothing_to_ask =
         line.level == "any" && seen.connected && seen.error->code == ErrorCode::Unavailable;
@@ -117,45 +141,73 @@ std::optional<Bytes> read_first(client::Client& client, const CommandLine& line,
   return seen.context;
 }
 
+ExitCode write_now(client::Client& client, const CommandLine& line, client::WriteOptions options,
+                   client::WriteResult& written, const std::vector<client::TraceRow>& read = {}) {
+  written = line.verb == "del" ? client.del(line.key, std::move(options))
+                               : client.put(line.key, line.value, std::move(options));
+  return print_write(line, written, read);
+}
+
 // The read before a write is made at the write's level, also when that is the keyspace's default.
-ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options) {
+ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options,
+                          client::WriteResult& written) {
   const auto begun = std::chrono::steady_clock::now();
-  if (line.level.empty()) {
-    const auto keyspace = client.keyspace(line.keyspace);
-    if (!keyspace.ok()) {
-      Error error = keyspace.error();
-      const bool connected = error.code != ErrorCode::Unreachable;
-      error.message = "not written, as the keyspace's levels are not known: " + error.message;
-      return fail_read(line, error, connected, put_json(refused(line, error)));
-    }
-    line.level = keyspace->write_level;
-  }
+  if (const auto unknown = settle_write_level(client, line)) return *unknown;
   options.level = line.level;
   std::optional<ExitCode> ended;
-  options.context = read_first(client, line, ended);
-  if (ended) return *ended;
+  std::vector<client::TraceRow> read_trace;
+  options.context = read_first(client, line, ended, read_trace);
+  if (ended) {
+    print_traces(line, read_trace, {});
+    return *ended;
+  }
   const auto taken = std::chrono::steady_clock::now() - begun;
   options.timeout = line.timeout - std::chrono::duration_cast<Duration>(taken);
   if (*options.timeout < kWriteTimeLeast && *options.timeout < line.timeout / 2) {
     client::WriteResult late =
         refused(line, {ErrorCode::Unavailable, "not written: the read before it left no time"});
-    return print_write(line, late);
+    return print_write(line, late, read_trace);
   }
-  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
-                                              : client.del(line.key, std::move(options)));
+  return write_now(client, line, std::move(options), written, read_trace);
 }
 
 }  // namespace
 
-ExitCode put_or_del(client::Client& client, const CommandLine& line) {
+std::optional<ExitCode> settle_write_level(client::Client& client, CommandLine& line) {
+  if (!line.level.empty()) return std::nullopt;
+  const auto keyspace = client.keyspace(line.keyspace);
+  if (keyspace.ok()) {
+    line.level = keyspace->write_level;
+    return std::nullopt;
+  }
+  Error error = keyspace.error();
+  const bool connected = error.code != ErrorCode::Unreachable;
+  error.message = "not written, as the keyspace's levels are not known: " + error.message;
+  return fail_read(line, error, connected, put_json(refused(line, error)));
+}
+
+ExitCode write_key(client::Client& client, const CommandLine& line, client::WriteResult& written,
+                   std::optional<Duration> left) {
   client::WriteOptions options;
   options.level = line.level;
   options.keyspace = line.keyspace;
   options.context = line.context;
   options.memory_durability = line.memory_durability;
-  if (!line.context && !line.blind) return write_after_read(client, line, std::move(options));
-  return print_write(line, line.verb == "put" ? client.put(line.key, line.value, std::move(options))
-                                              : client.del(line.key, std::move(options)));
+  options.trace = line.trace;
+  options.timeout = left;
+  if (left && *left < kWriteTimeLeast && *left < line.timeout / 2) {
+    return print_write(line, refused(line, {ErrorCode::Unavailable,
+                                            "not written: the read before it left no time"}));
+  }
+  if (!line.context && !line.blind) {
+    return write_after_read(client, line, std::move(options), written);
+  }
+  return write_now(client, line, std::move(options), written);
+}
+
+ExitCode put_or_del(client::Client& client, const CommandLine& line) {
+  client::WriteResult written;
+  return write_key(client, line, written);
 }
 
 namespace {
@@ -173,16 +225,25 @@ void print_values(const CommandLine& line, const client::ReadResult& result) {
 
 }  // namespace
 
+client::ReadResult read_key(client::Client& client, const CommandLine& line) {
+  return client.get(line.key, read_options(line));
+}
+
 ExitCode get(client::Client& client, const CommandLine& line) {
-  const client::ReadResult result = client.get(line.key, read_options(line));
+  return print_read(line, read_key(client, line));
+}
+
+ExitCode print_read(const CommandLine& line, const client::ReadResult& result) {
+  print_traces(line, {}, result.trace);
+  Json receipt = get_json(result);
+  if (!result.trace.empty()) receipt["trace"] = trace_json(result.trace);
   if (result.error) {
-    Json receipt = get_json(result);
     receipt.erase("found");  // nobody can say
     receipt.erase("values");
     return fail_read(line, *result.error, result.connected, std::move(receipt));
   }
   if (line.output == OutputForm::Json) {
-    print_json(get_json(result));
+    print_json(receipt);
   } else {
     if (line.output == OutputForm::Table && !result.context.empty()) {
       std::fprintf(stderr,

@@ -212,7 +212,7 @@ TEST_CASE("codec: a receipt means the same at both ends", "[api][golden]") {
   reply.hint_holders = {"h"};
   capnp::MallocMessageBuilder message;
   api::write_result(reply, message.initRoot<schema::WriteResult>());
-  CHECK(golden_of(message) == Golden{720, 0x8faecf03cda9c67});
+  CHECK(golden_of(message) == Golden{728, 0x7302a7fdc6b2793d});
   const auto out = read_result(message.getRoot<schema::WriteResult>().asReader());
   CHECK(out.outcome == Outcome::Unknown);
   CHECK(out.error->code == ErrorCode::Unknown);
@@ -241,7 +241,7 @@ TEST_CASE("codec: a read's answer means the same at both ends", "[api][golden]")
   reply.repaired = 5;
   capnp::MallocMessageBuilder message;
   api::write_result(reply, message.initRoot<schema::ReadResult>());
-  CHECK(golden_of(message) == Golden{160, 0x8349c20cf817e6ee});
+  CHECK(golden_of(message) == Golden{168, 0x272879789bdfe0e1});
   const auto out = read_result(message.getRoot<schema::ReadResult>().asReader());
   CHECK(out.outcome == Outcome::Ok);
   CHECK_FALSE(out.error.has_value());
@@ -256,6 +256,53 @@ TEST_CASE("codec: a read's answer means the same at both ends", "[api][golden]")
   CHECK(out.answered == 3);
   CHECK(out.agreed == 4);
   CHECK(out.repaired == 5);
+}
+
+TEST_CASE("codec: a trace means the same at both ends", "[api][golden]") {
+  NodeId node;
+  node.octets[0] = 9;
+  const std::vector<replication::TraceRow> rows = {{node, "127.0.0.1", "mint", 5, 700, "ok"},
+                                                   {node, "127.0.0.2", "write", 710, -1, ""}};
+  replication::WriteReply written;
+  written.trace = rows;
+  replication::ReadReply read;
+  read.trace = rows;
+  const auto check = [&](const auto& out) {
+    REQUIRE(out.trace.size() == 2);
+    CHECK(out.trace[0].node == to_text(node));
+    CHECK(out.trace[0].address == "127.0.0.1");
+    CHECK(out.trace[0].what == "mint");
+    CHECK(out.trace[0].sent_us == 5);
+    CHECK(out.trace[0].answered_us == 700);
+    CHECK(out.trace[0].outcome == "ok");
+    CHECK(out.trace[1].answered_us == -1);
+    CHECK(out.trace[1].outcome.empty());
+  };
+  capnp::MallocMessageBuilder write_message, read_message;
+  api::write_result(written, write_message.initRoot<schema::WriteResult>());
+  CHECK(golden_of(write_message) == Golden{344, 0x1c28b3bbbe76d6c9});
+  check(read_result(write_message.getRoot<schema::WriteResult>().asReader()));
+  api::write_result(read, read_message.initRoot<schema::ReadResult>());
+  CHECK(golden_of(read_message) == Golden{336, 0x33990d806bbf3237});
+  check(read_result(read_message.getRoot<schema::ReadResult>().asReader()));
+  WriteOptions write_asks;
+  write_asks.trace = true;
+  ReadOptions read_asks;
+  read_asks.trace = true;
+  capnp::MallocMessageBuilder asked_write, asked_read;
+  write_options(write_asks, 1500, asked_write.initRoot<schema::WriteOptions>());
+  write_options(read_asks, 1500, asked_read.initRoot<schema::ReadOptions>());
+  CHECK(asked_write.getRoot<schema::WriteOptions>().getTrace());
+  CHECK(asked_read.getRoot<schema::ReadOptions>().getTrace());
+  CHECK(golden_of(asked_write) == Golden{56, 0xb584236867ac4009});
+  CHECK(golden_of(asked_read) == Golden{56, 0x6827d3b24c344b9e});
+}
+
+TEST_CASE("client codec: a row of conflicts goes through whole", "[api][golden]") {
+  const auto row = through<schema::ConflictRow>(ConflictRow{Bytes("\0k", 2), {"v1", "v2"}},
+                                                {72, 0xa88e959c33bc778b});
+  CHECK(row.key == Bytes("\0k", 2));
+  CHECK(row.versions == std::vector<std::string>{"v1", "v2"});
 }
 
 TEST_CASE("codec: an empty message is no success", "[api]") {

@@ -162,6 +162,12 @@ TEST_CASE("client: the administration calls bring back what the node says", "[ap
   CHECK(*client->repair(true) == 9);
   CHECK(*client->repair(false) == 0);
   CHECK(client->repair_status()->rows.at(0).equal);
+  const auto conflicts = client->conflicts("default", "k", 7);
+  REQUIRE(conflicts.ok());
+  CHECK(conflicts->rows.at(0).key == "key");
+  CHECK(conflicts->rows.at(0).versions == std::vector<std::string>{"v1", "v7"});
+  CHECK(conflicts->next == "k+");
+  CHECK(conflicts->no_answer == std::vector<std::string>{"127.0.0.9"});
   CHECK(client->repair_status()->no_answer == std::vector<std::string>{"127.0.0.8", "127.0.0.9"});
   CHECK(client->keyspace("default")->write_level == "2");
   CHECK(client->set_consistency("default", "one", "")->read_level == "one");

@@ -2,6 +2,8 @@
 #include "api/cluster_admin_service.h"
 
 #include "base/check.h"
+#include "replication/version.h"
+#include "ring/ring.h"
 #include "tests/catch.h"
 #include "tests/fake/fake_world.h"
 #include "tests/unit/repair/memory_floor.h"
@@ -245,6 +247,56 @@ TEST_CASE("admin service: status sums what all up nodes say", "[api][admin]") {
   CHECK(status->views_agree);
   CHECK(three.board.calls[runtime::Verb::PeerLoad] == 2);
   CHECK(three.board.calls[runtime::Verb::PeerHints] == 2);
+}
+
+TEST_CASE("admin service: conflicts are those of every node that is up", "[api][admin]") {
+  Three three;
+  const auto keep = [&](std::size_t n, const Bytes& key, std::vector<std::uint8_t> actors) {
+    replication::VersionSet set;
+    for (const std::uint8_t actor : actors) {
+      replication::Dot dot;
+      dot.actor.storage.octets[0] = actor;
+      dot.counter = 1;
+      set.write({}, {dot, false, {}, "v"});
+    }
+    bool done = false;
+    three.nodes[n - 1]->store.update(
+        {storage::kDefaultKeyspace, ring::token_of(key), key},
+        [set](const storage::Found&) { return std::optional(set.encode()); },
+        storage::Durability::Fsync, [&done](const auto&) { done = true; });
+    REQUIRE(three.world.run_until([&done] { return done; }, 1s));
+  };
+  keep(1, "own", {1, 2});
+  keep(1, "shared", {1, 2});
+  keep(2, "shared", {2, 3});
+  keep(2, "plain", {1});
+  keep(3, "third", {1, 2});
+  const auto ask = [&](const std::string& keyspace, std::size_t limit) {
+    return three.answer<client::ConflictPage>(
+        [&](auto done) { three.service().conflicts(keyspace, {}, limit, 2s, std::move(done)); });
+  };
+  const auto versions_of = [](const client::ConflictPage& page) {
+    std::map<Bytes, std::size_t> out;
+    for (const auto& row : page.rows) out[row.key] = row.versions.size();
+    return out;
+  };
+  auto page = ask("default", 0);
+  REQUIRE(page.ok());
+  CHECK(versions_of(*page) ==
+        std::map<Bytes, std::size_t>{{"own", 2}, {"shared", 3}, {"third", 2}});
+  CHECK(page->next.empty());
+  CHECK(page->no_answer.empty());
+  CHECK_FALSE(ask("default", 1)->next.empty());
+  CHECK(ask("nope", 0).error().code == ErrorCode::NotFound);
+  // A silent node is named, and what it alone holds is missing; a dead one is not asked.
+  three.board.down = {{address_of(3), 7401}};
+  page = ask("default", 0);
+  CHECK(versions_of(*page) == std::map<Bytes, std::size_t>{{"own", 2}, {"shared", 3}});
+  CHECK(page->no_answer == std::vector<std::string>{"127.0.0.3"});
+  three.first().gossiper.shown = view_of(1, {2, 3});
+  page = ask("default", 0);
+  CHECK(versions_of(*page) == std::map<Bytes, std::size_t>{{"own", 2}, {"shared", 2}});
+  CHECK(page->no_answer.empty());
 }
 
 TEST_CASE("admin service: a silent node is left out, a dead one is not asked", "[api][admin]") {

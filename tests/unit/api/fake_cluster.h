@@ -157,6 +157,13 @@ class ClusterAdmin : public api::ClusterAdmin {
         client::Gathered<client::RepairRow>{{{"127.0.0.1", "127.0.0.2", 10, 1, 2, false, true}},
                                             {"127.0.0.8", "127.0.0.9"}});
   }
+  void conflicts(const std::string&, Bytes after, std::size_t limit, Duration,
+                 Done<client::ConflictPage> done) override {
+    later<client::ConflictPage>(
+        std::move(done),
+        client::ConflictPage{
+            {{"key", {"v1", "v" + std::to_string(limit)}}}, after + "+", {"127.0.0.9"}});
+  }
   Result<client::KeyspaceInfo> keyspace(const std::string&) override {
     return client::KeyspaceInfo{"default", "id", "siblings", "quorum", "2", 3, 1};
   }

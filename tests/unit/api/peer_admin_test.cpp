@@ -15,6 +15,14 @@ NodeId node(std::uint8_t n) {
 const std::vector<PeerHintTotal> kTotals{{node(1), 5, 2, 300, 4000}};
 const std::vector<PeerSyncRow> kRows{{node(2), 7, 8, 9, true, false}};
 
+KeyspaceId keyspace_of(std::uint8_t n) {
+  KeyspaceId id;
+  for (auto& octet : id.octets) octet = n;
+  return id;
+}
+const ConflictQuestion kQuestion{keyspace_of(4), "after", 7, std::chrono::milliseconds(250)};
+const ConflictPart kPart{{{"key", "set"}, {"other", "more"}}, "scanned", true};
+
 // Frozen: nodes of different versions talk to each other.
 TEST_CASE("peer admin: golden bytes", "[api][golden]") {
   CHECK(to_hex(encode_hint_totals(kTotals)) ==
@@ -34,6 +42,13 @@ TEST_CASE("peer admin: golden bytes", "[api][golden]") {
         "0202020202020202");
   CHECK(to_hex(encode_load_reply({12, 3})) ==
         "000000000300000000000000020000000c000000000000000300000000000000");
+  CHECK(to_hex(encode_conflict_question(kQuestion)) ==
+        "0000000007000000000000000100020007000000fa0000000500000082000000090000002a000000"
+        "040404040404040404040404040404046166746572000000");
+  CHECK(to_hex(encode_conflict_part(kPart)) ==
+        "000000000e000000000000000100020001000000000000000500000027000000250000003a000000"
+        "08000000000002000d0000001a0000000d0000001a0000000d0000002a0000000d00000022000000"
+        "6b6579000000000073657400000000006f746865720000006d6f7265000000007363616e6e656400");
 }
 
 TEST_CASE("peer admin: what was encoded comes back", "[api]") {
@@ -50,6 +65,20 @@ TEST_CASE("peer admin: what was encoded comes back", "[api]") {
   // As it was before faults were told.
   CHECK(*decode_load_reply(*from_hex("000000000200000000000000010000000c00000000000000")) ==
         PeerLoad{12, 0});
+}
+
+TEST_CASE("peer admin: a question for conflicts and its answer come back", "[api]") {
+  CHECK(*decode_conflict_question(encode_conflict_question(kQuestion)) == kQuestion);
+  CHECK(*decode_conflict_part(encode_conflict_part(kPart)) == kPart);
+  ConflictQuestion wrong = kQuestion;
+  for (const std::size_t rows : {std::size_t{0}, kConflictRowsMost + 1}) {
+    wrong.rows_most = rows;
+    CHECK_FALSE(decode_conflict_question(encode_conflict_question(wrong)).ok());
+  }
+  CHECK_FALSE(decode_conflict_part(encode_conflict_part({{{"", "set"}}, "", true})).ok());
+  ConflictPart many;
+  many.rows.assign(kConflictRowsMost + 1, {"k", "s"});
+  CHECK_FALSE(decode_conflict_part(encode_conflict_part(many)).ok());
 }
 
 TEST_CASE("peer admin: damaged, cut and hostile bytes are an error and nothing worse", "[api]") {
@@ -74,6 +103,10 @@ TEST_CASE("peer admin: damaged, cut and hostile bytes are an error and nothing w
     // Any answer will do, as long as there is one; the sanitizers watch.
     const auto totals = decode_hint_totals(bent);
     const auto rows = decode_sync_rows(bent);
+    const auto part = decode_conflict_part(bent);
+    if (part) CHECK(part->rows.size() <= kConflictRowsMost);
+    const auto question = decode_conflict_question(bent);
+    if (question) CHECK(question->rows_most <= kConflictRowsMost);
     if (totals) CHECK(totals->size() <= kPeerRowsMost);
     if (rows) CHECK(rows->size() <= kPeerRowsMost);
   }

@@ -107,6 +107,20 @@ class MemoryStore final : public storage::Store {
       done(std::move(out));
     });
   }
+  void list_records(storage::KeyspaceNumber, std::optional<storage::RecordKey> after,
+                    std::size_t limit, std::size_t,
+                    storage::Completion<std::vector<storage::ListedRecord>> done) override {
+    loop_.post([this, after, limit, done] {
+      auto at = after ? records_.upper_bound(*after) : records_.begin();
+      std::vector<storage::ListedRecord> out;
+      for (; at != records_.end() && out.size() < limit; ++at) {
+        const auto condition =
+            at->second.damaged ? storage::Condition::Damaged : storage::Condition::Sound;
+        out.push_back({at->first, {condition, at->second.value, digest_of(at->first, at->second)}});
+      }
+      done(std::move(out));
+    });
+  }
   bool has_records() const override { return !records_.empty(); }
   std::uint64_t undone() const override { return 0; }
   std::uint64_t bytes_on_disk() const override { return 0; }

@@ -70,6 +70,19 @@ std::function<bool(ByteView)> by(Result<T> (*decode)(ByteView), Encode encode) {
   };
 }
 
+CoordinatePutRequest traced_put() {
+  CoordinatePutRequest request = put();
+  request.trace = true;
+  return request;
+}
+
+WriteReply traced() {
+  WriteReply reply = accepted();
+  reply.trace = {{id_of<NodeId>(0x40), "127.0.0.1", "mint", 5, 700, "ok"},
+                 {id_of<NodeId>(0x60), "127.0.0.2", "write", 710, -1, ""}};
+  return reply;
+}
+
 std::vector<Sample> samples() {
   const auto durable = storage::Durability::Fsync;
   return {{"store_copy_request", encode_store_copy_request({copy(), "set", durable}),
@@ -99,6 +112,10 @@ std::vector<Sample> samples() {
           {"coordinate_put_reply", encode_coordinate_put_reply(accepted()),
            by(decode_coordinate_put_reply, encode_coordinate_put_reply)},
           {"coordinate_put_refused", encode_coordinate_put_reply(refused()),
+           by(decode_coordinate_put_reply, encode_coordinate_put_reply)},
+          {"coordinate_put_traced_request", encode_coordinate_put_request(traced_put()),
+           by(decode_coordinate_put_request, encode_coordinate_put_request)},
+          {"coordinate_put_traced_reply", encode_coordinate_put_reply(traced()),
            by(decode_coordinate_put_reply, encode_coordinate_put_reply)}};
 }
 
@@ -154,6 +171,21 @@ TEST_CASE("replica codec: copies and hints come back as they were sent", "[repli
   CHECK(row->context == "a:2:3");
   CHECK(row->digest == 0x1122334455667788);
   CHECK(row->tombstone);
+}
+
+TEST_CASE("replica codec: a trace comes back as it was sent, within bounds", "[replication]") {
+  CHECK_FALSE(decode_coordinate_put_request(encode_coordinate_put_request(put()))->trace);
+  CHECK(decode_coordinate_put_request(encode_coordinate_put_request(traced_put()))->trace);
+  const auto reply = decode_coordinate_put_reply(encode_coordinate_put_reply(traced()));
+  REQUIRE(reply);
+  CHECK(reply->trace == traced().trace);
+  WriteReply long_text = traced();
+  long_text.trace[0].what = std::string(500, 'x');
+  CHECK(decode_coordinate_put_reply(encode_coordinate_put_reply(long_text))->trace[0].what.size() ==
+        RequestTrace::kTextBytesMost);
+  WriteReply many = traced();
+  many.trace.resize(RequestTrace::kRowsMost + 1, many.trace[0]);
+  CHECK_FALSE(decode_coordinate_put_reply(encode_coordinate_put_reply(many)).ok());
 }
 
 TEST_CASE("replica codec: a write and its reply come back as they were sent", "[replication]") {

@@ -144,6 +144,36 @@ TEST_CASE("records: slots are listed in token and key order, in pages") {
   CHECK(test.list_slot(0)->empty());
 }
 
+TEST_CASE("records: all of a keyspace are listed in pages, by token and key") {
+  StoreCase test;
+  std::vector<RecordKey> keys;
+  for (int i = 0; i < 40; ++i) {
+    // Both halves of the token space, and several keys of one token.
+    keys.push_back(record_key("key" + std::to_string(i), static_cast<Token>(i / 2) << 59));
+    REQUIRE(test.update(keys.back(), put("value" + std::to_string(i))).ok());
+  }
+  RecordKey elsewhere = keys[0];
+  elsewhere.keyspace = kDefaultKeyspace + 1;
+  REQUIRE(test.update(elsewhere, put("not listed")).ok());
+  std::sort(keys.begin(), keys.end());
+  std::optional<RecordKey> after;
+  std::vector<RecordKey> seen;
+  while (true) {
+    const auto page = test.list_records(after, 7);
+    if (page->empty()) break;
+    CHECK(page->size() <= 7);
+    for (const auto& record : *page) {
+      seen.push_back(record.key);
+      CHECK(record.found.condition == Condition::Sound);
+      CHECK(record.found.value.substr(5) == record.key.key.substr(3));
+    }
+    after = page->back().key;
+  }
+  CHECK(seen == keys);
+  CHECK(test.list_records({}, 100, 14)->size() == 2);  // bytes of values
+  CHECK(test.list_records({}, 100, 1)->size() == 1);
+}
+
 TEST_CASE("records: a slot of more keys than one transaction lists comes whole") {
   StoreCase test;
   int left = 10000;

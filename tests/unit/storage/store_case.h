@@ -72,6 +72,12 @@ struct StoreCase {
     return wait<std::vector<ListedKey>>(
         [&](auto done) { store->list_slot(kDefaultKeyspace, slot, after, limit, done); });
   }
+  Result<std::vector<ListedRecord>> list_records(std::optional<RecordKey> after = {},
+                                                 std::size_t limit = 100,
+                                                 std::size_t bytes = 1_MiB) {
+    return wait<std::vector<ListedRecord>>(
+        [&](auto done) { store->list_records(kDefaultKeyspace, after, limit, bytes, done); });
+  }
   Result<Done> put_named(Bytes name, Bytes value) {
     return wait<Done>([&](auto done) { store->put_named(name, value, done); });
   }
