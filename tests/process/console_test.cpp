@@ -137,6 +137,56 @@ TEST_CASE("console: two nodes are clicked, their link is cut and healed", "[cons
   CHECK(browser.value("document.querySelectorAll('.node[aria-pressed=true]').length") == 2);
 }
 
+TEST_CASE("console: a late answer about a key changes nothing that was chosen since", "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(3));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  // Answers about keys wait until they are let through, newest first.
+  browser.value(
+      "window.held = []; window.honest = window.fetch; window.fetch = (url, more) => "
+      "!url.startsWith('/api/v1/key') ? honest(url, more) : new Promise(go => "
+      "held.push(() => honest(url).then(go))); true");
+  const auto let_through = [&browser] {
+    browser.value(
+        "(async () => { for (const go of held.splice(0).reverse()) { await go(); "
+        "await new Promise(done => setTimeout(done)); } })()");
+  };
+  const auto ask = [&browser](const std::string& key) {
+    browser.value("document.getElementById('key').value = ''");
+    browser.click("#key");
+    browser.type(key);
+    browser.press("Enter");
+    CHECK(shows(browser, "held.length > 0"));
+  };
+  const std::string title = text_of("detail-h");
+  SECTION("a node was chosen") {
+    ask("first");
+    browser.click(node(1));
+    let_through();
+    CHECK(browser.value(title) == "n2 · up");
+  }
+  SECTION("all was let go") {
+    ask("first");
+    browser.press("Escape");
+    let_through();
+    CHECK(browser.value(title) == "Choose a node");
+  }
+  SECTION("another key was asked for") {
+    ask("first");
+    ask("second");
+    CHECK(shows(browser, "held.length === 2"));
+    let_through();
+    CHECK(browser.value(title) == "Replicas of “second”");
+    // Looked up again by itself, which unsays nothing.
+    browser.value("say('what was said')");
+    CHECK(shows(browser, "held.length === 1"));
+    let_through();
+    CHECK(browser.value(text_of("said")) == "what was said");
+  }
+}
+
 TEST_CASE("console: what others cut shows from the far side, and heals from this one",
           "[console]") {
   if (!has_browser()) return;
