@@ -187,6 +187,31 @@ TEST_CASE("console: a late answer about a key changes nothing that was chosen si
   }
 }
 
+TEST_CASE("console: the page asks once at a time, and no rate is of two answers at once",
+          "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(2));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  const auto asked = browser.value(
+      "(async () => {"
+      "  const honest = window.fetch; let open = 0, most = 0, all = 0;"
+      "  window.fetch = async (url, more) => {"
+      "    if (!url.startsWith('/api/v1/cluster')) return honest(url, more);"
+      "    most = Math.max(most, ++open); ++all;"
+      "    try { return await honest(url, more); } finally { --open; } };"
+      "  await Promise.all([poll(), poll(), poll(), poll()]);"
+      "  await Promise.all([poll(), poll()]);"
+      "  window.fetch = honest;"
+      "  return [most, all, Math.min(...samples.slice(1).map((s, i) => s.at - samples[i].at)) >= "
+      "50];"
+      "})()");
+  CHECK(asked.at(0) == 1);
+  CHECK(asked.at(1) <= 5);  // two for each call of several, and perhaps the timer's
+  CHECK(asked.at(2) == true);
+}
+
 TEST_CASE("console: what others cut shows from the far side, and heals from this one",
           "[console]") {
   if (!has_browser()) return;
