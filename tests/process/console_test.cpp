@@ -245,6 +245,23 @@ TEST_CASE("console: what others cut shows from the far side, and heals from this
   CHECK(shows(browser, count_of("up") + " === 5", 40s));
 }
 
+TEST_CASE("console: a slow disk has its badge, and a link cut in part the lesser mark",
+          "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(3));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  REQUIRE(cluster.cli(0, {"fault", "slow-disk", "2", "100ms", "--jitter", "50ms"}).exit_code == 0);
+  CHECK(shows(browser, "document.querySelector('" + node(1) + " .badge').textContent === '!'"));
+  REQUIRE(cluster.cli(0, {"fault", "drop", "1", "3", "--traffic", "gossip"}).exit_code == 0);
+  CHECK(shows(browser, "document.querySelectorAll('.wire.bad').length === 1"));
+  CHECK(browser.value("document.querySelectorAll('.wire.cut').length") == 0);
+  browser.click(node(0));
+  browser.click(node(2));
+  CHECK(shows(browser, text_of("detail-body") + ".includes('(gossip)')"));
+}
+
 TEST_CASE("console: who has not the token changes nothing, and a node that dies is missed",
           "[console]") {
   if (!has_browser()) return;
