@@ -262,6 +262,22 @@ TEST_CASE("console: a slow disk has its badge, and a link cut in part the lesser
   CHECK(shows(browser, text_of("detail-body") + ".includes('(gossip)')"));
 }
 
+TEST_CASE("console: a token of an earlier start does not stay in the data directory", "[console]") {
+  LocalClusterOptions options;
+  options.nodes = 2;
+  options.node_flags = {{"--allow-faults", "--console-token", kToken}, {}};
+  LocalCluster cluster(std::move(options));
+  REQUIRE(cluster.start());
+  for (std::size_t i = 0; i < 2; ++i) {
+    INFO(i);
+    const std::string file = cluster.data_dir(i) + "/console-token";
+    REQUIRE(local::run({"touch", file}).exit_code == 0);
+    cluster.kill9(i);
+    cluster.launch(i);
+    CHECK(eventually(20s, [&] { return local::run({"test", "-e", file}).exit_code == 1; }));
+  }
+}
+
 TEST_CASE("console: who has not the token changes nothing, and a node that dies is missed",
           "[console]") {
   if (!has_browser()) return;
