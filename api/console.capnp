@@ -59,6 +59,7 @@ struct Cluster {
     text @1 :Text;
     note @2 :Text;
     leftMs @3 :Float64;         # -1: until it is healed
+    kind @4 :Text;              # link, slow_disk, skew, pause
   }
   struct Link {
     a @0 :Text;
@@ -69,8 +70,9 @@ struct Cluster {
 
     enum State {
       sound @0;
-      bad @1;                   # loses, delays, damages or limits some of it
-      cut @2;                   # nothing passes of one kind of traffic, or of both
+      bad @1;                   # loses, delays, damages or limits some of it, or cuts one kind of
+                                # traffic alone: `because` says which
+      cut @2;                   # nothing passes
     }
   }
   struct Hint {

@@ -57,6 +57,7 @@ void write_faults(const std::vector<client::FaultRow>& in, words::Cluster::Node:
     out[i].setText(text_for(in[i].text));
     out[i].setNote(text_for(in[i].spec.note));
     out[i].setLeftMs(real(in[i].left_ms));
+    out[i].setKind(text_for(in[i].spec.kind));
   }
 }
 

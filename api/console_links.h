@@ -9,6 +9,7 @@
 
 namespace parley::api {
 
+// Cut: nothing passes, neither streams nor datagrams. Bad: any lesser fault.
 enum class LinkState : std::uint8_t { Sound, Bad, Cut };
 
 struct LinkNews {

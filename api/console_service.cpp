@@ -1,5 +1,7 @@
 #include "api/console_service.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace parley::api {
@@ -17,12 +19,24 @@ client::FaultSpec cut_of(const std::string& peer) {
   return fault;
 }
 
+bool has_cut(const NodeWord& word, const std::string& peer) {
+  return word.faults &&
+         std::any_of(word.faults->begin(), word.faults->end(),
+                     [&peer](const client::FaultRow& row) { return row.spec == cut_of(peer); });
+}
+
 }  // namespace
 
 struct ConsoleService::Gathering {
+  std::uint64_t epoch = 0;
   ConsoleFacts facts;
   std::optional<Error> error;
   std::size_t left = 0;
+};
+
+struct ConsoleService::Ends {
+  std::size_t left = 2;
+  std::string cut_at;
 };
 
 struct ConsoleService::Healing {
@@ -36,17 +50,19 @@ ConsoleService::ConsoleService(ClusterAdmin& admin, runtime::KjPort& port, runti
     : admin_(admin), loop_(loop), lines_(port, loop, network) {}
 
 void ConsoleService::cluster(Done<std::string> done) {
-  waiting_.push_back(std::move(done));
+  waiting_.push_back({epoch_, std::move(done)});
   if (gathering_) return;
-  gathering_ = true;
   if (loop_.now() < good_until_) {
-    return loop_.post(lifetime_.guard([this] { gathered(last_); }));
+    gathering_ = true;
+    return loop_.post(lifetime_.guard([this, epoch = epoch_] { gathered(epoch, last_); }));
   }
   gather();
 }
 
 void ConsoleService::gather() {
+  gathering_ = true;
   const auto gathering = std::make_shared<Gathering>();
+  gathering->epoch = epoch_;
   gathering->left = 3;
   const auto note = [this, gathering](auto&& answer, auto& place) {
     if (answer)
@@ -67,7 +83,7 @@ void ConsoleService::gather() {
 }
 
 void ConsoleService::ask_others(const std::shared_ptr<Gathering>& gathering) {
-  if (gathering->error) return gathered(*gathering->error);
+  if (gathering->error) return gathered(gathering->epoch, *gathering->error);
   ConsoleFacts& facts = gathering->facts;
   facts.self = admin_.info();
   facts.gossip = admin_.gossip();
@@ -108,14 +124,19 @@ void ConsoleService::note_word(const std::shared_ptr<Gathering>& gathering,
   }
   if (--gathering->left > 0) return;
   gathering->facts.work = tally_.totals();
-  good_until_ = loop_.now() + kShared;
-  gathered(cluster_json(gathering->facts));
+  if (gathering->epoch == epoch_) good_until_ = loop_.now() + kShared;
+  gathered(gathering->epoch, cluster_json(gathering->facts));
 }
 
-void ConsoleService::gathered(Result<std::string> answer) {
+void ConsoleService::gathered(std::uint64_t epoch, const Result<std::string>& answer) {
   gathering_ = false;
-  last_ = std::move(answer);
-  for (auto& done : std::exchange(waiting_, {})) done(last_);
+  last_ = answer;
+  const auto of_later = std::stable_partition(
+      waiting_.begin(), waiting_.end(), [epoch](const Waiting& one) { return one.epoch <= epoch; });
+  std::vector<Waiting> served(std::move_iterator(waiting_.begin()), std::move_iterator(of_later));
+  waiting_.erase(waiting_.begin(), of_later);
+  if (!waiting_.empty()) gather();
+  for (const Waiting& one : served) one.done(answer);
 }
 
 Result<std::string> ConsoleService::ring() {
@@ -167,6 +188,7 @@ void ConsoleService::carry_out(const ConsoleOrder& order, Done<std::string> done
     return loop_.post(lifetime_.guard([done, error = *refused] { done(error); }));
   }
   auto and_look_anew = [this, done = std::move(done)](Result<std::string> said) {
+    ++epoch_;
     good_until_ = {};
     done(std::move(said));
   };
@@ -174,16 +196,42 @@ void ConsoleService::carry_out(const ConsoleOrder& order, Done<std::string> done
     // One end is enough for both directions; this node's own can be healed whatever else is cut.
     const bool b_first = order.b == admin_.info().address;
     const std::string first = b_first ? order.b : order.a, second = b_first ? order.a : order.b;
-    const auto at_second = [this, first, second, and_look_anew](const Error&) {
-      cut(second, first, nullptr, and_look_anew);
-    };
-    return cut(first, second, at_second, and_look_anew);
+    return cut_unless_cut(first, second, and_look_anew);
   }
   if (!order.b.empty()) return heal({{order.a, order.b}, {order.b, order.a}}, and_look_anew);
   if (!order.a.empty()) return heal({{order.a, ""}}, and_look_anew);
   std::vector<std::pair<std::string, std::string>> everywhere;
   for (const auto& [address, port] : nodes_) everywhere.emplace_back(address, "");
   heal(everywhere, and_look_anew);
+}
+
+// A second fault of the same kind would have to be healed a second time.
+void ConsoleService::cut_unless_cut(const std::string& first, const std::string& second,
+                                    Done<std::string> done) {
+  const auto ends = std::make_shared<Ends>();
+  const auto heard = [this, ends, first, second, done = std::move(done)](
+                         const std::string& at, const Result<NodeWord>& word) {
+    if (word && has_cut(*word, at == first ? second : first)) ends->cut_at = at;
+    if (--ends->left > 0) return;
+    const std::string& far = ends->cut_at == first ? second : first;
+    if (!ends->cut_at.empty()) {
+      return done("cut already: " + ends->cut_at + " passes nothing to and from " + far);
+    }
+    const auto at_second = [this, first, second, done](const Error&) {
+      cut(second, first, nullptr, done);
+    };
+    cut(first, second, at_second, done);
+  };
+  for (const std::string& at : {first, second}) {
+    const auto hear = [heard, at](const Result<NodeWord>& word) { heard(at, word); };
+    const auto port = client_port_of(at);
+    if (at == admin_.info().address)
+      loop_.post(lifetime_.guard([this, hear] { hear(own_word()); }));
+    else if (port)
+      lines_.word(*port, lifetime_.guard(hear));
+    else
+      loop_.post(lifetime_.guard([hear, error = port.error()] { hear(error); }));
+  }
 }
 
 void ConsoleService::cut(const std::string& at, const std::string& peer,

@@ -33,14 +33,20 @@ class ConsoleService final : public Console {
  private:
   struct Gathering;
   struct Healing;
+  struct Ends;
+  struct Waiting {
+    std::uint64_t epoch = 0;  // when it asked
+    Done<std::string> done;
+  };
 
   void gather();
   void ask_others(const std::shared_ptr<Gathering>& gathering);
   void note_word(const std::shared_ptr<Gathering>& gathering, const std::string& address,
                  Result<NodeWord> word);
-  void gathered(Result<std::string> answer);
+  void gathered(std::uint64_t epoch, const Result<std::string>& answer);
   NodeWord own_word() const;
 
+  void cut_unless_cut(const std::string& first, const std::string& second, Done<std::string> done);
   void cut(const std::string& at, const std::string& peer, std::function<void(Error)> otherwise,
            Done<std::string> done);
   void heal(const std::vector<std::pair<std::string, std::string>>& at_and_peer,
@@ -52,7 +58,9 @@ class ConsoleService final : public Console {
   ConsoleLines lines_;
   WorkTally tally_;
   std::map<std::string, Endpoint> nodes_;  // by address, as last gathered
-  std::vector<Done<std::string>> waiting_;
+  std::vector<Waiting> waiting_;
+  // Raised by every order that ended: who asks after it is told nothing that was gathered before.
+  std::uint64_t epoch_ = 0;
   bool gathering_ = false;
   Result<std::string> last_ = std::string();
   Instant good_until_{};

@@ -56,11 +56,12 @@ class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
   kj::Promise<void> request(kj::HttpMethod method, kj::StringPtr url,
                             const kj::HttpHeaders& headers, kj::AsyncInputStream& body,
                             Response& response) override {
-    close_after_ = asks_to_close(headers);
-    auto written = reply_to(method, url, headers, body).then([this, &response](HttpReply&& reply) {
-      return answer(kj::mv(reply), response);
-    });
-    if (!close_after_) return written;
+    const bool close_after = asks_to_close(headers);
+    auto written = reply_to(method, url, headers, body)
+                       .then([this, &response, close_after](HttpReply&& reply) {
+                         return answer(kj::mv(reply), response, close_after);
+                       });
+    if (!close_after) return written;
     // kj-http 0.9.2 says "Connection: close" and stays open. A failure after the response was sent
     // makes every version flush and close.
     return written.then([]() -> kj::Promise<void> {
@@ -68,10 +69,10 @@ class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
     });
   }
 
-  // Asked inside response.send().
-  bool shouldClose() override { return close_after_; }
+  // Asked inside response.send(), of which connection is not said.
+  bool shouldClose() override { return close_this_; }
 
-  kj::Promise<void> answer(HttpReply reply, Response& response) {
+  kj::Promise<void> answer(HttpReply reply, Response& response, bool close_after) {
     requests_.with({std::to_string(reply.status)}).add();
     kj::HttpHeaders headers(*table_);
     headers.set(kj::HttpHeaderId::CONTENT_TYPE, reply.type);
@@ -82,6 +83,7 @@ class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
     }
     if (!cached) headers.add("Cache-Control", "no-store");
     auto text = kj::heap<std::string>(std::move(reply.body));
+    close_this_ = close_after;
     auto out = response.send(reply.status, status_text(reply.status), headers, text->size());
     auto written = out->write(text->data(), text->size());
     return written.attach(kj::mv(out), kj::mv(text));
@@ -121,10 +123,11 @@ class Routes final : public kj::HttpService, public kj::HttpServerCallbacks {
   kj::Own<kj::HttpHeaderTable> table_;
   std::optional<ConsoleRoutes> console_;
   MetricFamily<Counter> requests_;
-  bool close_after_ = false;
+  bool close_this_ = false;
 };
 
-// Answers without the exception texts that kj-http would show to strangers.
+// Answers without the exception texts that kj-http would show to strangers; after any of these it
+// closes the connection by itself.
 class Errors final : public kj::HttpServerErrorHandler {
  public:
   explicit Errors(Routes& routes) : routes_(routes) {}
@@ -133,15 +136,15 @@ class Errors final : public kj::HttpServerErrorHandler {
     // kj-http calls all that begins with no known method 501, garbage included.
     const std::string_view raw(error.rawContent.begin(), error.rawContent.size());
     if (error.statusCode == 501 && raw.find(" HTTP/1.") != raw.npos) {
-      return routes_.answer(only_reads(), response);
+      return routes_.answer(only_reads(), response, false);
     }
-    return routes_.answer({400, kPlainText, "this is not HTTP\n", {}}, response);
+    return routes_.answer({400, kPlainText, "this is not HTTP\n", {}}, response, false);
   }
   kj::Promise<void> handleApplicationError(
       kj::Exception exception, kj::Maybe<kj::HttpService::Response&> response) override {
     if (exception.getType() == kj::Exception::Type::DISCONNECTED) return kj::READY_NOW;
     KJ_IF_MAYBE (open, response) {
-      return routes_.answer({500, kPlainText, "failed\n", {}}, *open);
+      return routes_.answer({500, kPlainText, "failed\n", {}}, *open, false);
     }
     return kj::READY_NOW;
   }

@@ -137,6 +137,81 @@ TEST_CASE("console: two nodes are clicked, their link is cut and healed", "[cons
   CHECK(browser.value("document.querySelectorAll('.node[aria-pressed=true]').length") == 2);
 }
 
+TEST_CASE("console: a late answer about a key changes nothing that was chosen since", "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(3));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  // Answers about keys wait until they are let through, newest first.
+  browser.value(
+      "window.held = []; window.honest = window.fetch; window.fetch = (url, more) => "
+      "!url.startsWith('/api/v1/key') ? honest(url, more) : new Promise(go => "
+      "held.push(() => honest(url).then(go))); true");
+  const auto let_through = [&browser] {
+    browser.value(
+        "(async () => { for (const go of held.splice(0).reverse()) { await go(); "
+        "await new Promise(done => setTimeout(done)); } })()");
+  };
+  const auto ask = [&browser](const std::string& key) {
+    browser.value("document.getElementById('key').value = ''");
+    browser.click("#key");
+    browser.type(key);
+    browser.press("Enter");
+    CHECK(shows(browser, "held.length > 0"));
+  };
+  const std::string title = text_of("detail-h");
+  SECTION("a node was chosen") {
+    ask("first");
+    browser.click(node(1));
+    let_through();
+    CHECK(browser.value(title) == "n2 · up");
+  }
+  SECTION("all was let go") {
+    ask("first");
+    browser.press("Escape");
+    let_through();
+    CHECK(browser.value(title) == "Choose a node");
+  }
+  SECTION("another key was asked for") {
+    ask("first");
+    ask("second");
+    CHECK(shows(browser, "held.length === 2"));
+    let_through();
+    CHECK(browser.value(title) == "Replicas of “second”");
+    // Looked up again by itself, which unsays nothing.
+    browser.value("say('what was said')");
+    CHECK(shows(browser, "held.length === 1"));
+    let_through();
+    CHECK(browser.value(text_of("said")) == "what was said");
+  }
+}
+
+TEST_CASE("console: the page asks once at a time, and no rate is of two answers at once",
+          "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(2));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  const auto asked = browser.value(
+      "(async () => {"
+      "  const honest = window.fetch; let open = 0, most = 0, all = 0;"
+      "  window.fetch = async (url, more) => {"
+      "    if (!url.startsWith('/api/v1/cluster')) return honest(url, more);"
+      "    most = Math.max(most, ++open); ++all;"
+      "    try { return await honest(url, more); } finally { --open; } };"
+      "  await Promise.all([poll(), poll(), poll(), poll()]);"
+      "  await Promise.all([poll(), poll()]);"
+      "  window.fetch = honest;"
+      "  return [most, all, Math.min(...samples.slice(1).map((s, i) => s.at - samples[i].at)) >= "
+      "50];"
+      "})()");
+  CHECK(asked.at(0) == 1);
+  CHECK(asked.at(1) <= 5);  // two for each call of several, and perhaps the timer's
+  CHECK(asked.at(2) == true);
+}
+
 TEST_CASE("console: what others cut shows from the far side, and heals from this one",
           "[console]") {
   if (!has_browser()) return;
@@ -149,11 +224,11 @@ TEST_CASE("console: what others cut shows from the far side, and heals from this
   CHECK(shows(browser, "document.querySelectorAll('.wire.cut').length === 7"));
   CHECK(shows(browser, count_of("down") + " === 3", 40s));
   // Of the two ends of a one-way cut, among nodes that this one holds for dead.
-  CHECK(browser.says("state.links.some(l => l.a === '" + cluster.address(3) +
-                     "' && l.toB === 'cut' && l.toA === 'sound')"));
+  CHECK(shows(browser, "state.links.some(l => l.a === '" + cluster.address(3) +
+                           "' && l.toB === 'cut' && l.toA === 'sound')"));
   // What a part of the nodes says is not said as if all had.
   CHECK(shows(browser, text_of("t-sync-note") + " === 'as 2 of 5 nodes say'"));
-  CHECK(browser.value(text_of("hints-empty")) == "None on the nodes that are seen as up.");
+  CHECK(shows(browser, text_of("hints-empty") + " === 'None on the nodes that are seen as up.'"));
   for (const auto& [width, height] : {std::pair{1280, 900}, std::pair{390, 844}}) {
     for (const bool dark : {false, true}) {
       browser.size(width, height, dark);
@@ -168,6 +243,39 @@ TEST_CASE("console: what others cut shows from the far side, and heals from this
   CHECK(shows(browser, "document.querySelectorAll('.wire.cut').length === 0"));
   CHECK(faults_of(cluster).empty());
   CHECK(shows(browser, count_of("up") + " === 5", 40s));
+}
+
+TEST_CASE("console: a slow disk has its badge, and a link cut in part the lesser mark",
+          "[console]") {
+  if (!has_browser()) return;
+  LocalCluster cluster(breakable(3));
+  REQUIRE(cluster.start());
+  Browser browser;
+  open_console(browser, cluster);
+  REQUIRE(cluster.cli(0, {"fault", "slow-disk", "2", "100ms", "--jitter", "50ms"}).exit_code == 0);
+  CHECK(shows(browser, "document.querySelector('" + node(1) + " .badge').textContent === '!'"));
+  REQUIRE(cluster.cli(0, {"fault", "drop", "1", "3", "--traffic", "gossip"}).exit_code == 0);
+  CHECK(shows(browser, "document.querySelectorAll('.wire.bad').length === 1"));
+  CHECK(browser.value("document.querySelectorAll('.wire.cut').length") == 0);
+  browser.click(node(0));
+  browser.click(node(2));
+  CHECK(shows(browser, text_of("detail-body") + ".includes('(gossip)')"));
+}
+
+TEST_CASE("console: a token of an earlier start does not stay in the data directory", "[console]") {
+  LocalClusterOptions options;
+  options.nodes = 2;
+  options.node_flags = {{"--allow-faults", "--console-token", kToken}, {}};
+  LocalCluster cluster(std::move(options));
+  REQUIRE(cluster.start());
+  for (std::size_t i = 0; i < 2; ++i) {
+    INFO(i);
+    const std::string file = cluster.data_dir(i) + "/console-token";
+    REQUIRE(local::run({"touch", file}).exit_code == 0);
+    cluster.kill9(i);
+    cluster.launch(i);
+    CHECK(eventually(20s, [&] { return local::run({"test", "-e", file}).exit_code == 1; }));
+  }
 }
 
 TEST_CASE("console: who has not the token changes nothing, and a node that dies is missed",

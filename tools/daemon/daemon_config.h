@@ -12,6 +12,8 @@ struct DaemonConfig {
   api::NodeConfig node;
   LogLevel log_level = LogLevel::Info;
   bool check_only = false;
+  // node.console_token is this process's own, and lies in the data directory.
+  bool console_token_made = false;
 };
 
 // Exit code to end with now (0 after --help or --version, 2 after a bad option, its one line

@@ -39,13 +39,21 @@ void hold_signals(int how) {
   pthread_sigmask(how, &both, nullptr);
 }
 
-// Orders of the console need --allow-faults and a token; without one it takes none.
-void prepare_console(api::NodeConfig& node, const Logger& log) {
-  if (!node.allow_faults || !node.console_token.empty()) return;
+// Orders of the console need --allow-faults and a token; without one it takes none. A token that
+// was made serves all lives of this process.
+void prepare_console(DaemonConfig& config, const Logger& log) {
+  api::NodeConfig& node = config.node;
+  if (config.console_token_made) return;
+  if (!node.allow_faults || !node.console_token.empty()) {
+    const Status dropped = drop_console_token(node.data_dir);
+    if (!dropped) log.warn("console.old_token", {{"reason", dropped.error().message}});
+    return;
+  }
   auto token = make_console_token(node.data_dir);
   if (token) {
     log.info("console.token", {{"file", node.data_dir + "/console-token"}});
     node.console_token = std::move(*token);
+    config.console_token_made = true;
   } else {
     log.warn("console.no_token", {{"reason", token.error().message}});
   }
@@ -71,7 +79,7 @@ std::optional<int> live(DaemonConfig& config) {
     say(store.error());
     return kRefused;
   }
-  prepare_console(config.node, log);
+  prepare_console(config, log);
   Ending ending;
   std::unique_ptr<api::Node> node;
   api::NodeEvents events;

@@ -228,6 +228,32 @@ TEST_CASE("console http: a visitor or the service may go before the answer comes
   CHECK(second->closed);
 }
 
+TEST_CASE("console http: each connection closes or stays as its own request asked",
+          "[api][console]") {
+  Served served;
+  served.console.silent = true;
+  const auto closes = served.http.visit(), stays = served.http.visit();
+  const auto ask_both = [&](const auto& first, const auto& second) {
+    for (const auto* visitor : {&first, &second}) {
+      const std::string wish = *visitor == closes ? "Connection: close\r\n" : "";
+      (*visitor)->connection->send("GET /api/v1/cluster HTTP/1.1\r\nHost: localhost\r\n" + wish +
+                                   "\r\n");
+      served.http.world.run_for(10ms);
+    }
+  };
+  SECTION("the one that stays asked last") { ask_both(closes, stays); }
+  SECTION("the one that closes asked last") { ask_both(stays, closes); }
+  REQUIRE(served.console.held.size() == 2);
+  for (auto& done : served.console.held) done(std::string("{}"));
+  served.http.world.run_for(10ms);
+  CHECK(has(closes->received, "Connection: close\r\n"));
+  CHECK(body_of(closes->received) == "{}");
+  CHECK(closes->closed);
+  CHECK_FALSE(has(stays->received, "Connection: close\r\n"));
+  CHECK(body_of(stays->received) == "{}");
+  CHECK_FALSE(stays->closed);
+}
+
 TEST_CASE("console http: mutated orders never harm it, nor pass", "[api][console]") {
   Served served;
   const std::string order =

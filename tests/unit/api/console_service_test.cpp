@@ -210,6 +210,46 @@ TEST_CASE("console service: a link is cut at one end, this node's if it is one",
   CHECK(*two.order({ConsoleOrder::What::Heal, "", ""}) == "0 faults healed");
 }
 
+TEST_CASE("console service: who asks after an order is told nothing of before it",
+          "[api][console]") {
+  Two two;
+  client::FaultSpec cut;
+  cut.peer = kThere;
+  cut.cut = true;
+  two.own.injected = {cut};
+  REQUIRE(two.cluster().ok());
+  two.world.run_for(1s);
+  std::optional<std::string> before, after;
+  two.console->cluster([&](const Result<std::string>& json) { before = *json; });
+  two.world.run_for(1us);  // what this node says is gathered, the other one's word is under way
+  two.console->carry_out({ConsoleOrder::What::Heal, kHere, ""}, [&](const auto& said) {
+    CHECK(*said == "1 fault healed");
+    CHECK_FALSE(before);
+    two.console->cluster([&](const Result<std::string>& json) { after = *json; });
+  });
+  REQUIRE(two.world.run_until([&] { return after.has_value(); }, 5s));
+  CHECK(has(*before, R"("toB":"cut")"));
+  CHECK(has(*after, R"("links":[])"));
+  CHECK(has(*two.cluster(), R"("links":[])"));
+}
+
+TEST_CASE("console service: a link that the console has cut is not cut again", "[api][console]") {
+  Two two;
+  REQUIRE(two.order(kCut).ok());
+  CHECK(*two.order(kCut) == "cut already: 127.0.0.1 passes nothing to and from 127.0.0.2");
+  CHECK(two.own.injected.size() == 1);
+  // By the other node's console.
+  two.own.injected[0].peer = kHere;
+  two.other.injected = std::exchange(two.own.injected, {});
+  CHECK(*two.order(kCut) == "cut already: 127.0.0.2 passes nothing to and from 127.0.0.1");
+  CHECK(two.own.injected.empty());
+  CHECK(two.other.injected.size() == 1);
+  // What others did to the link is theirs, and may end before.
+  two.other.injected[0].for_ms = 1000;
+  CHECK(*two.order(kCut) == "cut: 127.0.0.1 passes nothing to and from 127.0.0.2");
+  CHECK(two.own.injected.size() == 1);
+}
+
 TEST_CASE("console service: who allows no faults takes no orders, and none for others",
           "[api][console]") {
   Two two;

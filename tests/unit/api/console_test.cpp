@@ -113,6 +113,17 @@ TEST_CASE("console links: each direction is as bad as the worst of both ends' fa
   auto lossy = fault("b", "both", false);
   lossy.spec.drop = 1;
   CHECK(links_of(all, {{"a", {lossy}}})[0].to_b == LinkState::Cut);
+  // Only when nothing passes is it cut: neither streams nor gossip.
+  auto streams = fault("b", "both", true), gossip = fault("b", "out", false);
+  streams.spec.traffic = "peer";
+  gossip.spec.traffic = "gossip";
+  gossip.spec.drop = 1;
+  for (const auto& one : {streams, gossip}) {
+    CHECK(links_of(all, {{"a", {one}}})[0].to_b == LinkState::Bad);
+  }
+  const auto in_two = links_of(all, {{"a", {streams, gossip}}});
+  CHECK(in_two[0].to_b == LinkState::Cut);
+  CHECK(in_two[0].to_a == LinkState::Bad);
   auto slow_disk = fault("", "both", false);
   slow_disk.spec.kind = "slow_disk";
   CHECK(links_of(all, {{"a", {slow_disk}}}).empty());
@@ -180,7 +191,7 @@ TEST_CASE("console json: the cluster, in golden bytes", "[api][console][golden]"
             node_tail +
             R"("lastHeardMs":-1,"rttMs":-1,"answers":true,"ready":"ready","version":"1.2",)"
             R"("uptimeMs":5000,"hintsKept":0,"requests":6,"faultsAllowed":true,"faults":[{"id":0,)"
-            R"("text":"text","note":"","leftMs":-1}],"oldestSyncMs":10,"coOwners":1,)"
+            R"("text":"text","note":"","leftMs":-1,"kind":"link"}],"oldestSyncMs":10,"coOwners":1,)"
             R"("syncing":false,"node":"127.0.0.1-id","faultCount":0},{"address":"127.0.0.2",)"
             R"("status":"UN","liveness":"suspect",)" +
             node_tail +
