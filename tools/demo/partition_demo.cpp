@@ -41,10 +41,8 @@ bool Partition::set_up() {
   if (!stage_.claim(owners.size() == 3, key_ + " lives on " + Scene::names(owners))) return false;
   small_ = {owners[0], others[0]};
   large_ = {owners[1], owners[2], others[1]};
-  for (int i = 0; other_key_.empty(); ++i) {
-    const std::string key = fmt::format("visits:{}", i);
-    if (scene_.owners_of(key) == owners) other_key_ = key;
-  }
+  other_key_ = scene_.find_key("visits:", owners);
+  if (other_key_.empty()) return false;
   scene_.watch({key_});
   const auto client = scene_.client(small_);
   scene_.traffic.put(*client, other_key_, "0", write_at("all"));

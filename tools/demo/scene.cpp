@@ -8,7 +8,8 @@
 namespace parley::demo {
 namespace {
 
-constexpr auto kCallLimit = seconds(5);
+constexpr auto kCallLimit = seconds(5), kSearchLimit = seconds(20);
+constexpr int kKeysTried = 10'000;
 
 local::LocalClusterOptions breakable(std::size_t nodes) {
   local::LocalClusterOptions options;
@@ -68,6 +69,18 @@ Side Scene::others_than(const Side& nodes) const {
     if (std::find(nodes.begin(), nodes.end(), i) == nodes.end()) out.push_back(i);
   }
   return out;
+}
+
+std::string Scene::find_key(const std::string& prefix, const Side& owners) {
+  const auto ends = std::chrono::steady_clock::now() + kSearchLimit;
+  std::string found;
+  for (int i = 0; found.empty() && i < kKeysTried && std::chrono::steady_clock::now() < ends; ++i) {
+    const std::string key = prefix + std::to_string(i);
+    if (owners_of(key) == owners) found = key;
+  }
+  stage.claim(!found.empty(), fmt::format("{} lives on {} too",
+                                          found.empty() ? "some " + prefix : found, names(owners)));
+  return found;
 }
 
 std::unique_ptr<client::Client> Scene::client(const Side& nodes) const {

@@ -37,6 +37,9 @@ class Scene {
   // The key's replicas, in preference order; and who is none of them.
   Side owners_of(const std::string& key) { return cluster.owners(0, key); }
   Side others_than(const Side& nodes) const;
+  // The first of PREFIX0, PREFIX1, ... whose replicas these are, in this order. "": none of as many
+  // as can be asked for in 20 s; whether one was found is claimed.
+  std::string find_key(const std::string& prefix, const Side& owners);
   // Coordinated by one of these; all, with the ring learnt, if none is named.
   std::unique_ptr<client::Client> client(const Side& nodes = {}) const;
 
