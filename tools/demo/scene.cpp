@@ -11,11 +11,12 @@ namespace {
 constexpr auto kCallLimit = seconds(5), kSearchLimit = seconds(20);
 constexpr int kKeysTried = 10'000;
 
-local::LocalClusterOptions breakable(std::size_t nodes) {
+local::LocalClusterOptions breakable(std::size_t nodes, const std::vector<std::string>& flags) {
   local::LocalClusterOptions options;
   options.nodes = nodes;
   options.name = "demo";
   options.flags = {"--allow-faults"};
+  options.flags.insert(options.flags.end(), flags.begin(), flags.end());
   return options;
 }
 
@@ -29,7 +30,8 @@ client::FaultSpec cut(const std::string& peer, const std::string& direction) {
 
 }  // namespace
 
-Scene::Scene(Stage& on, std::size_t nodes) : stage(on), cluster(breakable(nodes)) {
+Scene::Scene(Stage& on, std::size_t nodes, const std::vector<std::string>& flags)
+    : stage(on), cluster(breakable(nodes, flags)) {
   std::vector<std::string> addresses, endpoints;
   for (std::size_t i = 0; i < cluster.size(); ++i) {
     addresses.push_back(cluster.address(i));

@@ -21,7 +21,8 @@ using Side = std::vector<std::size_t>;
 
 class Scene {
  public:
-  Scene(Stage& stage, std::size_t nodes);
+  // `flags`: for every node, beside those that let it take faults.
+  Scene(Stage& stage, std::size_t nodes, const std::vector<std::string>& flags = {});
   ~Scene();
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
