@@ -181,4 +181,8 @@ bool reads(const client::ReadResult& read, const std::string& only_value) {
          read.values[0].value == only_value;
 }
 
+bool is_unavailable(const client::ReadResult& read) {
+  return read.outcome != Outcome::Ok && read.error && read.error->code == ErrorCode::Unavailable;
+}
+
 }  // namespace parley::demo

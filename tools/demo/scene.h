@@ -76,5 +76,7 @@ Seconds timed(Act&& act) {
 // "3 values" in one line: what was read, or why nothing was.
 std::string values_text(const client::ReadResult& read);
 bool reads(const client::ReadResult& read, const std::string& only_value);
+// Refused, as too few replicas answer; not for another reason.
+bool is_unavailable(const client::ReadResult& read);
 
 }  // namespace parley::demo
