@@ -48,7 +48,6 @@ std::string without_chance(std::string line) {
       {std::regex("[0-9]+ +running"), "<pid> running"},
       // A third replica may be asked when one is slow, and answer in time or not.
       {std::regex("asked [23], answered [23], agreed [23]"), "asked, answered, agreed"},
-      {std::regex("\\bpending\\b"), "durable"},
       {std::regex(" +"), " "},
       {std::regex(" $"), ""},
   };
@@ -56,12 +55,24 @@ std::string without_chance(std::string line) {
   return line;
 }
 
+// A key's replicas, and its siblings, are listed in an order that is chance; all else in its own.
 std::vector<std::string> comparable(const std::vector<std::string>& lines) {
+  static const std::regex kByChance("^ *127\\.[0-9.]+ .*|1 book, 1 [a-z]+"),
+      kReceipt("^version .* level (\\S+) .*");
+  static const std::regex kPending("\\bpending\\b");
   std::vector<std::string> out;
+  std::size_t run = 0;     // the last lines of `out` are so many of them
+  bool below_all = false;  // whose receipt is given before the last replica has answered
   for (const std::string& line : lines) {
-    if (!line.empty()) out.push_back(without_chance(line));
+    std::smatch receipt;
+    if (std::regex_match(line, receipt, kReceipt)) below_all = receipt[1] != "all";
+    if (line.empty()) continue;
+    const bool by_chance = std::regex_match(line, kByChance);
+    const bool pending = by_chance && below_all;
+    out.push_back(without_chance(pending ? std::regex_replace(line, kPending, "durable") : line));
+    run = by_chance ? run + 1 : 0;
+    std::sort(out.end() - static_cast<std::ptrdiff_t>(run), out.end());
   }
-  std::sort(out.begin(), out.end());
   return out;
 }
 

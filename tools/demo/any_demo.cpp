@@ -41,7 +41,7 @@ void play_any(Stage& stage) {
 
   stage.title("It can be read by those who ask for hints too");
   const auto one = scene.traffic.get(*client, key, read_at("one"));
-  stage.claim(one.outcome != Outcome::Ok, "get at one: unavailable, not \"not found\"");
+  stage.claim(is_unavailable(one), "get at one: unavailable, not \"not found\"");
   for (const std::size_t node : others) {
     const auto get = scene.traffic.get(*scene.client({node}), key, read_at("any"));
     stage.claim(reads(get, "fire") && get.from_hint,

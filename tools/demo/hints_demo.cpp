@@ -44,7 +44,7 @@ void play_hints(Stage& stage) {
       timed([&] { eventually(seconds(20), [&] { return Scene::hints(*client) == 0; }); });
   stage.claim(Scene::hints(*client) == 0,
               fmt::format("after {:.1f} s all hints are handed over and erased", took.count()));
-  scene.claim_equal(*client, keys, seconds(5));
+  scene.claim_equal(*client, keys, seconds(30));
   const auto get = scene.traffic.get(*scene.client({away}), keys.back(), read_at("one"));
   stage.claim(reads(get, "new"), fmt::format("{} at one: {}", Scene::name(away), values_text(get)));
   stage.say("Anti-entropy would have found all of it too: see parley demo lost-hints.");

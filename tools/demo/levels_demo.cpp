@@ -98,7 +98,7 @@ void Levels::try_read(const std::string& level, std::size_t dead) {
                  fmt::format("get -c {:<7} the last acknowledged value{}", level,
                              by_replicas ? "" : ", marked from_hint"));
   } else {
-    stage_.claim(get.outcome != Outcome::Ok, fmt::format("get -c {:<7} unavailable", level));
+    stage_.claim(is_unavailable(get), fmt::format("get -c {:<7} unavailable", level));
   }
 }
 

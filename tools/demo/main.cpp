@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 
 #include "tools/demo/demos.h"
 #include "tools/demo/supervisor.h"
@@ -58,7 +59,7 @@ int play(const Demo& demo, const Asked& asked) {
   Stage stage(screen, asked.slow);
   try {
     demo.play(stage);
-  } catch (const std::runtime_error& error) {
+  } catch (const std::exception& error) {
     stage.claim(false, error.what());
   }
   const bool held = stage.sum_up();

@@ -16,8 +16,8 @@ void play_rolling_restart(Stage& stage) {
   if (!scene.start()) return;
   stage.title(fmt::format("{} shops order at quorum, without a pause", kShops));
   Load load(scene, 1, kShops);
-  stage.claim(eventually(seconds(10), [&] { return load.figures().gets_ok >= 100; }),
-              "the first hundred orders are acknowledged and read back");
+  const bool busy = eventually(seconds(20), [&] { return load.figures().gets_ok >= 100; });
+  if (!stage.claim(busy, "the first hundred orders are acknowledged and read back")) return;
   scene.watch({load.acknowledged().begin()->first});
   for (const std::size_t node : scene.everybody()) {
     stage.title(Scene::name(node) + " is told to stop, and started again");

@@ -8,13 +8,15 @@
 namespace parley::demo {
 namespace {
 
-constexpr auto kCallLimit = seconds(5);
+constexpr auto kCallLimit = seconds(5), kSearchLimit = seconds(20);
+constexpr int kKeysTried = 10'000;
 
-local::LocalClusterOptions breakable(std::size_t nodes) {
+local::LocalClusterOptions breakable(std::size_t nodes, const std::vector<std::string>& flags) {
   local::LocalClusterOptions options;
   options.nodes = nodes;
   options.name = "demo";
   options.flags = {"--allow-faults"};
+  options.flags.insert(options.flags.end(), flags.begin(), flags.end());
   return options;
 }
 
@@ -28,7 +30,8 @@ client::FaultSpec cut(const std::string& peer, const std::string& direction) {
 
 }  // namespace
 
-Scene::Scene(Stage& on, std::size_t nodes) : stage(on), cluster(breakable(nodes)) {
+Scene::Scene(Stage& on, std::size_t nodes, const std::vector<std::string>& flags)
+    : stage(on), cluster(breakable(nodes, flags)) {
   std::vector<std::string> addresses, endpoints;
   for (std::size_t i = 0; i < cluster.size(); ++i) {
     addresses.push_back(cluster.address(i));
@@ -68,6 +71,18 @@ Side Scene::others_than(const Side& nodes) const {
     if (std::find(nodes.begin(), nodes.end(), i) == nodes.end()) out.push_back(i);
   }
   return out;
+}
+
+std::string Scene::find_key(const std::string& prefix, const Side& owners) {
+  const auto ends = std::chrono::steady_clock::now() + kSearchLimit;
+  std::string found;
+  for (int i = 0; found.empty() && i < kKeysTried && std::chrono::steady_clock::now() < ends; ++i) {
+    const std::string key = prefix + std::to_string(i);
+    if (owners_of(key) == owners) found = key;
+  }
+  stage.claim(!found.empty(), fmt::format("{} lives on {} too",
+                                          found.empty() ? "some " + prefix : found, names(owners)));
+  return found;
 }
 
 std::unique_ptr<client::Client> Scene::client(const Side& nodes) const {
@@ -164,6 +179,10 @@ std::string values_text(const client::ReadResult& read) {
 bool reads(const client::ReadResult& read, const std::string& only_value) {
   return read.outcome == Outcome::Ok && read.values.size() == 1 &&
          read.values[0].value == only_value;
+}
+
+bool is_unavailable(const client::ReadResult& read) {
+  return read.outcome != Outcome::Ok && read.error && read.error->code == ErrorCode::Unavailable;
 }
 
 }  // namespace parley::demo

@@ -21,7 +21,8 @@ using Side = std::vector<std::size_t>;
 
 class Scene {
  public:
-  Scene(Stage& stage, std::size_t nodes);
+  // `flags`: for every node, beside those that let it take faults.
+  Scene(Stage& stage, std::size_t nodes, const std::vector<std::string>& flags = {});
   ~Scene();
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
@@ -37,6 +38,9 @@ class Scene {
   // The key's replicas, in preference order; and who is none of them.
   Side owners_of(const std::string& key) { return cluster.owners(0, key); }
   Side others_than(const Side& nodes) const;
+  // The first of PREFIX0, PREFIX1, ... whose replicas these are, in this order. "": none of as many
+  // as can be asked for in 20 s; whether one was found is claimed.
+  std::string find_key(const std::string& prefix, const Side& owners);
   // Coordinated by one of these; all, with the ring learnt, if none is named.
   std::unique_ptr<client::Client> client(const Side& nodes = {}) const;
 
@@ -72,5 +76,7 @@ Seconds timed(Act&& act) {
 // "3 values" in one line: what was read, or why nothing was.
 std::string values_text(const client::ReadResult& read);
 bool reads(const client::ReadResult& read, const std::string& only_value);
+// Refused, as too few replicas answer; not for another reason.
+bool is_unavailable(const client::ReadResult& read);
 
 }  // namespace parley::demo

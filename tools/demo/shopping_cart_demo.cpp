@@ -98,14 +98,11 @@ void play_shopping_cart(Stage& stage) {
   Scene scene(stage, 5);
   if (!scene.start()) return;
   const Kind joined = {"cart:joined", all_of_them};
-  Kind newest = {"", the_newest};
   const Side owners = scene.owners_of(joined.key), others = scene.others_than(owners);
-  for (int i = 0; newest.key.empty(); ++i) {
-    const std::string key = fmt::format("cart:newest{}", i);
-    if (scene.owners_of(key) == owners) newest.key = key;
-  }
+  if (!stage.claim(owners.size() == 3, joined.key + " lives on " + Scene::names(owners))) return;
+  const Kind newest = {scene.find_key("cart:newest", owners), the_newest};
+  if (newest.key.empty()) return;
   scene.watch({joined.key, newest.key});
-  if (!stage.claim(owners.size() == 3, "both carts live on " + Scene::names(owners))) return;
   stage.title("The same purchases go into two carts");
   stage.say(joined.key + ": shops put together all siblings that they read.");
   stage.say(newest.key +

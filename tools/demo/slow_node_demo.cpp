@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "tools/demo/demos.h"
-#include "tools/demo/scene.h"
+#include "tools/demo/vigil.h"
 
 namespace parley::demo {
 namespace {
@@ -42,6 +42,9 @@ Measured measure(Scene& scene, client::Client& client, const std::string& key,
   return out;
 }
 
+// Within one run: how fast the machine is, and what else it does, is no part of what is claimed.
+bool is_much_faster(const Measured& one, const Measured& other) { return 3 * one.p50 < other.p50; }
+
 std::string in_words(const Measured& measured) {
   return fmt::format("p50 {:.1f} ms, p99 {:.1f} ms", measured.p50.count() * 1000,
                      measured.p99.count() * 1000);
@@ -50,13 +53,14 @@ std::string in_words(const Measured& measured) {
 }  // namespace
 
 void play_slow_node(Stage& stage) {
-  Scene scene(stage, 5);
+  Scene scene(stage, 5, Vigil::flags());
   if (!scene.start()) return;
   const std::string key = "price:9";
   scene.watch({key});
   const Side owners = scene.owners_of(key);
   if (!stage.claim(owners.size() == 3, key + " lives on " + Scene::names(owners))) return;
   const std::size_t slow = owners[2];
+  Vigil vigil(scene);
   const auto client = scene.client({owners[0], owners[1]});
   stage.title(fmt::format("All disks are well: {} puts and gets at quorum", 2 * kOperations));
   const Measured before = measure(scene, *client, key, "quorum", kOperations);
@@ -69,25 +73,22 @@ void play_slow_node(Stage& stage) {
   fault.delay_ms = static_cast<std::uint64_t>(kDiskDelay.count());
   stage.claim(scene.inject(slow, fault), "the fault is there");
   const Measured quorum = measure(scene, *client, key, "quorum", kOperations);
-  stage.claim(quorum.served == 2 * kOperations && quorum.p99 < kDiskDelay / 2,
-              "quorum, through the others: " + in_words(quorum));
+  stage.claim(quorum.served == 2 * kOperations, "quorum, through the others: " + in_words(quorum));
   const Measured all = measure(scene, *client, key, "all", kPatient);
   stage.claim(all.served == 2 * kPatient && all.p50 >= kDiskDelay, "all: " + in_words(all));
+  stage.claim(is_much_faster(quorum, all), "half of those at quorum took less than a third of it");
   const auto through = scene.client({slow});
   const Measured itself = measure(scene, *through, key, "quorum", kPatient);
   stage.claim(itself.served == 2 * kPatient,
               fmt::format("quorum, asked of {} itself: {}", Scene::name(slow), in_words(itself)));
-  bool up = true;
-  for (const std::size_t node : scene.everybody()) {
-    up = scene.cluster.wait_sees_up(node, scene.everybody(), seconds(5)) && up;
-  }
-  stage.claim(up, "nobody takes it for dead: it answers probes, which touch no disk");
+  vigil.keep("it answers probes, which touch no disk");
 
   stage.title("The disk is well again");
   stage.claim(scene.heal_all(), "the fault is healed");
   scene.claim_equal(*client, {key}, seconds(30));
   const Measured after = measure(scene, *client, key, "all", kPatient);
-  stage.claim(after.served == 2 * kPatient && after.p50 < kDiskDelay, "all: " + in_words(after));
+  stage.claim(after.served == 2 * kPatient && is_much_faster(after, all),
+              "all: " + in_words(after));
   stage.verdict(
       "A slow replica is worse to find than a dead one, and need not be found: a write at quorum "
       "ends with the two fast acks, a read asks another replica after 30 ms. Only a level that "

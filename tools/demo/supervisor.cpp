@@ -18,7 +18,7 @@
 namespace parley::demo {
 namespace {
 
-constexpr int kUsage = 2, kInternal = 9, kInterrupted = 130;
+constexpr int kUsage = 2, kUnavailable = 4, kInternal = 9, kInterrupted = 130;
 
 std::string lock_path() {
   if (const char* own = std::getenv("PARLEY_DEMO_LOCK")) return own;
@@ -28,18 +28,18 @@ std::string lock_path() {
                      getuid());
 }
 
-// Held until this process and its child have ended; -1, and said why, when it is not to be had.
+// 0: it is held until this process and its child have ended. Else an exit code, and said why.
 int hold_lock() {
   const std::string path = lock_path();
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     fmt::print(stderr, "parley: {}: {}\n", path, std::strerror(errno));
-    return -1;
+    return kUsage;
   }
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
   fmt::print(stderr, "parley: another demo is running (it holds {}): one at a time\n", path);
   close(fd);
-  return -1;
+  return kUnavailable;
 }
 
 [[noreturn]] void become_child(const sigset_t& before, pid_t parent, const std::string& scratch,
@@ -75,7 +75,7 @@ int wait_for(pid_t child, const sigset_t& signals) {
 }  // namespace
 
 int run_supervised(const std::function<int()>& play) {
-  if (hold_lock() < 0) return kUsage;
+  if (const int code = hold_lock(); code != 0) return code;
   const local::ScratchDirectory scratch;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t signals, before;
