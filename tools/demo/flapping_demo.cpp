@@ -16,6 +16,7 @@ constexpr auto kPhase = std::chrono::milliseconds(1200);
 struct Weather {
   std::string name;
   std::function<bool()> bring;
+  std::size_t faults;  // on the node, each on one link or on all
 };
 
 client::FaultSpec lossy() {
@@ -47,28 +48,37 @@ void play_flapping(Stage& stage) {
   if (!scene.start()) return;
   const std::size_t shaky = 4;
   const Side others = scene.others_than({shaky});
-  const auto client = scene.client(others);
+  const auto client = scene.client(others), inside = scene.client({shaky});
   std::vector<std::string> keys;
   const std::vector<Weather> weathers = {
-      {"cut in both directions", [&] { return scene.cut_apart({shaky}, others); }},
+      {"cut in both directions", [&] { return scene.cut_apart({shaky}, others); }, others.size()},
       {"one way: what it sends to three is lost",
        [&] {
          return scene.cut_one_way(shaky, 0) && scene.cut_one_way(shaky, 1) &&
                 scene.cut_one_way(shaky, 2);
-       }},
-      {"lossy: 30 % lost or late, 20 to 70 ms more", [&] { return scene.inject(shaky, lossy()); }},
+       },
+       3},
+      {"lossy: 30 % lost or late, 20 to 70 ms more", [&] { return scene.inject(shaky, lossy()); },
+       1},
   };
+  stage.title(fmt::format("{} is cut off", Scene::name(shaky)));
+  const bool cut = scene.cut_apart({shaky}, others);
+  const auto alone = scene.traffic.put(*inside, "alone", "42", write_at("quorum"));
+  stage.claim(cut && alone.outcome != Outcome::Ok && scene.heal_all(),
+              fmt::format("the cut is felt: {} alone has no quorum", Scene::name(shaky)));
   for (int round = 1; round <= kRounds; ++round) {
     stage.title(fmt::format("The links of {} are unstable, round {}", Scene::name(shaky), round));
     for (const Weather& weather : weathers) {
       const std::size_t before = keys.size();
       const bool brought = weather.bring();
+      const auto rows = inside->faults();
+      const bool broken = rows.ok() && rows->size() == weather.faults;
       const std::size_t failed = failures(scene, *client, keys);
+      scene.watch({keys.back()});
       const bool healed = scene.heal_all();
-      stage.claim(brought && healed && failed == 0 && keys.size() > before,
+      stage.claim(brought && broken && healed && failed == 0 && keys.size() > before,
                   fmt::format("{}: {} at quorum, {} failed", weather.name,
                               2 * (keys.size() - before), failed));
-      scene.watch({keys.back()});
     }
   }
   stage.title("The links are stable again");

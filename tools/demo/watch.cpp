@@ -41,6 +41,14 @@ char mark_of(const client::FaultSpec& fault) {
   return fault.direction == "out" ? '>' : fault.direction == "in" ? '<' : 'x';
 }
 
+// The worse of two marks: a link that is cut is not hidden by what else is on it, and two
+// directions are both.
+char worse(char a, char b) {
+  if ((a == '<' && b == '>') || (a == '>' && b == '<')) return 'x';
+  constexpr std::string_view kFromGood = "=~<>x";
+  return kFromGood.find(a) < kFromGood.find(b) ? b : a;
+}
+
 // With a space behind it.
 std::string in_column(const std::string& text, std::size_t columns) {
   const std::size_t most = columns - 1;
@@ -111,11 +119,14 @@ Watch::NodeView Watch::ask(std::size_t node, const std::vector<std::string>& key
   }
   if (const auto faults = client.faults(); faults.ok()) {
     for (const auto& fault : *faults) {
-      const std::size_t peer = index_of(fault.spec.peer);
-      if (fault.spec.kind != "link")
+      if (fault.spec.kind != "link") {
         view.other_faults += (view.other_faults.empty() ? "" : ", ") + fault.text;
-      else if (peer < addresses_.size())
-        view.links[peer] = mark_of(fault.spec);
+        continue;
+      }
+      for (std::size_t peer = 0; peer < addresses_.size(); ++peer) {
+        const bool meant = fault.spec.peer.empty() || index_of(fault.spec.peer) == peer;
+        if (meant && peer != node) view.links[peer] = worse(view.links[peer], mark_of(fault.spec));
+      }
     }
   }
   for (const std::string& key : keys) {
