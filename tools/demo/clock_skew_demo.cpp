@@ -82,6 +82,14 @@ void play_clock_skew(Stage& stage) {
   const auto put = scene.traffic.put(*ahead, key, "green", write_at("quorum", seen.context));
   stage.claim(put.hint_holders == std::vector{scene.cluster.address(owners[0])},
               "the node ahead writes \"green\" and keeps the hint");
+  // The age of a hint is what its holder's clock says, so this shows that the clock does jump.
+  stage.claim(set_clock(scene, owners[0], kHour), "the clock ahead jumps by another hour");
+  const auto hints = ahead->hints();
+  const bool kept = hints.ok() && hints->rows.size() == 1;
+  const std::chrono::milliseconds age(kept ? hints->rows[0].oldest_ms : 0);
+  const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(age).count();
+  stage.claim(age >= kHour && age < 2 * kHour,
+              fmt::format("the hint of a moment ago is {} minutes old by it", minutes));
   scene.bring_back({owners[2]});
   scene.claim_equal(*ahead, {key}, seconds(30));
   seen = scene.traffic.get(*behind, key, read_at("all"));
