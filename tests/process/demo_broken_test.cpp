@@ -29,7 +29,7 @@ TEST_CASE("demo: fails when what it shows is broken, and names the claim", "[dem
       {"lost-hints", "different_roots_taken_for_equal", "all 200 keys are equal"},
       {"shopping-cart", "merge_drops_sibling", "joined: all five items"},
       {"levels", "quorum_off_by_one", "put -c quorum"},
-      {"partition", "merge_overwrites", "n1 at all: "},
+      {"partition", "merge_drops_sibling", "n1 at all: "},
       {"oneway", "ack_counted_when_sent", "put at all: unknown"},
       {"any", "any_keeps_nothing", "two nodes keep a hint for each of the three"},
       {"clock-skew", "last_write_wins", "get at all: "},
