@@ -146,6 +146,8 @@ struct InspectRow {
   std::uint64_t hints_pending = 0;
   bool not_ready = false;  // it answers, and serves nothing now
 };
+// In a word or two, for people: "has it", "deleted", "no answer", ...
+const char* state_of(const InspectRow& row);
 struct InspectResult {
   std::vector<InspectRow> replicas;
   bool diverged = true;

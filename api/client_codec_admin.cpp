@@ -3,6 +3,14 @@
 
 namespace parley::client {
 
+const char* state_of(const InspectRow& row) {
+  if (!row.reachable) return "no answer";
+  if (row.not_ready) return "not ready";
+  if (row.damaged) return "damaged";
+  if (row.context.empty()) return "has nothing";
+  return row.tombstone ? "deleted" : "has it";
+}
+
 void write_texts(const std::vector<std::string>& in, capnp::List<capnp::Text>::Builder out) {
   for (unsigned i = 0; i < in.size(); ++i) out.set(i, text_for(in[i]));
 }

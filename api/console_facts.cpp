@@ -182,14 +182,6 @@ void write_work(const std::vector<client::WorkRow>& rows, words::Cluster::Builde
   for (unsigned i = 0; i < Histogram::kBounds.size(); ++i) bounds.set(i, Histogram::kBounds[i]);
 }
 
-const char* state_of(const client::InspectRow& row) {
-  if (!row.reachable) return "no answer";
-  if (row.not_ready) return "not ready";
-  if (row.damaged) return "damaged";
-  if (row.context.empty()) return "has nothing";
-  return row.tombstone ? "deleted" : "has it";
-}
-
 Error no_order(std::string why) { return {ErrorCode::InvalidArgument, std::move(why)}; }
 
 }  // namespace

@@ -10,14 +10,6 @@
 namespace parley::cli {
 namespace {
 
-const char* state_of(const client::InspectRow& row) {
-  if (!row.reachable) return "no answer";
-  if (row.not_ready) return "not ready";
-  if (row.damaged) return "damaged";
-  if (row.context.empty()) return "has nothing";
-  return row.tombstone ? "deleted" : "has it";
-}
-
 // A number does what the name does that needs as many.
 bool is_named_above(const Forecast& one, const std::vector<Forecast>& levels) {
   return std::any_of(levels.begin(), levels.begin() + 3, [&one](const Forecast& named) {

@@ -93,6 +93,21 @@ TEST_CASE("cluster: every level with 0 to 3 replicas gone", "[replication][clust
   }
 }
 
+TEST_CASE("cluster: levels that clients make up make no time series each",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto lines = [&cluster] {
+    const std::string text = cluster.nodes[0].metrics->render();
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  cluster.get(0, "k", "100");
+  const auto before = lines();
+  for (int level = 101; level < 200; ++level) {
+    CHECK(cluster.get(0, "k", std::to_string(level)).outcome == Outcome::NotWritten);
+  }
+  CHECK(lines() == before);
+}
+
 TEST_CASE("cluster: a replica that missed a write is repaired before a quorum read answers",
           "[replication][cluster]") {
   Cluster cluster;
