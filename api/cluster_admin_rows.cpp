@@ -168,7 +168,7 @@ client::KeyspaceInfo keyspace_info(const membership::KeyspaceRecord& record) {
   client::KeyspaceInfo out;
   out.name = record.name;
   out.id = to_text(record.id);
-  out.conflict_rule = record.conflict_rule == 0 ? "siblings" : "lww";
+  out.conflict_rule = membership::to_text(record.conflict_rule);
   out.read_level = level_text(record.read_level);
   out.write_level = level_text(record.write_level);
   out.replication_factor = record.replication_factor;

@@ -231,6 +231,7 @@ Status WiredNode::build_floors() {
   start.seeds = config_.seeds;
   start.found = config_.found;
   start.vnodes = config_.vnodes;
+  start.conflict_rule = config_.conflict_rule;
   start.has_records = [this] { return store_->has_records(); };
   start.writes_under_way = [this] {
     return replication_ && replication_->coordinator().in_flight() > 0;

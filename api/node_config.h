@@ -71,6 +71,8 @@ struct NodeConfig {
   std::vector<Endpoint> seeds;  // peer addresses
   bool found = false;
   std::string cluster = "parley";
+  // Of the keyspace `default`, if this node founds the cluster; else what the founder said holds.
+  membership::ConflictRule conflict_rule = membership::ConflictRule::Siblings;
   std::string rack = "default", dc = "default";
   std::uint64_t vnodes = 64;
   bool allow_faults = false, insecure = false;

@@ -82,6 +82,7 @@ enum ErrorCode {
   unsupported @18;       # this node's version does not know it; unchanged
   notFound @19;          # a named thing (node, keyspace) does not exist; unchanged
   staleCopy @20;         # that node's data directory is an old copy; unchanged; try another
+  clockSkew @21;         # that node's clock is too far off to stamp a write; unchanged; try another
 }
 
 struct Failure {

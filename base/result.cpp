@@ -24,6 +24,7 @@ const char* to_text(ErrorCode code) {
     case ErrorCode::Unsupported: return "unsupported";
     case ErrorCode::NotFound: return "not_found";
     case ErrorCode::StaleCopy: return "stale_copy";
+    case ErrorCode::ClockSkew: return "clock_skew";
   }
   return "internal";
 }

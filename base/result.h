@@ -33,6 +33,7 @@ enum class ErrorCode : std::uint16_t {
   Unsupported = 18,     // a verb, level or format this version does not know; unchanged
   NotFound = 19,        // a named thing (node, keyspace) does not exist; unchanged
   StaleCopy = 20,       // this data directory is an old or second copy of a node's; unchanged
+  ClockSkew = 21,       // the node's clock is too far from the others' to stamp a write; unchanged
 };
 
 const char* to_text(ErrorCode code);

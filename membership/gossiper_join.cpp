@@ -21,10 +21,11 @@ Result<T> decoded(const Result<Bytes>& answer, Result<T> (*decode)(ByteView)) {
 }
 
 // Every member derives the same id, so the keyspace is one even if two founders' clusters differ.
-KeyspaceRecord default_keyspace(const ClusterId& cluster) {
+KeyspaceRecord default_keyspace(const ClusterId& cluster, ConflictRule rule) {
   KeyspaceRecord record;
   record.id = *KeyspaceId::from_bytes(mac128(cluster.view(), "keyspace default"));
   record.name = "default";
+  record.conflict_rule = rule;
   record.version = 1;
   return record;
 }
@@ -123,7 +124,7 @@ void GossiperDriver::found_cluster() {
   self_.ring.version = 1;
   self_.ring.slots = ring::allocate_slots(*ring::Ring::build({}), self_.node, start_.vnodes);
   records_.merge(self_);
-  records_.merge(default_keyspace(cluster_.id));
+  records_.merge(default_keyspace(cluster_.id, start_.conflict_rule));
   SavedState founded = state();
   founded.joined = true;
   // Nobody hears of the cluster before it would survive a crash.

@@ -94,7 +94,7 @@ Bytes encode_keyspace(const KeyspaceRecord& record) {
   out.sized(record.name);
   out.number(record.version);
   out.number(record.replication_factor);
-  out.number(record.conflict_rule);
+  out.number(static_cast<std::uint8_t>(record.conflict_rule));
   out.number(record.read_level);
   out.number(record.write_level);
   return out.take();
@@ -108,12 +108,13 @@ std::optional<KeyspaceRecord> decode_keyspace(ByteView bytes) {
   record.name = read_text(in);
   record.version = in.number<std::uint64_t>();
   record.replication_factor = in.number<std::uint32_t>();
-  record.conflict_rule = in.number<std::uint8_t>();
+  const auto rule = in.number<std::uint8_t>();
+  record.conflict_rule = static_cast<ConflictRule>(rule);
   record.read_level = in.number<std::uint16_t>();
   record.write_level = in.number<std::uint16_t>();
   const bool sound = in.complete() && !record.id.is_nil() && !record.name.empty() &&
                      record.name.size() <= kTextMost && record.replication_factor >= 1 &&
-                     record.conflict_rule <= 1;
+                     rule <= static_cast<std::uint8_t>(ConflictRule::LastWriterWins);
   if (!sound) return std::nullopt;
   return record;
 }

@@ -14,6 +14,17 @@ const char* to_text(Liveness liveness) {
   return "unknown";
 }
 
+const char* to_text(ConflictRule rule) {
+  return rule == ConflictRule::LastWriterWins ? "lww" : "siblings";
+}
+
+std::optional<ConflictRule> parse_conflict_rule(std::string_view text) {
+  for (const ConflictRule rule : {ConflictRule::Siblings, ConflictRule::LastWriterWins}) {
+    if (text == to_text(rule)) return rule;
+  }
+  return std::nullopt;
+}
+
 const Member* View::find(const NodeId& node) const {
   const auto at =
       std::lower_bound(members.begin(), members.end(), node,

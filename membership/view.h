@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -52,13 +54,21 @@ struct Member {
 // A consistency level as it is stored and sent: 0 all, 1 quorum, 2 one, 3 any, or 16 + number.
 using LevelCode = std::uint16_t;
 
+// What becomes of concurrent writes of a key. Fixed when the keyspace is made.
+enum class ConflictRule : std::uint8_t {
+  Siblings = 0,        // all are kept until a writer has seen them
+  LastWriterWins = 1,  // the one with the latest stamp (replication/version.h): others are lost
+};
+const char* to_text(ConflictRule rule);  // "siblings", "lww"
+std::optional<ConflictRule> parse_conflict_rule(std::string_view text);
+
 // What all nodes must know of a keyspace. The higher version wins, then the greater bytes.
 struct KeyspaceRecord {
   KeyspaceId id;
   std::string name;
   std::uint64_t version = 0;
   std::uint32_t replication_factor = 3;
-  std::uint8_t conflict_rule = 0;  // 0 siblings, 1 lww (later)
+  ConflictRule conflict_rule = ConflictRule::Siblings;
   LevelCode read_level = 1, write_level = 1;
   bool operator==(const KeyspaceRecord&) const = default;
 };

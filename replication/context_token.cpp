@@ -29,7 +29,7 @@ Error bad(const char* why) {
 }  // namespace
 
 Bytes seal_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
-                   const VersionVector& context) {
+                   const CausalContext& context) {
   const Bytes body = encode_context(context);
   ByteWriter out;
   out.number(kTokenFormat);
@@ -38,7 +38,7 @@ Bytes seal_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView ke
   return out.take();
 }
 
-Result<VersionVector> open_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
+Result<CausalContext> open_context(ByteView cluster_key, const KeyspaceId& keyspace, ByteView key,
                                    ByteView token) {
   if (token.size() > kContextTokenBytesMost) return bad("malformed (too long)");
   ByteReader in(token);
@@ -50,7 +50,7 @@ Result<VersionVector> open_context(ByteView cluster_key, const KeyspaceId& keysp
   if (!equal_constant_time(mac, mac_of(cluster_key, keyspace, key, body))) {
     return bad("not made by this cluster for this key");
   }
-  Result<VersionVector> context = decode_context(body);
+  Result<CausalContext> context = decode_context(body);
   if (!context) return bad("malformed");
   return context;
 }

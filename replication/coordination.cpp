@@ -32,7 +32,9 @@ CoordinationMetrics::CoordinationMetrics(MetricRegistry& registry)
                    {"state"}),
       hints_dropped(registry, "hints_dropped_total", "Hints that could not be kept."),
       read_repairs(registry, "read_repairs_total", "Stale replicas that reads found.", {"kind"}),
-      sibling_reads(registry, "sibling_reads_total", "Reads that returned more than one value.") {
+      sibling_reads(registry, "sibling_reads_total", "Reads that returned more than one value."),
+      discarded(registry, "read_discarded_total",
+                "Writes that a read found, and lost to a later one that had not seen them (lww).") {
   // Shown from the start: a rate needs its zero.
   read_repairs.with({"blocking"});
   read_repairs.with({"background"});
@@ -41,6 +43,21 @@ CoordinationMetrics::CoordinationMetrics(MetricRegistry& registry)
 void Coordination::hint_dropped(const NodeId& target, const storage::RecordKey& key) {
   metrics.hints_dropped.add();
   if (observer != nullptr) observer->hint_dropped(target, key);
+}
+
+std::optional<Error> stamp_trouble(const ReplicationWorld& world, const ReplicaPlan& plan) {
+  const bool stamps = plan.conflict_rule == membership::ConflictRule::LastWriterWins;
+  return stamps && world.clock_trouble ? world.clock_trouble() : std::nullopt;
+}
+
+MintRequest mint_request(const ReplicationWorld& world, const ReplicaPlan& plan,
+                         const WriteRequest& request, const CausalContext& seen,
+                         storage::Durability durability) {
+  MintRequest mint{plan.key, request.value, seen.vector, request.op, durability};
+  if (plan.conflict_rule == membership::ConflictRule::LastWriterWins) {
+    mint.last_writer = LastWriter{world.loop.wall(), seen.stamp};
+  }
+  return mint;
 }
 
 Error not_ready() { return {ErrorCode::NotReady, "this node is not serving yet", 500}; }

@@ -22,6 +22,7 @@ struct CoordinationMetrics {
   Counter hints_dropped;
   MetricFamily<Counter> read_repairs;  // kind
   Counter sibling_reads;
+  Counter discarded;  // where the last writer wins
 };
 
 struct Coordination {
@@ -47,6 +48,11 @@ class Operation {
 };
 
 Error not_ready();
+// ClockSkew, where the last writer wins and this node's clock is too far off.
+std::optional<Error> stamp_trouble(const ReplicationWorld& world, const ReplicaPlan& plan);
+MintRequest mint_request(const ReplicationWorld& world, const ReplicaPlan& plan,
+                         const WriteRequest& request, const CausalContext& seen,
+                         storage::Durability durability);
 std::vector<ReplicaReceipt> blank_receipt(const ReplicaPlan& plan, ReplicaState state);
 
 }  // namespace parley::replication

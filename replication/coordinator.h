@@ -138,6 +138,8 @@ struct ReplicationWorld {
   std::function<void(const NodeId&)> call_failed;  // evidence for the failure detector
   Logger log;
   MetricRegistry& metrics;
+  // Why this node's clock may stamp no write where the last writer wins: ClockSkew.
+  std::function<std::optional<Error>()> clock_trouble = nullptr;
 };
 
 // Replica + HintLog + Coordinator + the service that answers other nodes' replication verbs.

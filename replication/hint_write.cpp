@@ -8,7 +8,7 @@
 
 namespace parley::replication {
 
-HintWrite::HintWrite(Coordination& parts, const WriteRequest& request, const VersionVector& seen,
+HintWrite::HintWrite(Coordination& parts, const WriteRequest& request, const CausalContext& seen,
                      const ReplicaPlan& plan, Bytes cluster_key, RequestTrace& trace,
                      bool maybe_sent, std::function<void(WriteReply)> reply)
     : parts_(parts),
@@ -22,10 +22,11 @@ HintWrite::HintWrite(Coordination& parts, const WriteRequest& request, const Ver
       receipt_(blank_receipt(plan, ReplicaState::Failed)) {}
 
 void HintWrite::start() {
+  if (auto trouble = stamp_trouble(parts_.world, plan_)) return fall_short(*trouble, false);
   const PlannedOwner& first = plan_.owners.front();
   const std::size_t row = trace_hint(plan_.self_node, plan_.self_address, first);
   parts_.hint_minter.mint(
-      first.node, {plan_.key, request_.value, seen_, request_.op, storage::Durability::Fsync},
+      first.node, mint_request(parts_.world, plan_, request_, seen_, storage::Durability::Fsync),
       alive_.guard([this, row](Result<Minted> minted) {
         trace_.answered(row, minted);
         on_minted(std::move(minted));
@@ -42,7 +43,7 @@ void HintWrite::on_minted(Result<Minted> minted) {
   if (!minted && minted.error().code == ErrorCode::DiskFull && plan_.stand_in) {
     not_here_ = minted.error();
     minted = parts_.hint_minter.mint_unkept(
-        {plan_.key, request_.value, seen_, request_.op, storage::Durability::Fsync});
+        mint_request(parts_.world, plan_, request_, seen_, storage::Durability::Fsync));
   }
   if (!minted) return fall_short(minted.error(), false);
   minted_ = std::move(*minted);

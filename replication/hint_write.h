@@ -14,7 +14,7 @@ class HintWrite {
  public:
   // `maybe_sent`: an earlier attempt may have reached a replica. `reply` comes once; this object
   // has nothing left to do then. Give it up by destroying it.
-  HintWrite(Coordination& parts, const WriteRequest& request, const VersionVector& seen,
+  HintWrite(Coordination& parts, const WriteRequest& request, const CausalContext& seen,
             const ReplicaPlan& plan, Bytes cluster_key, RequestTrace& trace, bool maybe_sent,
             std::function<void(WriteReply)> reply);
   void start();
@@ -34,7 +34,7 @@ class HintWrite {
 
   Coordination& parts_;
   const WriteRequest& request_;
-  const VersionVector& seen_;
+  const CausalContext& seen_;
   const ReplicaPlan& plan_;
   const Bytes cluster_key_;
   RequestTrace& trace_;

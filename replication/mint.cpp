@@ -96,7 +96,7 @@ Status check_limits(const VersionSet& set, const MintRequest& request, const Min
   std::size_t siblings = 1;
   std::size_t bytes = request.value ? request.value->size() : 0;
   for (const Sibling& sibling : set.siblings()) {
-    if (request.seen.covers(sibling.dot)) continue;
+    if (request.last_writer || request.seen.covers(sibling.dot)) continue;
     ++siblings;
     bytes += sibling.value.size();
   }
@@ -154,9 +154,12 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
   const bool drops_all =
       PARLEY_MUTANT(last_write_wins) || (PARLEY_MUTANT(delete_drops_unseen) && !request.value);
   MintDecision decision{*dot, PARLEY_MUTANT(mint_ignores_local) ? VersionSet{} : local.set, false};
-  decision.set.write(
-      drops_all ? local.set.context() : request.seen,
-      Sibling{*dot, !request.value.has_value(), request.op, request.value.value_or(Bytes{})});
+  Sibling sibling{*dot, !request.value, request.op, request.value.value_or(Bytes{})};
+  if (request.last_writer) {
+    sibling.stamp = next_stamp(request.last_writer->wall,
+                               std::max(request.last_writer->seen, local.set.stamp()));
+  }
+  decision.set.write(drops_all ? local.set.context() : request.seen, std::move(sibling));
   return decision;
 }
 
@@ -180,7 +183,7 @@ Result<MergeDecision> decide_merge(LocalState local, const VersionSet& incoming,
   if (PARLEY_MUTANT(forgotten_dots_continued)) decision.forgotten.reset();
   if (decision.forgotten) return decision;
   VersionSet merged = PARLEY_MUTANT(merge_overwrites) ? VersionSet{} : local.set;
-  merged.merge(incoming);
+  decision.discarded = merged.merge(incoming);
   decision.changed = merged != local.set;
   decision.set = std::move(merged);
   return decision;

@@ -82,7 +82,8 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
 
 struct MergeDecision {
   bool changed = false;
-  VersionSet set;  // to be stored if `changed`
+  bool discarded = false;  // as VersionSet::merge says
+  VersionSet set;          // to be stored if `changed`
   // Set: nothing may be stored before the floor is above this draw. Decide again then.
   std::optional<std::uint64_t> forgotten;
 };

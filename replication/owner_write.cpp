@@ -8,7 +8,7 @@
 
 namespace parley::replication {
 
-OwnerWrite::OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen,
+OwnerWrite::OwnerWrite(Coordination& parts, WriteRequest request, CausalContext seen,
                        ReplicaPlan plan, Bytes cluster_key, RequestTrace& trace,
                        std::function<void(WriteReply)> reply, std::function<void(Error)> declined,
                        std::function<void()> ended)
@@ -30,7 +30,8 @@ void OwnerWrite::start() {
   PARLEY_CHECK(plan_.self.has_value());
   deadline_timer_.at(request_.deadline, [this] { on_deadline(); });
   quorum_.asked(*plan_.self);
-  parts_.replica.mint({plan_.key, request_.value, seen_, request_.op, request_.durability},
+  if (auto trouble = stamp_trouble(parts_.world, plan_)) return on_minted(std::move(*trouble));
+  parts_.replica.mint(mint_request(parts_.world, plan_, request_, seen_, request_.durability),
                       alive_.guard([this, asked = parts_.world.loop.now(),
                                     row = trace_.sent(plan_.self_node, plan_.self_address, "mint")](
                                        Result<Minted> minted) {
@@ -224,8 +225,8 @@ void OwnerWrite::answer(Outcome outcome) {
     reply.version = to_text(minted_->dot);
     const auto set = VersionSet::decode(minted_->set);
     PARLEY_CHECK(set.ok());
-    const VersionVector context = context_after_write(seen_, minted_->dot, *set);
-    reply.context = seal_context(cluster_key_, request_.keyspace, request_.key, context);
+    reply.context = seal_context(cluster_key_, request_.keyspace, request_.key,
+                                 context_after_write(seen_, minted_->dot, *set));
   }
   for (std::size_t i = 0; i < quorum_.size(); ++i) {
     const PlannedOwner& owner = plan_.owners[i];

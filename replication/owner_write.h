@@ -18,7 +18,7 @@ class OwnerWrite {
   // The plan has the coordinator among its owners and no refusal. `seen`: the opened context.
   // `declined` instead of `reply`: the own mint failed, so nothing was written anywhere; this
   // object has nothing left to do then, and does not call `ended`.
-  OwnerWrite(Coordination& parts, WriteRequest request, VersionVector seen, ReplicaPlan plan,
+  OwnerWrite(Coordination& parts, WriteRequest request, CausalContext seen, ReplicaPlan plan,
              Bytes cluster_key, RequestTrace& trace, std::function<void(WriteReply)> reply,
              std::function<void(Error)> declined, std::function<void()> ended);
   void start();
@@ -40,7 +40,7 @@ class OwnerWrite {
 
   Coordination& parts_;
   const WriteRequest request_;
-  const VersionVector seen_;
+  const CausalContext seen_;
   ReplicaPlan plan_;
   const Bytes cluster_key_;
   RequestTrace& trace_;

@@ -31,7 +31,8 @@ bool is_about_the_write(ErrorCode code) {
 }  // namespace
 
 bool is_own_trouble(ErrorCode code) {
-  return code == ErrorCode::DiskFull || code == ErrorCode::Damaged || code == ErrorCode::NotReady;
+  return code == ErrorCode::DiskFull || code == ErrorCode::Damaged || code == ErrorCode::NotReady ||
+         code == ErrorCode::ClockSkew;
 }
 
 void PassLedger::plan(std::vector<std::size_t> order) {

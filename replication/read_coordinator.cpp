@@ -202,8 +202,8 @@ void ReadOperation::answer(const VersionSet& set, bool from_hint) {
   reply.found = !reply.values.empty();
   if (reply.values.size() > 1) parts_.metrics.sibling_reads.add();
   if (!set.empty() && !PARLEY_MUTANT(context_left_out)) {
-    reply.context =
-        seal_context(view_->cluster_key, request_.keyspace, request_.key, context_of_read(set));
+    reply.context = seal_context(view_->cluster_key, request_.keyspace, request_.key,
+                                 {context_of_read(set), set.stamp()});
   }
   reply.from_hint = from_hint;
   std::vector<NodeId> stale;
@@ -236,6 +236,7 @@ void ReadOperation::finish(ReadReply reply) {
     reply.answered = merge_->answer_count();
     reply.agreed = merge_->agreed();
     reply.repaired = merge_->repaired_count();
+    parts_.metrics.discarded.add(merge_->discarded());
   }
   for (runtime::Timer* timer : {&deadline_timer_, &hedge_timer_, &patience_timer_, &ring_timer_}) {
     timer->cancel();

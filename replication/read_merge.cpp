@@ -99,7 +99,7 @@ Status ReadMerge::take(ReadAnswer& answer) {
     return Done{};
   }
   if (PARLEY_MUTANT(first_answer_wins)) return Done{};
-  merged_.merge(*answer.set);
+  if (merged_.merge(*answer.set)) ++discarded_;
   merged_bytes_ = merged_.encode();
   merged_digest_ = storage::record_digest(key_, merged_bytes_);
   return Done{};

@@ -49,6 +49,8 @@ class ReadMerge {
   std::size_t agreed() const;  // answers that were the merged set by themselves
   std::size_t repaired_count() const;
   std::size_t holders() const;  // durably hold the merged set: agreed or repaired
+  // Last writers that lost to one that had not seen them (VersionSet::merge).
+  std::size_t discarded() const { return discarded_; }
   // Answered otherwise, and not repaired: for the background.
   std::vector<std::size_t> stale() const;
 
@@ -76,6 +78,7 @@ class ReadMerge {
   std::vector<std::size_t> order_;
   std::size_t required_, majority_;
   bool mending_ = false;  // the merged set is final
+  std::size_t discarded_ = 0;
   VersionSet merged_;
   std::uint64_t merged_digest_ = 0;
   Bytes merged_bytes_;  // of merged_; empty: not made yet

@@ -19,7 +19,8 @@ constexpr std::size_t kWrittenOffMost = 4096;
 struct MergeTrace {
   std::optional<Error> error;
   std::optional<std::uint64_t> forgotten;
-  bool replaced = false;  // a damaged record
+  bool replaced = false;   // a damaged record
+  bool discarded = false;  // a last writer
 };
 struct MintTrace {
   bool replaced = false;  // a damaged record
@@ -49,6 +50,9 @@ class StoreReplica final : public Replica {
         damaged_replaced_(metrics, "replica_damaged_replaced_total",
                           "Damaged records replaced: mended from other owners, or given up and "
                           "written anew"),
+        discarded_(metrics, "replica_discarded_total",
+                   "Writes that lost to a later one that had not seen them, when a copy was merged "
+                   "(lww)."),
         forgotten_(metrics, "replica_forgotten_total",
                    "Merges that proved that a record had been forgotten here") {}
 
@@ -157,6 +161,7 @@ class StoreReplica final : public Replica {
       }
       trace->forgotten = decision->forgotten;
       if (!decision->changed) return out;
+      trace->discarded = decision->discarded;
       trace->replaced = !sound && found.condition != storage::Condition::Missing;
       // Alone it is stored as it came: its bytes are canonical, so this equals encoding it.
       out = sound ? decision->set.encode() : incoming->bytes;
@@ -174,6 +179,7 @@ class StoreReplica final : public Replica {
                       return raise(*trace->forgotten, incoming, raises_left, done);
                     }
                     if (trace->replaced) note_replaced(incoming->key);
+                    if (trace->discarded) discarded_.add();
                     done(updated);
                   }));
   }
@@ -202,6 +208,7 @@ class StoreReplica final : public Replica {
   std::set<storage::RecordKey> written_off_;
   Logger log_;
   Counter damaged_replaced_;
+  Counter discarded_;
   Counter forgotten_;
   Lifetime alive_;
 };

@@ -26,12 +26,19 @@ struct Minted {
   bool again = false;  // the op-id was live already: nothing new was minted
 };
 
+// Where the last writer wins: the minter's clock, and the latest stamp that the client saw.
+struct LastWriter {
+  WallTime wall;
+  Stamp seen = 0;
+};
+
 struct MintRequest {
   storage::RecordKey key;
   std::optional<Bytes> value;  // nullopt: a delete
   VersionVector seen;          // from the client's context; empty: concurrent with everything
   OpId op;
   storage::Durability durability = storage::Durability::Fsync;
+  std::optional<LastWriter> last_writer = std::nullopt;  // nullopt: the key keeps siblings
 };
 
 class Replica {

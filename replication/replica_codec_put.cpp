@@ -31,7 +31,7 @@ std::optional<ReplicaState> from_wire(PutReply::State state) {
 // A code that a newer version has added says no more here than that something is wrong.
 ErrorCode error_code(std::uint16_t number) {
   const auto code = static_cast<ErrorCode>(number);
-  return code <= ErrorCode::NotFound ? code : ErrorCode::Internal;
+  return code <= ErrorCode::ClockSkew ? code : ErrorCode::Internal;
 }
 
 std::optional<ReplicaReceipt> take_receipt(PutReply::Replica::Reader in) {

@@ -77,7 +77,8 @@ Result<ReplicaPlan> plan_replicas(const membership::View& view, const KeyspaceId
                                   ByteView key, const Level& level) {
   const auto number = keyspace_number(view, keyspace);
   if (!number) return Error{ErrorCode::NotFound, "no such keyspace: " + to_text(keyspace)};
-  const std::size_t factor = view.keyspace(keyspace)->replication_factor;
+  const membership::KeyspaceRecord& record = *view.keyspace(keyspace);
+  const std::size_t factor = record.replication_factor;
   if (level.kind == Level::Kind::Number && (level.number == 0 || level.number > factor)) {
     return Error{ErrorCode::InvalidArgument, "level " + std::to_string(level.number) +
                                                  " is outside 1.." + std::to_string(factor) +
@@ -89,6 +90,7 @@ Result<ReplicaPlan> plan_replicas(const membership::View& view, const KeyspaceId
   ReplicaPlan plan;
   plan.keyspace = keyspace;
   plan.level = level;
+  plan.conflict_rule = record.conflict_rule;
   plan.key = {*number, ring::token_of(key), Bytes(key)};
   plan.ring_digest = view.ring->digest();
   const auto walk = view.ring->walk(slot_of(plan.key.token));

@@ -33,6 +33,7 @@ struct ReplicaPlan {
   KeyspaceId keyspace;
   storage::RecordKey key;
   Level level;
+  membership::ConflictRule conflict_rule = membership::ConflictRule::Siblings;
   std::vector<PlannedOwner> owners;  // the N owners, in preference order
   std::size_t required = 0;
   std::uint64_t ring_digest = 0;

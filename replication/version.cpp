@@ -15,9 +15,11 @@ namespace {
 
 constexpr std::uint8_t kSetFormat = 1;
 constexpr std::uint8_t kContextFormat = 1;
+constexpr std::uint8_t kStampedContextFormat = 2;
 constexpr std::uint8_t kFlagTombstone = 1;
 constexpr std::uint8_t kFlagOp = 2;
-constexpr std::uint8_t kFlagsKnown = kFlagTombstone | kFlagOp;
+constexpr std::uint8_t kFlagStamp = 4;
+constexpr std::uint8_t kFlagsKnown = kFlagTombstone | kFlagOp | kFlagStamp;
 // storage id, epoch, counter
 constexpr std::size_t kEntryBytes = 16 + 8 + 8;
 // actor index, counter, flags, extension length, value length
@@ -73,6 +75,10 @@ Result<Sibling> read_sibling(ByteReader& in, const VersionVector& context,
     if (!op || op->is_nil()) return malformed("a nil op-id");
     sibling.op = *op;
   }
+  if ((flags & kFlagStamp) != 0) {
+    sibling.stamp = in.number<std::uint64_t>();
+    if (sibling.stamp == 0 || sibling.stamp > kStampMost) return malformed("an impossible stamp");
+  }
   const auto extension = in.number<std::uint16_t>();
   if (extension != 0) return malformed("an extension that this version does not know");
   sibling.value = Bytes(in.sized());
@@ -88,7 +94,19 @@ const Sibling& same_dot_winner(const Sibling& a, const Sibling& b) {
   return rank(a) < rank(b) ? b : a;
 }
 
+const Sibling& last_writer(const Sibling& a, const Sibling& b) {
+  const auto when = [](const Sibling& s) { return std::tie(s.stamp, s.dot); };
+  if (when(a) == when(b)) return same_dot_winner(a, b);
+  return when(a) < when(b) ? b : a;
+}
+
 }  // namespace
+
+Stamp next_stamp(WallTime wall, Stamp seen) {
+  constexpr std::int64_t kMillisMost = static_cast<std::int64_t>(kStampMost >> 17);
+  const auto millis = static_cast<Stamp>(std::clamp<std::int64_t>(wall.millis, 0, kMillisMost));
+  return std::max(millis << 16, seen + 1);
+}
 
 std::string to_text(const Dot& dot) {
   return to_hex(dot.actor.storage.view()) + ":" + std::to_string(dot.actor.epoch) + ":" +
@@ -153,7 +171,9 @@ std::size_t VersionSet::value_bytes() const {
 void VersionSet::write(const VersionVector& seen, Sibling sibling) {
   PARLEY_CHECK(sibling.dot.counter > 0);
   PARLEY_CHECK(!context_.covers(sibling.dot) && !seen.covers(sibling.dot));
-  std::erase_if(siblings_, [&](const Sibling& held) { return seen.covers(held.dot); });
+  PARLEY_CHECK(sibling.stamp == 0 || sibling.stamp > stamp());
+  std::erase_if(siblings_,
+                [&](const Sibling& held) { return sibling.stamp != 0 || seen.covers(held.dot); });
   // Sound although `seen` may name writes that never came here: it is the context of whole sets,
   // so every write it covers was either shown to the client, who replaces it now, or had been
   // replaced before by a write that it covers too.
@@ -165,7 +185,22 @@ void VersionSet::write(const VersionVector& seen, Sibling sibling) {
   siblings_.insert(at, std::move(sibling));
 }
 
-void VersionSet::merge(const VersionSet& other) {
+bool VersionSet::keep_latest(const VersionSet& other) {
+  const auto unseen = [](const VersionSet& by, const VersionSet& of) {
+    return !of.siblings_.empty() && !by.context_.covers(of.siblings_.front().dot);
+  };
+  const bool discards = unseen(*this, other) && unseen(other, *this);
+  std::vector<Sibling> all = std::move(siblings_);
+  all.insert(all.end(), other.siblings_.begin(), other.siblings_.end());
+  const Sibling* latest = &all.front();
+  for (const Sibling& one : all) latest = &last_writer(*latest, one);
+  siblings_ = {*latest};
+  context_.merge(other.context_);
+  return discards;
+}
+
+bool VersionSet::merge(const VersionSet& other) {
+  if (stamp() != 0 || other.stamp() != 0) return keep_latest(other);
   std::vector<Sibling> out;
   auto mine = siblings_.begin();
   auto theirs = other.siblings_.begin();
@@ -190,6 +225,7 @@ void VersionSet::merge(const VersionSet& other) {
   }
   siblings_ = std::move(out);
   context_.merge(other.context_);
+  return false;
 }
 
 VersionSet VersionSet::without_values() const {
@@ -211,9 +247,11 @@ Bytes VersionSet::encode() const {
     out.number(static_cast<std::uint32_t>(index));
     out.number(sibling.dot.counter);
     const std::uint8_t flags = static_cast<std::uint8_t>((sibling.tombstone ? kFlagTombstone : 0) |
-                                                         (sibling.op.is_nil() ? 0 : kFlagOp));
+                                                         (sibling.op.is_nil() ? 0 : kFlagOp) |
+                                                         (sibling.stamp == 0 ? 0 : kFlagStamp));
     out.number(flags);
     if (!sibling.op.is_nil()) out.raw(sibling.op.view());
+    if (sibling.stamp != 0) out.number(sibling.stamp);
     out.number(std::uint16_t{0});
     out.sized(sibling.value);
   }
@@ -237,6 +275,9 @@ Result<VersionSet> VersionSet::decode(ByteView bytes) {
     if (!set.siblings_.empty() && !(set.siblings_.back().dot < sibling->dot)) {
       return malformed("siblings out of order");
     }
+    if (!set.siblings_.empty() && (sibling->stamp != 0 || set.stamp() != 0)) {
+      return malformed("a sibling beside one with a stamp");
+    }
     set.siblings_.push_back(std::move(*sibling));
   }
   if (!in.complete()) return malformed("bytes after the end");
@@ -247,19 +288,26 @@ Result<VersionSet> VersionSet::decode(ByteView bytes) {
   return set;
 }
 
-Bytes encode_context(const VersionVector& context) {
+Bytes encode_context(const CausalContext& context) {
   ByteWriter out;
-  out.number(kContextFormat);
-  write_entries(out, context);
+  out.number(context.stamp == 0 ? kContextFormat : kStampedContextFormat);
+  if (context.stamp != 0) out.number(context.stamp);
+  write_entries(out, context.vector);
   return out.take();
 }
 
-Result<VersionVector> decode_context(ByteView bytes) {
+Result<CausalContext> decode_context(ByteView bytes) {
   ByteReader in(bytes);
-  if (in.number<std::uint8_t>() != kContextFormat) return malformed("unknown format");
-  VersionVector context;
+  const auto format = in.number<std::uint8_t>();
+  CausalContext context;
+  if (format == kStampedContextFormat) {
+    context.stamp = in.number<std::uint64_t>();
+    if (context.stamp == 0 || context.stamp > kStampMost) return malformed("an impossible stamp");
+  } else if (format != kContextFormat) {
+    return malformed("unknown format");
+  }
   std::vector<Actor> actors;
-  const Status entries = read_entries(in, context, actors);
+  const Status entries = read_entries(in, context.vector, actors);
   if (!entries) return entries.error();
   if (!in.complete()) return malformed("bytes after the end");
   return context;

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/units.h"
 
 namespace parley::replication {
 
@@ -52,11 +53,21 @@ class VersionVector {
   std::vector<Entry> entries_;
 };
 
+// When a write happened, where the last writer wins: a hybrid logical clock (Kulkarni et al. 2014),
+// kept per key. Milliseconds since 1970 in the upper bits, in the lower 16 a count of what
+// followed.
+using Stamp = std::uint64_t;  // 0: none, the key keeps siblings
+inline constexpr Stamp kStampMost = Stamp{1} << 63;
+// Later than all in `seen`, and the wall clock's time unless that is behind them. Raised to 1.
+Stamp next_stamp(WallTime wall, Stamp seen);
+inline WallTime wall_of(Stamp stamp) { return {static_cast<std::int64_t>(stamp >> 16)}; }
+
 struct Sibling {
   Dot dot;
   bool tombstone = false;  // a delete; `value` is empty then
-  OpId op;                 // nil: none given
+  OpId op;  // nil: none given
   Bytes value;
+  Stamp stamp = 0;
   bool operator==(const Sibling&) const = default;
 };
 
@@ -69,30 +80,47 @@ class VersionSet {
   // What a reader gets: of several live siblings with one op-id only the one with the least dot.
   std::vector<Sibling> visible() const;
   bool empty() const { return context_.empty(); }
+  // Of the one sibling that is live where the last writer wins; else 0.
+  Stamp stamp() const { return siblings_.empty() ? 0 : siblings_.front().stamp; }
   std::size_t value_bytes() const;
   // The same writes with empty values: what is live can be counted and merged without them.
   VersionSet without_values() const;
 
-  // A new write: replaces what `seen` covers, adds `sibling`, whose dot must be new here.
+  // A new write: replaces what `seen` covers, adds `sibling`, whose dot must be new here. One with
+  // a stamp replaces all that is here, and must have the greatest.
   void write(const VersionVector& seen, Sibling sibling);
-  // The one merge: commutative, associative, idempotent.
-  void merge(const VersionSet& other);
+  // The one merge: commutative, associative, idempotent. Of siblings with stamps only the greatest
+  // (stamp, then dot) stays, whatever was seen by whom: contexts then only say which dots are used.
+  // True: of two of those neither had seen the other, and one is gone.
+  bool merge(const VersionSet& other);
 
   // Canonical: equal sets give equal bytes, on every node and version of this format.
   Bytes encode() const;
   // InvalidArgument for anything but the canonical bytes of a set that could have been minted
-  // (sorted, no sibling outside the context, counters > 0).
+  // (sorted, no sibling outside the context, counters > 0, no sibling beside one with a stamp).
   static Result<VersionSet> decode(ByteView bytes);
 
   bool operator==(const VersionSet&) const = default;
 
  private:
+  bool keep_latest(const VersionSet& other);
+
   VersionVector context_;
   std::vector<Sibling> siblings_;
 };
 
+// What a client saw of a key, as its token carries it.
+struct CausalContext {
+  CausalContext() = default;
+  CausalContext(VersionVector dots, Stamp latest = 0)  // NOLINT: dots are a context
+      : vector(std::move(dots)), stamp(latest) {}
+  VersionVector vector;
+  Stamp stamp = 0;  // of what it saw; a write after it gets a greater one
+  bool operator==(const CausalContext&) const = default;
+};
+
 // Canonical context bytes (without authentication; see context_token.h).
-Bytes encode_context(const VersionVector& context);
-Result<VersionVector> decode_context(ByteView bytes);
+Bytes encode_context(const CausalContext& context);
+Result<CausalContext> decode_context(ByteView bytes);
 
 }  // namespace parley::replication

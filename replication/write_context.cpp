@@ -6,8 +6,9 @@
 
 namespace parley::replication {
 
-VersionVector context_after_write(const VersionVector& seen, const Dot& dot,
+CausalContext context_after_write(const CausalContext& before, const Dot& dot,
                                   const VersionSet& set) {
+  const VersionVector& seen = before.vector;
   OpId op;
   for (const Sibling& sibling : set.siblings()) {
     if (sibling.dot == dot) op = sibling.op;
@@ -21,7 +22,7 @@ VersionVector context_after_write(const VersionVector& seen, const Dot& dot,
   const bool hides = std::any_of(
       set.siblings().begin(), set.siblings().end(),
       [&](const Sibling& s) { return !own(s) && !seen.covers(s.dot) && context.covers(s.dot); });
-  return hides ? seen : context;
+  return {hides ? seen : context, std::max(before.stamp, set.stamp())};
 }
 
 VersionVector context_of_read(const VersionSet& set) {

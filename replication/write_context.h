@@ -8,7 +8,8 @@ namespace parley::replication {
 // Covers `seen` and the write's own dot, and with it retries of the same op. A counter says that
 // all below it was seen; where that would cover a live sibling that the writer never saw, the dot
 // is left out: the next write with this context then adds a sibling instead of destroying one.
-VersionVector context_after_write(const VersionVector& seen, const Dot& dot, const VersionSet& set);
+// Where the last writer wins, the stamp is that of the write.
+CausalContext context_after_write(const CausalContext& seen, const Dot& dot, const VersionSet& set);
 
 // The context that a reader of `set` may carry away: all that was seen; where no token would have
 // room for that and one more actor, what the set's siblings say by themselves. A part is as true

@@ -41,7 +41,7 @@ class WriteOperation final : public Operation {
   std::function<void(WriteReply)> reply_;
   std::function<void()> ended_;
 
-  VersionVector seen_;
+  CausalContext seen_;
   Bytes cluster_key_;
   ReplicaPlan plan_;
   PassLedger ledger_;

@@ -33,6 +33,7 @@ inline ExitCode exit_code_of(ErrorCode code) {
     case ErrorCode::Damaged:
     case ErrorCode::DiskFull:
     case ErrorCode::StaleCopy:
+    case ErrorCode::ClockSkew:
     case ErrorCode::NotReady: return kUnavailable;
     case ErrorCode::Unknown:
     case ErrorCode::NoAnswer: return kUnknown;

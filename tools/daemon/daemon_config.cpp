@@ -16,7 +16,7 @@ Error invalid(std::string message) { return {ErrorCode::InvalidArgument, std::mo
 
 // What the operator said, before it is checked: file first, flags over it.
 struct Said {
-  std::string config_file, data_dir, listen, cluster, rack, dc, log_level;
+  std::string config_file, data_dir, listen, cluster, conflict_rule, rack, dc, log_level;
   std::string console_token;
   std::string client_port, peer_port, http_port, vnodes;
   std::vector<std::string> seeds, settings;
@@ -81,13 +81,11 @@ Status read_table(const std::string& key, const toml::table& table, Said& said) 
 // A key of the file: a flag's name, with '-' or '_', or a table.
 Status read_key(std::string key, const toml::node& node, Said& said) {
   std::replace(key.begin(), key.end(), '-', '_');
-  const std::map<std::string, std::string*> texts = {{"data_dir", &said.data_dir},
-                                                     {"listen", &said.listen},
-                                                     {"cluster", &said.cluster},
-                                                     {"rack", &said.rack},
-                                                     {"dc", &said.dc},
-                                                     {"log_level", &said.log_level},
-                                                     {"console_token", &said.console_token}};
+  const std::map<std::string, std::string*> texts = {
+      {"data_dir", &said.data_dir},   {"listen", &said.listen},
+      {"cluster", &said.cluster},     {"conflict_rule", &said.conflict_rule},
+      {"rack", &said.rack},           {"dc", &said.dc},
+      {"log_level", &said.log_level}, {"console_token", &said.console_token}};
   const std::map<std::string, std::string*> numbers = {{"client_port", &said.client_port},
                                                        {"peer_port", &said.peer_port},
                                                        {"http_port", &said.http_port},
@@ -141,6 +139,9 @@ void declare(CLI::App& app, Said& said) {
       ->allow_extra_args(false);
   app.add_flag("--found", said.found, "Found the cluster even though there are seeds");
   app.add_option("--cluster", said.cluster, "Name of the cluster [parley]");
+  app.add_option("--conflict-rule", said.conflict_rule,
+                 "Of a cluster that this node founds: siblings, or lww (the last writer wins; "
+                 "concurrent writes are lost) [siblings]");
   app.add_option("--rack", said.rack, "Rack of this node [default]");
   app.add_option("--dc", said.dc, "Data centre of this node [default]");
   app.add_option("--vnodes", said.vnodes, "Virtual nodes of this node, 1..1024 [64]");
@@ -192,6 +193,11 @@ Status apply(const Said& said, DaemonConfig& config) {
   if (node.listen == "localhost") node.listen = "127.0.0.1";
   const Status network = apply_network(said, node);
   if (!network.ok()) return network;
+  if (!said.conflict_rule.empty()) {
+    const auto rule = membership::parse_conflict_rule(said.conflict_rule);
+    if (!rule) return invalid("--conflict-rule must be siblings or lww");
+    node.conflict_rule = *rule;
+  }
   if (!said.vnodes.empty()) {
     if (said.vnodes.size() > 4 ||
         said.vnodes.find_first_not_of("0123456789") != std::string::npos) {
@@ -234,9 +240,9 @@ void print_options(api::NodeConfig& node) {
 
 // What a flag did not say, the file may.
 void fill_from_file(Said& flags, const Said& file) {
-  for (auto member : {&Said::data_dir, &Said::listen, &Said::cluster, &Said::rack, &Said::dc,
-                      &Said::log_level, &Said::client_port, &Said::peer_port, &Said::http_port,
-                      &Said::vnodes, &Said::console_token}) {
+  for (auto member : {&Said::data_dir, &Said::listen, &Said::cluster, &Said::conflict_rule,
+                      &Said::rack, &Said::dc, &Said::log_level, &Said::client_port,
+                      &Said::peer_port, &Said::http_port, &Said::vnodes, &Said::console_token}) {
     if ((flags.*member).empty()) flags.*member = file.*member;
   }
   if (flags.seeds.empty()) flags.seeds = file.seeds;

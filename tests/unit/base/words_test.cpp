@@ -178,7 +178,7 @@ TEST_CASE("result: a value or an error, told apart") {
   CHECK_FALSE(bad.ok());
   CHECK(bad.error().retry_after_ms == 50);
   std::set<std::string> names;
-  for (int code = 1; code <= static_cast<int>(ErrorCode::StaleCopy); ++code) {
+  for (int code = 1; code <= static_cast<int>(ErrorCode::ClockSkew); ++code) {
     const std::string name = to_text(static_cast<ErrorCode>(code));
     CHECK_FALSE(name.empty());
     CHECK(names.insert(name).second);

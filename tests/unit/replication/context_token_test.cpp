@@ -21,7 +21,7 @@ KeyspaceId keyspace(std::uint8_t n) {
 }
 const Bytes kKey(32, 'k');
 
-void refused(const Result<VersionVector>& opened, const char* why) {
+void refused(const Result<CausalContext>& opened, const char* why) {
   REQUIRE_FALSE(opened);
   CHECK(opened.error().code == ErrorCode::BadContext);
   INFO(opened.error().message);

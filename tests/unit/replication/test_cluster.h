@@ -68,6 +68,7 @@ struct ClusterNode {
   std::unique_ptr<Replication> replication;
   membership::ViewPtr view;
   bool takes_writes = true;
+  bool clock_is_off = false;
   std::uint64_t free_bytes = 1ULL << 40;  // of its disk; looked at every 100 ms
   std::set<NodeId> silent;                // whose calls failed without an answer
 };
@@ -112,6 +113,14 @@ struct Cluster {
     }
   }
 
+  static std::optional<Error> clock_trouble(const ClusterNode& node) {
+    if (!node.clock_is_off) return std::nullopt;
+    return Error{ErrorCode::ClockSkew, "the test says that the clock is off"};
+  }
+  void let_the_last_writer_win() {
+    base.keyspaces[0].conflict_rule = membership::ConflictRule::LastWriterWins;
+    publish();
+  }
   static std::string address(std::size_t i) { return "127.0.0." + std::to_string(i + 1); }
   KeyspaceId keyspace() const { return base.keyspaces[0].id; }
   NodeId id(std::size_t i) const { return base.members[i].record.node; }
@@ -129,11 +138,12 @@ struct Cluster {
                                  node.host->loop(), node.host->network(), Logger{}, *node.metrics);
     REQUIRE(rpc.ok());
     node.rpc = std::make_unique<CountingRpc>(std::move(*rpc));
-    auto made = make_replication(
-        {options, node.host->loop(), *node.rpc, node.store->get(), [&node] { return node.view; },
-         [&node] { return node.takes_writes; },
-         [&node](const NodeId& peer) { node.silent.insert(peer); }, Logger{}, *node.metrics},
-        Random(std::uint64_t{100 + i}));
+    auto made =
+        make_replication({options, node.host->loop(), *node.rpc, node.store->get(),
+                          [&node] { return node.view; }, [&node] { return node.takes_writes; },
+                          [&node](const NodeId& peer) { node.silent.insert(peer); }, Logger{},
+                          *node.metrics, [&node] { return clock_trouble(node); }},
+                         Random(std::uint64_t{100 + i}));
     REQUIRE(made.ok());
     node.replication = std::move(*made);
     dead.erase(i);

@@ -208,7 +208,7 @@ TEST_CASE("version set: decode refuses what could not have been minted", "[versi
   refused(with(73, 9), "unknown actor");
   refused(with(77, 0), "counter of zero");
   refused(with(77, 3), "outside its context");
-  refused(with(85, 6), "unknown flags");
+  refused(with(85, 10), "unknown flags");
   refused(with(86, 0), "nil op-id");
   refused(with(102, 1), "extension");
   refused(with(107, '\x7f'), "cut off");

@@ -37,7 +37,7 @@ TEST_CASE("write context: never covers a sibling that the writer did not see", "
   set.write({}, {dot(1, 1), false, {}, "unseen"});
   set.write({}, {dot(1, 2), false, {}, "mine"});
   // 1:2 says that 1:1 was seen too: the dot is left out.
-  const VersionVector context = context_after_write({}, dot(1, 2), set);
+  const VersionVector context = context_after_write({}, dot(1, 2), set).vector;
   CHECK(context.empty());
   VersionSet next = set;
   next.write(context, {dot(1, 3), false, {}, "next"});
