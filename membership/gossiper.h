@@ -35,8 +35,8 @@ struct GossiperStart {
   std::vector<Endpoint> seeds;  // --seed
   bool found = false;           // --found
   std::size_t vnodes = 0;       // --vnodes
-  // --conflicts: of the keyspace `default`, if this node founds the cluster.
-  ConflictRule conflict_rule = ConflictRule::Siblings;
+  // --conflict-rule: of the keyspace `default`, if this node founds the cluster. nullopt: siblings.
+  std::optional<ConflictRule> conflict_rule = std::nullopt;
   std::function<bool()> has_records;  // does this node hold data?
   // Is a client's write under way here, which may yet leave data? Consent to a join waits for it.
   std::function<bool()> writes_under_way = nullptr;
