@@ -62,6 +62,7 @@ struct TestNode : MembershipObserver {
     start.seeds = std::move(seeds);
     start.found = found;
     start.vnodes = 16;
+    start.conflict_rule = conflict_rule;
     start.has_records = [this] { return holds_data; };
     start.writes_under_way = [this] { return writes; };
     auto gossiper_made =
