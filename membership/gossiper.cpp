@@ -238,13 +238,19 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
   if (accepted) introduced_to(datagram->sender);
 }
 
+bool GossiperDriver::send(const SwimOutbox::Send& send) {
+  Datagram datagram = send.datagram;
+  datagram.wall = loop_.wall();
+  return socket_->send(send.to, encode_datagram(cluster_, datagram));
+}
+
 void GossiperDriver::carry_out(SwimOutbox out) {
   for (std::size_t i = 0; i < out.sends.size(); ++i) {
-    const SwimOutbox::Send send = out.sends[i];
     metrics_.sent.add();
-    if (socket_->send(send.to, encode_datagram(cluster_, send.datagram))) continue;
+    if (send(out.sends[i])) continue;
     metrics_.send_failures.add();
-    swim_.on_send_failed(loop_.now(), send.to, out);  // asks others, once per probe
+    const Endpoint to = out.sends[i].to;
+    swim_.on_send_failed(loop_.now(), to, out);  // asks others, once per probe
   }
   metrics_.probe_failures.add(out.probe_failures);
   for (const auto& probe : out.stream_probes) probe_over_stream(probe);
@@ -355,9 +361,7 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
   goodbye_timer_.after(std::min(patience, kGoodbyePause), [this, done = std::move(done)] {
     SwimOutbox again;
     swim_.leave(loop_.now(), again);
-    for (const auto& send : again.sends) {
-      socket_->send(send.to, encode_datagram(cluster_, send.datagram));
-    }
+    for (const auto& goodbye : again.sends) send(goodbye);
     done();
   });
 }

@@ -58,6 +58,8 @@ class GossiperDriver final : public Gossiper {
   void arm();
   void on_timer();
   void received(const Endpoint& from, ByteView bytes);
+  // False: the kernel refused it.
+  bool send(const SwimOutbox::Send& send);
   // Carries out what a decider wants, publishes what changed, sets the next wake-up.
   void carry_out(SwimOutbox out);
   void publish(const std::vector<NodeId>& returned);
