@@ -89,6 +89,10 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
         [this, at] { return static_cast<double>(members_by_state_[at]); },
         MetricLabels{{"state", to_text(liveness)}}));
   }
+  gauges_.push_back(std::make_unique<Gauge>(
+      metrics, "membership_clock_off_milliseconds",
+      "How far this node's wall clock is ahead of the median of the members' clocks; 0: not known.",
+      [this] { return static_cast<double>(to_millis(clock_off().value_or(Duration{0}))); }));
 }
 
 GossiperDriver::~GossiperDriver() {
@@ -231,11 +235,28 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
     return;
   }
   SwimOutbox out;
-  swim_.on_datagram(loop_.now(), from, *datagram, out);
+  const Instant now = loop_.now();
+  swim_.on_datagram(now, from, *datagram, out);
+  if (out.round_trip) {
+    clocks_.heard(datagram->sender, datagram->wall, now, *out.round_trip);
+    log_clock();
+  }
   // The answer to a ping of ours would tell of a later life.
   const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil();
   carry_out(std::move(out));
   if (accepted) introduced_to(datagram->sender);
+}
+
+void GossiperDriver::log_clock() {
+  const std::optional<Duration> off = clock_off();
+  if (!off) return;
+  const bool is_off = std::chrono::abs(*off) > options_.clock_off_most();
+  if (std::exchange(clock_is_off_, is_off) == is_off) return;
+  if (is_off) {
+    log_.warn("membership.clock_off", {{"ahead_ms", to_millis(*off)}});
+  } else {
+    log_.info("membership.clock_agrees", {{"ahead_ms", to_millis(*off)}});
+  }
 }
 
 bool GossiperDriver::send(const SwimOutbox::Send& send) {
