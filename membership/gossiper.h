@@ -84,6 +84,9 @@ class Gossiper {
   virtual bool views_agree() const = 0;
   // This node has rebuilt itself (GossiperStart::self.serves was false): tells the others.
   virtual void serve() = 0;
+  // How far this node's wall clock is ahead of the median of the members' clocks, its own among
+  // them; nullopt while no peer has answered lately.
+  virtual std::optional<Duration> clock_off() const = 0;
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;
   // Changes a keyspace here and on a majority of the ring's members, durably, and answers with the

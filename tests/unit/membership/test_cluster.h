@@ -65,10 +65,9 @@ struct TestNode : MembershipObserver {
     start.conflict_rule = conflict_rule;
     start.has_records = [this] { return holds_data; };
     start.writes_under_way = [this] { return writes; };
-    auto gossiper_made =
-        make_gossiper(options, std::move(start), host.loop(), host.network(), *rpc, journal,
-                      Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation),
-                      Logger(), *metrics);
+    auto gossiper_made = make_gossiper(
+        options, std::move(start), host.loop(), host.network(), *rpc, journal,
+        Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation), log, *metrics);
     if (!gossiper_made.ok()) {
       rpc.reset();
       return gossiper_made.error();
@@ -114,6 +113,7 @@ struct TestNode : MembershipObserver {
   bool holds_data = false, writes = false;
   MembershipOptions options;
   runtime::RpcOptions rpc_options;
+  Logger log;  // its gossiper's
   MemoryJournal journal;
   std::string refused;
   Generation later = 0;  // of the refusal
