@@ -28,7 +28,9 @@ NodeRecord some_record() {
       node, 7,    2,    "127.0.0.5", 7400,
       7401, 7402, "r1", "d1",        {node, 4, ring::RingStatus::Normal, "r1", {1, 500, 65535}}};
 }
-KeyspaceRecord some_keyspace() { return {some<KeyspaceId>(5), "default", 3, 3, 0, 1, 17}; }
+KeyspaceRecord some_keyspace() {
+  return {some<KeyspaceId>(5), "default", 3, 3, ConflictRule::Siblings, 1, 17};
+}
 const GossipCluster kCluster{some<ClusterId>(3), 77};
 
 Datagram some_datagram() {

@@ -111,6 +111,7 @@ struct TestNode : MembershipObserver {
   NodeId id;
   Generation generation = 0;
   bool holds_data = false, writes = false;
+  std::optional<ConflictRule> conflict_rule;
   MembershipOptions options;
   runtime::RpcOptions rpc_options;
   Logger log;  // its gossiper's
