@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/option.h"
 #include "membership/options.h"
+#include "membership/view.h"
 #include "repair/options.h"
 #include "replication/options.h"
 #include "runtime/rpc.h"
