@@ -47,12 +47,18 @@ std::size_t draw_nodes(Random random) {
   return random.below(8) == 0 ? 6 + random.below(2) : 3 + random.below(3);
 }
 
+membership::ConflictRule draw_rule(Random random) {
+  return random.below(6) == 0 ? membership::ConflictRule::LastWriterWins
+                              : membership::ConflictRule::Siblings;
+}
+
 }  // namespace
 
 Scene::Scene(const RunOptions& run)
     : options(run),
       faults(run.faults ? *run.faults : Nemesis::draw(draw("faults"))),
       world(draw("world").next()),
+      rule_(run.rule.value_or(draw_rule(draw("conflict rule")))),
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
@@ -60,6 +66,7 @@ Scene::Scene(const RunOptions& run)
   report.seed = run.seed;
   report.faults = faults;
   report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
+  history.last_writer_wins = rule_ == membership::ConflictRule::LastWriterWins;
   world.shuffle_ties(draw("ties").next());
   ledger.on_commit = [this](const auto& node, const auto& key, const auto& context) {
     truth.committed(node, key, context);
@@ -104,6 +111,7 @@ void Scene::make_nodes() {
     api::NodeConfig& config = nodes.back()->config();
     draw_options(config, seed.address, report.mode,
                  [this](const std::string& concern) { return draw(concern); });
+    config.conflict_rule = rule_;
     truth.hints_age = config.replication.hint_age_most() < kHintsLast;
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
     if (slow_disks) {

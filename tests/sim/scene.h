@@ -48,6 +48,8 @@ class Scene {
   void pass(Duration span);
   // The nemesis has taken something from this node's disk.
   void lose(const std::string& address);
+  // Drawn or given.
+  membership::ConflictRule rule() const { return rule_; }
   // A node that has all it ever had.
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
@@ -59,6 +61,7 @@ class Scene {
   fake::World world;
 
  private:
+  const membership::ConflictRule rule_;
   std::unique_ptr<LogSink> log_;
 
  public:
