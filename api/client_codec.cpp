@@ -13,7 +13,7 @@ schema::ErrorCode to_schema(ErrorCode code) {
 
 ErrorCode from_schema(schema::ErrorCode code) {
   const auto number = static_cast<std::uint16_t>(code);
-  if (number == 0 || number > static_cast<std::uint16_t>(ErrorCode::StaleCopy)) {
+  if (number == 0 || number > static_cast<std::uint16_t>(ErrorCode::ClockSkew)) {
     return ErrorCode::Internal;
   }
   return static_cast<ErrorCode>(number);

@@ -82,6 +82,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
     return old || failed_ ? nullptr : view();
   }
   std::optional<std::string> not_ready() const;
+  std::optional<Error> clock_trouble() const;
   client::NodeInfo info() const;
   void drain(Instant until, std::function<void()> done);
 
@@ -246,7 +247,7 @@ Status WiredNode::build_floors() {
       {config_.replication, loop_, *rpc_, *store_, [this] { return serving_view(); },
        [this] { return gossiper_->accepts_writes() && !stopping_; },
        [this](const NodeId& node) { gossiper_->suspect_evidence(node); },
-       log_.on_floor("replication"), metrics_},
+       log_.on_floor("replication"), metrics_, [this] { return clock_trouble(); }},
       random_.fork("replication"));
   if (!replication.ok()) return replication.error();
   replication_ = std::move(*replication);
@@ -282,6 +283,16 @@ Status WiredNode::build_face() {
   if (!http.ok()) return http.error();
   http_ = std::move(*http);
   return Done{};
+}
+
+std::optional<Error> WiredNode::clock_trouble() const {
+  const auto off = gossiper_->clock_off();
+  const Duration most = config_.membership.clock_off_most();
+  if (!off || std::chrono::abs(*off) <= most) return std::nullopt;
+  return Error{ErrorCode::ClockSkew,
+               "this node's clock is " + std::to_string(to_millis(std::chrono::abs(*off))) +
+                   " ms " + (*off > Duration{0} ? "ahead of" : "behind") +
+                   " the members' (membership.clock_off_most): it stamps no writes"};
 }
 
 std::optional<std::string> WiredNode::not_ready() const {

@@ -73,7 +73,7 @@ struct NodeConfig {
   bool found = false;
   std::string cluster = "parley";
   // Of the keyspace `default`, if this node founds the cluster; else what the founder said holds.
-  membership::ConflictRule conflict_rule = membership::ConflictRule::Siblings;
+  std::optional<membership::ConflictRule> conflict_rule;
   std::string rack = "default", dc = "default";
   std::uint64_t vnodes = 64;
   bool allow_faults = false, insecure = false;

@@ -449,7 +449,7 @@ struct RepairRow {
 struct KeyspaceInfo {
   name @0 :Text;
   id @1 :Text;
-  conflictRule @2 :Text;       # siblings; later lww
+  conflictRule @2 :Text;       # siblings or lww
   readLevel @3 :Level;
   writeLevel @4 :Level;
   replicationFactor @5 :UInt32;

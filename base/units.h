@@ -20,8 +20,8 @@ struct MonotonicTime {
 };
 using Instant = std::chrono::time_point<MonotonicTime, Duration>;
 
-// Milliseconds since the Unix epoch. For logs and the local age of hints only: never compared
-// between nodes, never a version.
+// Milliseconds since the Unix epoch. For logs, the local age of hints, how far the nodes' clocks
+// are apart, and the stamps of keyspaces where the last writer wins: nothing else depends on it.
 struct WallTime {
   std::int64_t millis = 0;
   auto operator<=>(const WallTime&) const = default;

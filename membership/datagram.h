@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/units.h"
 #include "membership/member.h"
 
 namespace parley::membership {
@@ -30,6 +31,8 @@ struct Datagram {
   // Ack, Nack that are passed on: who was probed. Else nil.
   NodeId target;
   std::vector<Claim> updates;
+  // The sender's wall clock when it sent this; 0: not told. The driver's business, and not Swim's.
+  WallTime wall;
   bool operator==(const Datagram&) const = default;
 };
 
@@ -37,5 +40,7 @@ struct Datagram {
 inline constexpr std::size_t kUpdatesMost = 14;
 // The payload that passes everywhere: IPv6's least MTU of 1,280 less headers.
 inline constexpr std::size_t kDatagramBytesMost = 1200;
+// The year 2100. No clock shows more; what says so, or a time before 1970, tells no time at all.
+inline constexpr WallTime kWallMost{4'102'444'800'000};
 
 }  // namespace parley::membership

@@ -25,6 +25,7 @@ struct Datagram {
   targetHead @13 :UInt64;   # nil: none
   targetTail @14 :UInt64;
   updates @15 :List(Update);  # at most 14
+  wallMs @16 :Int64;        # the sender's wall clock as this leaves, Unix epoch; 0: not told
 }
 
 struct Update {

@@ -72,6 +72,9 @@ std::optional<Read> read_datagram(wire::Datagram::Reader in) {
     if (!claim) return std::nullopt;
     d.updates.push_back(*claim);
   }
+  const WallTime wall{in.getWallMs()};
+  // A member whose clock is beyond all sense is a member still.
+  if (wall > WallTime{} && wall <= kWallMost) d.wall = wall;
   return out;
 }
 
@@ -98,6 +101,7 @@ Bytes encode_datagram(const GossipCluster& cluster, const Datagram& d) {
   out.setRingDigest(d.ring_digest);
   out.setTargetHead(id_half(d.target.view(), 0));
   out.setTargetTail(id_half(d.target.view(), 8));
+  out.setWallMs(d.wall.millis);
   auto updates = out.initUpdates(static_cast<unsigned>(d.updates.size()));
   for (unsigned i = 0; i < updates.size(); ++i) write_update(updates[i], d.updates[i]);
 

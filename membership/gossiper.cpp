@@ -89,6 +89,10 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
         [this, at] { return static_cast<double>(members_by_state_[at]); },
         MetricLabels{{"state", to_text(liveness)}}));
   }
+  gauges_.push_back(std::make_unique<Gauge>(
+      metrics, "membership_clock_off_milliseconds",
+      "How far this node's wall clock is ahead of the median of the members' clocks; 0: not known.",
+      [this] { return static_cast<double>(to_millis(clock_off().value_or(Duration{0}))); }));
 }
 
 GossiperDriver::~GossiperDriver() {
@@ -231,20 +235,43 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
     return;
   }
   SwimOutbox out;
-  swim_.on_datagram(loop_.now(), from, *datagram, out);
+  const Instant now = loop_.now();
+  swim_.on_datagram(now, from, *datagram, out);
+  if (out.round_trip) {
+    clocks_.heard(datagram->sender, datagram->wall, now, *out.round_trip);
+    log_clock();
+  }
   // The answer to a ping of ours would tell of a later life.
   const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil();
   carry_out(std::move(out));
   if (accepted) introduced_to(datagram->sender);
 }
 
+void GossiperDriver::log_clock() {
+  const std::optional<Duration> off = clock_off();
+  if (!off) return;
+  const bool is_off = std::chrono::abs(*off) > options_.clock_off_most();
+  if (std::exchange(clock_is_off_, is_off) == is_off) return;
+  if (is_off) {
+    log_.warn("membership.clock_off", {{"ahead_ms", to_millis(*off)}});
+  } else {
+    log_.info("membership.clock_agrees", {{"ahead_ms", to_millis(*off)}});
+  }
+}
+
+bool GossiperDriver::send(const SwimOutbox::Send& send) {
+  Datagram datagram = send.datagram;
+  datagram.wall = loop_.wall();
+  return socket_->send(send.to, encode_datagram(cluster_, datagram));
+}
+
 void GossiperDriver::carry_out(SwimOutbox out) {
   for (std::size_t i = 0; i < out.sends.size(); ++i) {
-    const SwimOutbox::Send send = out.sends[i];
     metrics_.sent.add();
-    if (socket_->send(send.to, encode_datagram(cluster_, send.datagram))) continue;
+    if (send(out.sends[i])) continue;
     metrics_.send_failures.add();
-    swim_.on_send_failed(loop_.now(), send.to, out);  // asks others, once per probe
+    const Endpoint to = out.sends[i].to;
+    swim_.on_send_failed(loop_.now(), to, out);  // asks others, once per probe
   }
   metrics_.probe_failures.add(out.probe_failures);
   for (const auto& probe : out.stream_probes) probe_over_stream(probe);
@@ -355,9 +382,7 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
   goodbye_timer_.after(std::min(patience, kGoodbyePause), [this, done = std::move(done)] {
     SwimOutbox again;
     swim_.leave(loop_.now(), again);
-    for (const auto& send : again.sends) {
-      socket_->send(send.to, encode_datagram(cluster_, send.datagram));
-    }
+    for (const auto& goodbye : again.sends) send(goodbye);
     done();
   });
 }

@@ -35,8 +35,8 @@ struct GossiperStart {
   std::vector<Endpoint> seeds;  // --seed
   bool found = false;           // --found
   std::size_t vnodes = 0;       // --vnodes
-  // --conflicts: of the keyspace `default`, if this node founds the cluster.
-  ConflictRule conflict_rule = ConflictRule::Siblings;
+  // --conflict-rule: of the keyspace `default`, if this node founds the cluster. nullopt: siblings.
+  std::optional<ConflictRule> conflict_rule = std::nullopt;
   std::function<bool()> has_records;  // does this node hold data?
   // Is a client's write under way here, which may yet leave data? Consent to a join waits for it.
   std::function<bool()> writes_under_way = nullptr;
@@ -84,6 +84,9 @@ class Gossiper {
   virtual bool views_agree() const = 0;
   // This node has rebuilt itself (GossiperStart::self.serves was false): tells the others.
   virtual void serve() = 0;
+  // How far this node's wall clock is ahead of the median of the members' clocks, its own among
+  // them; nullopt while no peer has answered lately.
+  virtual std::optional<Duration> clock_off() const = 0;
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;
   // Changes a keyspace here and on a majority of the ring's members, durably, and answers with the

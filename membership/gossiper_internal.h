@@ -11,6 +11,7 @@
 #include "membership/gossiper.h"
 #include "membership/join.h"
 #include "membership/own_life.h"
+#include "membership/peer_clocks.h"
 #include "membership/record_codec.h"
 #include "membership/records.h"
 #include "membership/swim.h"
@@ -39,6 +40,9 @@ class GossiperDriver final : public Gossiper {
   void observe(MembershipObserver* observer) override { observers_.push_back(observer); }
   std::vector<GossipRow> gossip() const override;
   bool views_agree() const override;
+  std::optional<Duration> clock_off() const override {
+    return clocks_.off(loop_.now(), loop_.wall());
+  }
   void suspect_evidence(const NodeId& node) override;
   void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
                        std::function<void(Result<KeyspaceRecord>)> done) override;
@@ -58,6 +62,9 @@ class GossiperDriver final : public Gossiper {
   void arm();
   void on_timer();
   void received(const Endpoint& from, ByteView bytes);
+  void log_clock();
+  // False: the kernel refused it.
+  bool send(const SwimOutbox::Send& send);
   // Carries out what a decider wants, publishes what changed, sets the next wake-up.
   void carry_out(SwimOutbox out);
   void publish(const std::vector<NodeId>& returned);
@@ -142,6 +149,8 @@ class GossiperDriver final : public Gossiper {
   OwnLife own_life_;
   Records records_;
   Swim swim_;
+  PeerClocks clocks_;
+  bool clock_is_off_ = false;  // as last logged
   std::optional<Join> join_;
   GrantDesk desk_;
   ViewPtr view_;

@@ -124,7 +124,8 @@ void GossiperDriver::found_cluster() {
   self_.ring.version = 1;
   self_.ring.slots = ring::allocate_slots(*ring::Ring::build({}), self_.node, start_.vnodes);
   records_.merge(self_);
-  records_.merge(default_keyspace(cluster_.id, start_.conflict_rule));
+  records_.merge(
+      default_keyspace(cluster_.id, start_.conflict_rule.value_or(ConflictRule::Siblings)));
   SavedState founded = state();
   founded.joined = true;
   // Nobody hears of the cluster before it would survive a crash.
@@ -192,6 +193,12 @@ void GossiperDriver::become_member() {
   log_.info("membership.member", {{"cluster", cluster_.id},
                                   {"members", records_.nodes().size()},
                                   {"generation", self_.generation}});
+  for (const auto& [id, keyspace] : records_.keyspaces()) {
+    if (start_.conflict_rule.value_or(keyspace.conflict_rule) == keyspace.conflict_rule) continue;
+    log_.warn("membership.conflict_rule_stays", {{"keyspace", keyspace.name},
+                                                 {"is", to_text(keyspace.conflict_rule)},
+                                                 {"asked", to_text(*start_.conflict_rule)}});
+  }
   publish({});
   announce();
   carry_out(std::move(out));

@@ -52,6 +52,12 @@ struct MembershipOptions : OptionGroup {
       *this, "join_retry", 200ms, {10ms, 30s}, "Pause between two attempts to found or join."};
   DurationOption join_lease{
       *this, "join_lease", 3s, {200ms, 60s}, "How long a member's consent to one joiner holds."};
+  DurationOption clock_off_most{*this,
+                                "clock_off_most",
+                                5s,
+                                {100ms, 1h},
+                                "A node whose clock is further than this from the median of the "
+                                "members' clocks makes no last-writer-wins stamps."};
 };
 
 }  // namespace parley::membership

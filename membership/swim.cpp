@@ -176,8 +176,11 @@ void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
   awareness_.add(-1);
   Peer& peer = peers_.at(probe.target);
   peer.unchecked.reset();
-  if (direct && !probe.asked_others) peer.rtt = now - probe.sent;
-  if (direct) return;
+  if (direct) {
+    out.round_trip = now - probe.sent;
+    if (!probe.asked_others) peer.rtt = out.round_trip;
+    return;
+  }
   // A member vouches: the target answered it just now, in the life that the claim names.
   for (const Claim& claim : datagram.updates) {
     if (claim.node == probe.target && claim.liveness == Liveness::Alive &&

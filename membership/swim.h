@@ -62,6 +62,8 @@ struct SwimOutbox {
   std::vector<OtherLife> other_lives;  // of this very node, at or above its generation
   bool nonce_learned = false;          // of some member's life
   std::uint64_t probe_failures = 0;    // probes of members believed up that nobody answered
+  // What was heard is a member's own answer to a ping of ours, sent so long before.
+  std::optional<Duration> round_trip;
 };
 
 class Swim {

@@ -65,11 +65,14 @@ inline WallTime wall_of(Stamp stamp) { return {static_cast<std::int64_t>(stamp >
 struct Sibling {
   Dot dot;
   bool tombstone = false;  // a delete; `value` is empty then
-  OpId op;  // nil: none given
+  OpId op;                 // nil: none given
   Bytes value;
   Stamp stamp = 0;
   bool operator==(const Sibling&) const = default;
 };
+
+// Its dot, and where there is a stamp "@MILLISECONDS.COUNT" of it.
+std::string version_text(const Sibling& sibling);
 
 // One key's whole state: everything seen, and the values that nothing seen has replaced.
 class VersionSet {

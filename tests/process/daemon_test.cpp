@@ -305,7 +305,8 @@ TEST_CASE("daemon: metrics, health and readiness; a clean stop", "[daemon]") {
        {"parley_requests_total{op=", "parley_request_seconds_bucket", "parley_fsync_seconds_count",
         "parley_hints_pending", "parley_read_repairs_total", "parley_anti_entropy_keys_total",
         "parley_anti_entropy_oldest_sync_seconds", "parley_members{state=\"alive\"} 3",
-        "parley_loop_lag_seconds", "parley_store_write_queue"}) {
+        "parley_membership_clock_off_milliseconds ", "parley_loop_lag_seconds",
+        "parley_store_write_queue"}) {
     INFO(name << "\n" << metrics.body);
     CHECK(metrics.body.find(name) != std::string::npos);
   }

@@ -27,7 +27,7 @@ TEST_CASE("demo: fails when what it shows is broken, and names the claim", "[dem
   const std::vector<Broken> kBroken = {
       {"hints", "hints_never_delivered", "all hints are handed over and erased"},
       {"lost-hints", "different_roots_taken_for_equal", "all 200 keys are equal"},
-      {"shopping-cart", "merge_drops_sibling", "joined: all five items"},
+      {"shopping-cart", "merge_drops_sibling", "siblings: all five items"},
       {"levels", "quorum_off_by_one", "put -c quorum"},
       {"partition", "merge_drops_sibling", "n1 at all: "},
       {"oneway", "ack_counted_when_sent", "put at all: unknown"},

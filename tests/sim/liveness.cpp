@@ -10,8 +10,8 @@ namespace parley::sim {
 namespace {
 
 constexpr std::uint32_t kProber = 1000;  // as a client in the history
-// A node may refuse to stamp when its clock is 5 s off the others'; clocks also drift.
-constexpr std::int64_t kClockOffMs = 4000;
+// The least that is drawn of membership.clock_off_most, less what clocks drift and ways take.
+constexpr std::int64_t kClockOffMs = 3000;
 
 }  // namespace
 

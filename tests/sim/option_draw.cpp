@@ -30,6 +30,8 @@ const std::map<std::string, Range> kRanges = {
     // A core must serve, convict and converge in the seconds of liveness.h and converge.cpp.
     {"membership.probe_interval", {"400ms", "1500ms"}},
     {"repair.sync_interval", {"500ms", "10s"}},
+    // What clocks drift apart in a run must stay below.
+    {"membership.clock_off_most", {"4s", "10s"}},
 };
 
 // Hints that age at once: then anti-entropy alone repairs.

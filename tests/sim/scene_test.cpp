@@ -25,7 +25,7 @@ struct Quiet {
       : scene(options) {
     scene.make_nodes();
     for (const auto& node : scene.nodes) {
-      node->config().conflict_rule = founded.value_or(node->config().conflict_rule);
+      if (founded) node->config().conflict_rule = founded;
     }
     scene.start_nodes();
     REQUIRE(scene.form());

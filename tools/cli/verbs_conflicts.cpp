@@ -123,7 +123,7 @@ ExitCode show_conflict(const CommandLine& line, const client::ReadResult& read) 
 
 ExitCode resolve_conflict(client::Client& client, CommandLine line, client::WriteResult& written) {
   const auto begun = Clock::now();
-  if (const auto ended = settle_write_level(client, line)) return *ended;
+  if (const auto ended = settle_write_level(client.keyspace(line.keyspace), line)) return *ended;
   const client::ReadResult read = read_key(client, line);
   if (read.error) {
     Error error = *read.error;

@@ -148,12 +148,19 @@ ExitCode write_now(client::Client& client, const CommandLine& line, client::Writ
   return print_write(line, written, read);
 }
 
+// What a put is to replace matters only where siblings are kept. Not known: as if they were.
+bool last_writer_wins(const Result<client::KeyspaceInfo>& keyspace) {
+  return keyspace.ok() && keyspace->conflict_rule == "lww";
+}
+
 // The read before a write is made at the write's level, also when that is the keyspace's default.
 ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options,
                           client::WriteResult& written) {
   const auto begun = std::chrono::steady_clock::now();
-  if (const auto unknown = settle_write_level(client, line)) return *unknown;
+  const auto keyspace = client.keyspace(line.keyspace);
+  if (const auto unknown = settle_write_level(keyspace, line)) return *unknown;
   options.level = line.level;
+  if (last_writer_wins(keyspace)) return write_now(client, line, std::move(options), written);
   std::optional<ExitCode> ended;
   std::vector<client::TraceRow> read_trace;
   options.context = read_first(client, line, ended, read_trace);
@@ -173,9 +180,9 @@ ExitCode write_after_read(client::Client& client, CommandLine line, client::Writ
 
 }  // namespace
 
-std::optional<ExitCode> settle_write_level(client::Client& client, CommandLine& line) {
+std::optional<ExitCode> settle_write_level(const Result<client::KeyspaceInfo>& keyspace,
+                                           CommandLine& line) {
   if (!line.level.empty()) return std::nullopt;
-  const auto keyspace = client.keyspace(line.keyspace);
   if (keyspace.ok()) {
     line.level = keyspace->write_level;
     return std::nullopt;

@@ -19,6 +19,7 @@ ExitCode write_key(client::Client& client, const CommandLine& line, client::Writ
                    std::optional<Duration> left = std::nullopt);
 
 // Where no level is given: the keyspace's default for writes. The exit code when it is not known.
-std::optional<ExitCode> settle_write_level(client::Client& client, CommandLine& line);
+std::optional<ExitCode> settle_write_level(const Result<client::KeyspaceInfo>& keyspace,
+                                           CommandLine& line);
 
 }  // namespace parley::cli

@@ -63,6 +63,7 @@ class FixedGossiper final : public membership::Gossiper {
     return rows;
   }
   bool views_agree() const override { return true; }
+  std::optional<Duration> clock_off() const override { return std::nullopt; }
   void suspect_evidence(const NodeId&) override {}
   void change_keyspace(const KeyspaceId& id, membership::KeyspaceChange change, Duration,
                        std::function<void(Result<membership::KeyspaceRecord>)> done) override {

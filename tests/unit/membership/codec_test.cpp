@@ -28,7 +28,9 @@ NodeRecord some_record() {
       node, 7,    2,    "127.0.0.5", 7400,
       7401, 7402, "r1", "d1",        {node, 4, ring::RingStatus::Normal, "r1", {1, 500, 65535}}};
 }
-KeyspaceRecord some_keyspace() { return {some<KeyspaceId>(5), "default", 3, 3, 0, 1, 17}; }
+KeyspaceRecord some_keyspace() {
+  return {some<KeyspaceId>(5), "default", 3, 3, ConflictRule::Siblings, 1, 17};
+}
 const GossipCluster kCluster{some<ClusterId>(3), 77};
 
 Datagram some_datagram() {
@@ -44,6 +46,7 @@ Datagram some_datagram() {
   d.ring_digest = 7;
   d.target = some<NodeId>(8);
   d.updates = {some_claim()};
+  d.wall = {1'780'000'000'123};
   return d;
 }
 JoinAskReply some_reply() {
@@ -202,6 +205,25 @@ TEST_CASE("row 12: a foreign cluster's datagram is its own error", "[membership]
   CHECK(decode_datagram(kCluster, bent).error().code == ErrorCode::Damaged);
   CHECK(decode_datagram(kCluster, "PLYG").error().code == ErrorCode::InvalidArgument);
   CHECK(decode_datagram(kCluster, Bytes(2000, 'x')).error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("codec: a datagram whose wall clock makes no sense tells no time",
+          "[membership][codec]") {
+  const auto read = [](std::int64_t millis) {
+    Datagram d = some_datagram();
+    d.wall = {millis};
+    const auto out = decode_datagram(kCluster, encode_datagram(kCluster, d));
+    REQUIRE(out.ok());
+    d.wall = out->wall;
+    CHECK(*out == d);  // all else is told
+    return out->wall.millis;
+  };
+  CHECK(read(1) == 1);
+  CHECK(read(kWallMost.millis) == kWallMost.millis);
+  CHECK(read(0) == 0);
+  for (const std::int64_t odd : {std::int64_t{-1}, kWallMost.millis + 1, INT64_MIN, INT64_MAX}) {
+    CHECK(read(odd) == 0);
+  }
 }
 
 TEST_CASE("codec: a hostile segment count is refused", "[membership]") {

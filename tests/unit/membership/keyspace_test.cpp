@@ -158,6 +158,27 @@ TEST_CASE("keyspace: a change counts where it is durable only", "[membership][ke
   CHECK(late.error().code == ErrorCode::Unknown);
 }
 
+TEST_CASE("keyspace: its conflict rule is the founder's, whatever others were told, and stays",
+          "[membership][keyspace]") {
+  fake::World world(7);
+  TestNode founder(world, 1, 1), joiner(world, 2, 1);
+  founder.conflict_rule = ConflictRule::LastWriterWins;
+  joiner.conflict_rule = ConflictRule::Siblings;
+  REQUIRE(founder.boot({}, true).ok());
+  REQUIRE(world.run_until([&] { return founder.gossiper->view() != nullptr; }, 10s));
+  REQUIRE(joiner.boot({{founder.address, 7401}}).ok());
+  REQUIRE(world.run_until([&] { return joiner.gossiper->view() != nullptr; }, 30s));
+  const auto rule = [](const TestNode& node) {
+    return node.gossiper->view()->keyspace("default")->conflict_rule;
+  };
+  CHECK(rule(joiner) == ConflictRule::LastWriterWins);
+  founder.kill();
+  founder.conflict_rule = ConflictRule::Siblings;
+  REQUIRE(founder.boot({}).ok());
+  REQUIRE(world.run_until([&] { return founder.gossiper->view() != nullptr; }, 30s));
+  CHECK(rule(founder) == ConflictRule::LastWriterWins);
+}
+
 TEST_CASE("keyspace: one that does not exist is not found", "[membership][keyspace]") {
   Five cluster(1);
   KeyspaceId other;

@@ -67,6 +67,48 @@ TEST_CASE("swim: an earlier life and a copy of a node get nothing done", "[membe
   }
 }
 
+TEST_CASE("swim: a member's own answer to a ping of ours has a round trip", "[membership]") {
+  Bench bench;
+  bench.swim.on_evidence(bench.now, id(3), bench.out);
+  const auto sequence = bench.out.sends.front().datagram.sequence;
+  bench.now += 120ms;
+  Datagram ack = bench.from(3, DatagramKind::Ack);
+  ack.sequence = sequence;
+  const auto round_trip = [&](const Datagram& d) {
+    bench.out = {};
+    bench.hear(d);
+    return bench.out.round_trip;
+  };
+  SECTION("once") {
+    CHECK(round_trip(ack) == 120ms);
+    CHECK_FALSE(round_trip(ack));
+  }
+  SECTION("not to another question") {
+    ++ack.sequence;
+    CHECK_FALSE(round_trip(ack));
+  }
+  SECTION("not from whoever passes it on") {
+    Datagram passed = bench.from(4, DatagramKind::Ack);
+    passed.sequence = sequence;
+    passed.target = id(3);
+    CHECK_FALSE(round_trip(passed));
+  }
+  SECTION("not from a stranger, nor from a copy of its disk") {
+    Datagram stranger = ack;
+    stranger.sender = id(77);
+    CHECK_FALSE(round_trip(stranger));
+    ack.nonce = 77;
+    CHECK_FALSE(round_trip(ack));
+  }
+  SECTION("nothing else has") {
+    CHECK_FALSE(round_trip(bench.from(3)));
+    Datagram ping = bench.from(3, DatagramKind::Ping);
+    ping.target = id(kMe);
+    ping.sequence = sequence;
+    CHECK_FALSE(round_trip(ping));
+  }
+}
+
 TEST_CASE("swim: a nack counts for its own probe only", "[membership]") {
   Bench bench;
   bench.out = {};

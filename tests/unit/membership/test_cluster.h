@@ -62,12 +62,12 @@ struct TestNode : MembershipObserver {
     start.seeds = std::move(seeds);
     start.found = found;
     start.vnodes = 16;
+    start.conflict_rule = conflict_rule;
     start.has_records = [this] { return holds_data; };
     start.writes_under_way = [this] { return writes; };
-    auto gossiper_made =
-        make_gossiper(options, std::move(start), host.loop(), host.network(), *rpc, journal,
-                      Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation),
-                      Logger(), *metrics);
+    auto gossiper_made = make_gossiper(
+        options, std::move(start), host.loop(), host.network(), *rpc, journal,
+        Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation), log, *metrics);
     if (!gossiper_made.ok()) {
       rpc.reset();
       return gossiper_made.error();
@@ -111,8 +111,10 @@ struct TestNode : MembershipObserver {
   NodeId id;
   Generation generation = 0;
   bool holds_data = false, writes = false;
+  std::optional<ConflictRule> conflict_rule;
   MembershipOptions options;
   runtime::RpcOptions rpc_options;
+  Logger log;  // its gossiper's
   MemoryJournal journal;
   std::string refused;
   Generation later = 0;  // of the refusal

@@ -90,6 +90,9 @@ TEST_CASE("stamp: the wall clock's time, but later than what was seen", "[lww]")
   CHECK(next_stamp({1000}, at_ms(2000, 7)) == at_ms(2000, 8));
   CHECK(next_stamp({1000}, at_ms(1000, 65535)) == at_ms(1001));
   CHECK(wall_of(at_ms(1000, 5)).millis == 1000);
+  CHECK(version_text({dot(1, 3), false, {}, "v", at_ms(1000, 5)}) ==
+        to_text(dot(1, 3)) + "@1000.5");
+  CHECK(version_text({dot(1, 3), false, {}, "v"}) == to_text(dot(1, 3)));
   // A clock before 1970, or far beyond, makes no impossible stamp.
   CHECK(next_stamp({-5}, 0) == 1);
   CHECK(next_stamp({std::numeric_limits<std::int64_t>::max()}, 0) <= kStampMost);
