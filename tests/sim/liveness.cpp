@@ -1,7 +1,6 @@
 #include "tests/sim/liveness.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "base/hash.h"
 #include "tests/sim/verdicts.h"
@@ -10,8 +9,6 @@ namespace parley::sim {
 namespace {
 
 constexpr std::uint32_t kProber = 1000;  // as a client in the history
-// The least that is drawn of membership.clock_off_most, less what clocks drift and ways take.
-constexpr std::int64_t kClockOffMs = 3000;
 
 }  // namespace
 
@@ -96,15 +93,24 @@ void Liveness::write(SimProcess& node, const std::string& key, const std::string
   history.end_write(number, call, std::move(result), scene_.world.now());
   // Siblings are bounded, however well all works.
   const bool full = error && error->code == ErrorCode::SiblingCap;
-  const bool skewed = error && error->code == ErrorCode::ClockSkew && clocks_are_off();
-  if (!ok && !full && !skewed && judged) refuse(node, key, "a write at " + level, error);
+  const bool must = must_be_stamped(node, key, level);
+  if (!ok && !full && must && judged) refuse(node, key, "a write at " + level, error);
 }
 
-// Of the core: then its nodes cannot tell whose is right.
-bool Liveness::clocks_are_off() const {
-  const std::int64_t right = scene_.world.node("kj").loop().wall().millis;
-  return std::any_of(inside_.begin(), inside_.end(), [right](SimProcess* node) {
-    return std::abs(node->wall().millis - right) > kClockOffMs;
+// Where the last writer wins, somebody whose clock is sound must stamp it: an owner, or at `any`
+// whoever was asked.
+bool Liveness::must_be_stamped(SimProcess& asked, const std::string& key,
+                               const std::string& level) const {
+  if (!scene_.history.last_writer_wins) return true;
+  std::vector<WallTime> core;
+  for (SimProcess* node : inside_) core.push_back(node->wall());
+  const auto is_sound = [&](SimProcess& node) {
+    return is_clock_sound(node.wall(), core, scene_.nodes.size());
+  };
+  if (level == "any") return is_sound(asked);
+  const auto& owners = scene_.history.owners(key);
+  return std::any_of(inside_.begin(), inside_.end(), [&](SimProcess* node) {
+    return std::count(owners.begin(), owners.end(), node->address()) > 0 && is_sound(*node);
   });
 }
 

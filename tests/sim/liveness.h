@@ -41,7 +41,7 @@ class Liveness {
              const ReadRecord* seen, bool judged);
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
-  bool clocks_are_off() const;
+  bool must_be_stamped(SimProcess& asked, const std::string& key, const std::string& level) const;
   void check_members(const SimProcess& node);
   std::string who_thinks_alive();
   bool core_equal(const std::string& key, std::string& said);
