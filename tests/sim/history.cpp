@@ -91,10 +91,7 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   }
   if (const auto dot = parse_dot(result.version)) name(write.key, *dot, number);
   const bool ok = result.outcome == client::Outcome::Ok;
-  const auto code = result.error ? result.error->code : ErrorCode::Internal;
-  if (!last_writer_wins && code == ErrorCode::ClockSkew) {
-    fail("receipt", write.key, name_of(number) + " was refused for a stamp that nobody needs");
-  }
+  judge_clock_refusal(write, result);
   if (ok && !write.memory && level_counts(write.level)) establish(write, result);
   if (write.never()) models_[write.key].refused(write);
   if (on_write) on_write(write, result);
@@ -103,6 +100,15 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   if (first_ok) write.acked = now;
   // Other calls of it may have other levels; the one that was ok makes the promise.
   if (!first_ok) write.level = level;
+}
+
+// docs/versions.md: who makes no stamps.
+void History::judge_clock_refusal(const WriteRecord& write, const client::WriteResult& result) {
+  if (!result.error || result.error->code != ErrorCode::ClockSkew) return;
+  if (last_writer_wins && (!clocks_were_wrong || clocks_were_wrong())) return;
+  fail("receipt", write.key,
+       name_of(write.number) + (last_writer_wins ? " was refused for a clock that was right"
+                                                 : " was refused for a stamp that nobody needs"));
 }
 
 void History::establish(const WriteRecord& write, const client::WriteResult& result) {

@@ -71,6 +71,8 @@ class History {
   Defaults defaults;
   // Its conflict rule; to be said before the first call. What then is shown goes by the stamps.
   bool last_writer_wins = false;
+  // Has any node's clock been wrong? Then it may refuse to stamp a write. Null: it has.
+  std::function<bool()> clocks_were_wrong;
   Stamps stamps;
   // Told of every write that ended, and of every read that ended well.
   std::function<void(const WriteRecord&, const client::WriteResult&)> on_write;
@@ -93,6 +95,7 @@ class History {
   };
   bool was_sent_once(const WriteRecord& write) const;
   bool lasts(const WriteRecord& write) const;
+  void judge_clock_refusal(const WriteRecord& write, const client::WriteResult& result);
   void establish(const WriteRecord& write, const client::WriteResult& result);
   std::vector<KeyModel::SeenValue> take_values(ReadRecord& read);
   void judge_latest(const ReadRecord& read);

@@ -11,6 +11,7 @@
 #include "tests/sim/node_metrics.h"
 #include "tests/sim/option_draw.h"
 #include "tests/sim/store_tap.h"
+#include "tests/sim/verdicts.h"
 
 namespace parley::sim {
 namespace {
@@ -71,6 +72,7 @@ Scene::Scene(const RunOptions& run)
   ledger.on_commit = [this](const auto& node, const auto& key, const auto& context) {
     truth.committed(node, key, context);
   };
+  history.clocks_were_wrong = [this] { return clocks_were_wrong(); };
   ledger.on_hint_gone = [this](const auto& holder, const auto& name) {
     truth.hint_gone(holder, name);
   };
@@ -248,10 +250,21 @@ void Scene::pass(Duration span) {
   while (world.now() < end) {
     world.run_for(std::min<Duration>(100ms, end - world.now()));
     nemesis->supervise();
+    clocks_were_wrong();
     if (world.now() < look_at_bounds_) continue;
     look_at_bounds_ = world.now() + kBoundsPause;
     for (const auto& node : nodes) check_bounds(*node);
   }
+}
+
+// Further than clocks drift.
+bool Scene::clocks_were_wrong() {
+  const WallTime right = world.node("kj").loop().wall();
+  clocks_were_wrong_ =
+      clocks_were_wrong_ || std::any_of(nodes.begin(), nodes.end(), [&](auto& node) {
+        return !is_clock_sound(node->wall(), {right}, 1);
+      });
+  return clocks_were_wrong_;
 }
 
 void Scene::check_bounds(SimProcess& node) {

@@ -83,12 +83,14 @@ class Scene {
   void learn_owners();
   void limit_keys(std::size_t count);
   void check_bounds(SimProcess& node);
+  bool clocks_were_wrong();
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
   // Of this cluster's nodes, whoever may have an address later.
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
+  bool clocks_were_wrong_ = false;
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };
