@@ -156,8 +156,8 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
   MintDecision decision{*dot, PARLEY_MUTANT(mint_ignores_local) ? VersionSet{} : local.set, false};
   Sibling sibling{*dot, !request.value, request.op, request.value.value_or(Bytes{})};
   if (request.last_writer) {
-    sibling.stamp = next_stamp(request.last_writer->wall,
-                               std::max(request.last_writer->seen, local.set.stamp()));
+    const Stamp seen = PARLEY_MUTANT(token_stamp_dropped) ? 0 : request.last_writer->seen;
+    sibling.stamp = next_stamp(request.last_writer->wall, std::max(seen, local.set.stamp()));
   }
   decision.set.write(drops_all ? local.set.context() : request.seen, std::move(sibling));
   return decision;

@@ -96,6 +96,7 @@ const Sibling& same_dot_winner(const Sibling& a, const Sibling& b) {
 
 const Sibling& last_writer(const Sibling& a, const Sibling& b) {
   const auto when = [](const Sibling& s) { return std::tie(s.stamp, s.dot); };
+  if (PARLEY_MUTANT(lww_merge_by_dot)) return a.dot < b.dot ? b : a;
   if (when(a) == when(b)) return same_dot_winner(a, b);
   return when(a) < when(b) ? b : a;
 }
@@ -105,7 +106,7 @@ const Sibling& last_writer(const Sibling& a, const Sibling& b) {
 Stamp next_stamp(WallTime wall, Stamp seen) {
   constexpr std::int64_t kMillisMost = static_cast<std::int64_t>(kStampMost >> 17);
   const auto millis = static_cast<Stamp>(std::clamp<std::int64_t>(wall.millis, 0, kMillisMost));
-  return std::max(millis << 16, seen + 1);
+  return std::max(millis << 16, PARLEY_MUTANT(stamp_from_wall_only) ? 1 : seen + 1);
 }
 
 std::string to_text(const Dot& dot) {

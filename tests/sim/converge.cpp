@@ -104,6 +104,9 @@ std::string wrong_defaults(Scene& scene) {
     if (scene.nemesis->is_lost(*node)) continue;
     const auto shown = scene.door(*node).keyspace();
     if (!shown.ok()) return node->address() + " does not tell: " + shown.error().message;
+    if (shown->conflict_rule != membership::to_text(scene.rule())) {
+      return node->address() + " has the conflict rule " + shown->conflict_rule;
+    }
     const DefaultLevels levels{shown->read_level, shown->write_level};
     const std::string said =
         node->address() + " has the default levels " + levels.read + " and " + levels.write;

@@ -91,10 +91,8 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   }
   if (const auto dot = parse_dot(result.version)) name(write.key, *dot, number);
   const bool ok = result.outcome == client::Outcome::Ok;
-  if (ok && !write.memory && level_counts(write.level)) {
-    const auto context = vector_of(result.context);
-    if (context) models_[write.key].established(write, *context);
-  }
+  judge_clock_refusal(write, result);
+  if (ok && !write.memory && level_counts(write.level)) establish(write, result);
   if (write.never()) models_[write.key].refused(write);
   if (on_write) on_write(write, result);
   const bool first_ok = ok && !write.ok();
@@ -102,6 +100,28 @@ void History::end_write(WriteNumber number, const Call& call, client::WriteResul
   if (first_ok) write.acked = now;
   // Other calls of it may have other levels; the one that was ok makes the promise.
   if (!first_ok) write.level = level;
+}
+
+// docs/versions.md: who makes no stamps.
+void History::judge_clock_refusal(const WriteRecord& write, const client::WriteResult& result) {
+  if (!result.error || result.error->code != ErrorCode::ClockSkew) return;
+  if (last_writer_wins && (!clocks_were_wrong || clocks_were_wrong())) return;
+  fail("receipt", write.key,
+       name_of(write.number) + (last_writer_wins ? " was refused for a clock that was right"
+                                                 : " was refused for a stamp that nobody needs"));
+}
+
+void History::establish(const WriteRecord& write, const client::WriteResult& result) {
+  auto context = vector_of(result.context);
+  if (!context) return;  // said by the receipt's judge
+  KeyModel& model = models_[write.key];
+  if (last_writer_wins) {
+    // A later one may discard it whoever had seen it; but everybody has seen it.
+    if (const auto dot = parse_dot(result.version)) context->add(*dot);
+  } else {
+    model.must_be_shown(write);
+  }
+  model.established(write, *context);
 }
 
 std::size_t History::begin_read(std::uint32_t client, std::string key, std::string level,
@@ -140,6 +160,7 @@ void History::end_read(std::size_t number, const Call& call, client::ReadResult 
   }
   if (read.result.outcome != client::Outcome::Ok) return;
   const auto values = take_values(read);
+  if (last_writer_wins) judge_latest(read);
   if (level_counts(read.level)) {
     KeyModel& model = models_[read.key];
     for (const auto& one : model.judge_read(read, reading.then, values)) {
@@ -176,6 +197,22 @@ std::vector<KeyModel::SeenValue> History::take_values(ReadRecord& read) {
     out.push_back({*dot, *number});
   }
   return out;
+}
+
+// docs/versions.md: what merges leave is the same in any order, so it goes by the context alone,
+// whoever answered.
+void History::judge_latest(const ReadRecord& read) {
+  const Stamps::Write* latest = stamps.latest(read.key, read.context);
+  const auto& values = read.result.values;
+  const bool nothing = latest == nullptr ? read.context.empty() : latest->tombstone;
+  const bool right = nothing ? values.empty()
+                             : latest != nullptr && values.size() == 1 &&
+                                   values.front().version == to_text(latest->dot);
+  if (right) return;
+  fail("latest", read.key,
+       "a read at " + read.level + " shows " + text_of(read.saw) +
+           "; the last write that it had seen is " +
+           (latest == nullptr ? std::string("none") : to_text(*latest)));
 }
 
 // docs/versions.md: a dot names one write for ever.
@@ -238,7 +275,7 @@ void History::judge_final(const std::string& key, const FinalState& state) {
       fail("ghost", key, "the end has " + name_of(sibling.write) + ", which was not_written");
     }
   }
-  judge_survivors(key, state);
+  last_writer_wins ? judge_latest(key, state) : judge_survivors(key, state);
   judge_replaced(key, state);
   judge_elements(key, state);
 }
@@ -292,6 +329,28 @@ void History::judge_survivors(const std::string& key, const FinalState& state) {
   }
 }
 
+// Every ok write was seen, and the last that was seen is what is left.
+void History::judge_latest(const std::string& key, const FinalState& state) {
+  const Stamps::Write* latest = stamps.latest(key, state.context);
+  const auto& live = state.siblings;
+  const bool right = latest == nullptr ? live.empty() && state.context.empty()
+                                       : live.size() == 1 && live.front().dot == latest->dot &&
+                                             live.front().tombstone == latest->tombstone;
+  if (!right) {
+    fail("latest", key,
+         "the end has " + std::to_string(live.size()) +
+             " siblings, and not the last write alone: " +
+             (latest == nullptr ? std::string("none") : to_text(*latest)));
+  }
+  for (const WriteRecord& write : writes_) {
+    if (write.key != key || !lasts(write)) continue;
+    const auto dot = parse_dot(write.result.version);
+    if (dot && state.context.covers(*dot)) continue;
+    fail("lost", key,
+         name_of(write.number) + " was ok at " + write.level + " and the end has not seen it");
+  }
+}
+
 // No sibling that the context of an ok write, or of another sibling, covers.
 void History::judge_replaced(const std::string& key, const FinalState& state) {
   std::set<WriteNumber> effective;
@@ -318,9 +377,10 @@ void History::judge_replaced(const std::string& key, const FinalState& state) {
 }
 
 // A set's adds: each writer put back all that it had seen, so nothing acknowledged is missing.
+// Where the last writer wins, what it had not seen is.
 void History::judge_elements(const std::string& key, const FinalState& state) {
   for (const WriteRecord& write : writes_) {
-    if (write.key != key || write.elements.empty() || !lasts(write)) continue;
+    if (last_writer_wins || write.key != key || write.elements.empty() || !lasts(write)) continue;
     if (state.elements.contains(write.number)) continue;
     fail("set", key, "the element of " + name_of(write.number) + ", which was ok, is missing");
   }

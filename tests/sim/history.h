@@ -13,6 +13,7 @@
 #include "tests/sim/key_model.h"
 #include "tests/sim/losses.h"
 #include "tests/sim/records.h"
+#include "tests/sim/stamps.h"
 #include "tests/sim/told.h"
 
 namespace parley::sim {
@@ -68,6 +69,11 @@ class History {
   std::vector<std::string> owned_by(const std::string& address) const;
   // Of the keyspace; a call at its default is judged by the level at which it was executed.
   Defaults defaults;
+  // Its conflict rule; to be said before the first call. What then is shown goes by the stamps.
+  bool last_writer_wins = false;
+  // Has any node's clock been wrong? Then it may refuse to stamp a write. Null: it has.
+  std::function<bool()> clocks_were_wrong;
+  Stamps stamps;
   // Told of every write that ended, and of every read that ended well.
   std::function<void(const WriteRecord&, const client::WriteResult&)> on_write;
   std::function<void(const ReadRecord&)> on_read;
@@ -89,7 +95,11 @@ class History {
   };
   bool was_sent_once(const WriteRecord& write) const;
   bool lasts(const WriteRecord& write) const;
+  void judge_clock_refusal(const WriteRecord& write, const client::WriteResult& result);
+  void establish(const WriteRecord& write, const client::WriteResult& result);
   std::vector<KeyModel::SeenValue> take_values(ReadRecord& read);
+  void judge_latest(const ReadRecord& read);
+  void judge_latest(const std::string& key, const FinalState& state);
   void name(const std::string& key, const replication::Dot& dot, WriteNumber write);
   void check_deadline(const std::string& key, const char* what, const Call& call, Instant now);
   std::map<WriteNumber, std::vector<replication::Dot>> deletes_of(const std::string& key) const;

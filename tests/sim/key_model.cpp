@@ -29,6 +29,9 @@ void KeyModel::established(const WriteRecord& write, const replication::VersionV
   now_.floor.merge(context);
   now_.replaced.merge(write.seen);
   owe(context, write.begun, write.ended);
+}
+
+void KeyModel::must_be_shown(const WriteRecord& write) {
   if (!write.elements.empty()) elements_.emplace(write.number, write.ended);
   if (!write.is_delete) acked_.emplace(write.number, write.ended);
 }

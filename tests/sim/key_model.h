@@ -26,6 +26,8 @@ class KeyModel {
   void refused(const WriteRecord& write);
   // Ok at a majority, durably. `context`: that of its receipt.
   void established(const WriteRecord& write, const replication::VersionVector& context);
+  // Where siblings are kept: readers see that until something may have replaced it.
+  void must_be_shown(const WriteRecord& write);
 
   struct SeenValue {
     replication::Dot dot;

@@ -19,6 +19,7 @@ void Ledger::judge(const Change& change, Instant now) {
   if (!change.after.context().covers(change.before.context())) {
     history_.fail("forgets", change.key, change.node + " stores a version set that has seen less");
   }
+  judge_stamps({change.node, change.key, change.before, change.after, &change.own});
   for (const auto& sibling : change.after.siblings()) {
     const bool own = sibling.dot.actor.storage == change.own;
     if (!own || change.before.context().covers(sibling.dot)) continue;
@@ -27,6 +28,42 @@ void Ledger::judge(const Change& change, Instant now) {
     last_mint_ = now;
     judge_mint(change, sibling, now);
   }
+}
+
+// Where the last writer wins: what is held is the last write that it has seen. Else no stamps.
+void Ledger::judge_stamps(const Held& held) {
+  const auto wrong = [&](const char* rule, const std::string& what) {
+    history_.fail(rule, held.key, held.node + " " + what);
+  };
+  for (const auto& sibling : held.after.siblings()) {
+    if ((sibling.stamp != 0) != history_.last_writer_wins) {
+      return wrong("stamp", "stores a write whose stamp is " + std::to_string(sibling.stamp));
+    }
+    if (!history_.last_writer_wins) continue;
+    if (!history_.stamps.knows(held.key, sibling.dot)) judge_first_stamp(held, sibling);
+    if (history_.stamps.add(held.key, sibling, held.mints(sibling.dot))) continue;
+    wrong("dot", "has " + to_text(sibling.dot) + " with another stamp than others");
+  }
+  if (!history_.last_writer_wins) return;
+  if (held.after.stamp() < held.before.stamp()) wrong("stamp", "stores an earlier write");
+  if (history_.stamps.shows_latest(held.key, held.after)) return;
+  const auto* latest = history_.stamps.latest(held.key, held.after.context());
+  wrong("latest", "does not hold the last write that it has seen, " +
+                      (latest == nullptr ? std::string("none") : to_text(*latest)));
+}
+
+// docs/versions.md: later than all that its minter held and that its client had seen. (A hint may
+// be minted by one node and kept by another one.)
+void Ledger::judge_first_stamp(const Held& held, const replication::Sibling& minted) {
+  const auto number = history_.write_with(minted.op);
+  const auto* seen =
+      number ? history_.stamps.latest(held.key, history_.write(*number).seen) : nullptr;
+  const replication::Stamp least = std::max<replication::Stamp>(
+      held.mints(minted.dot) ? held.before.stamp() : 0, seen != nullptr ? seen->stamp : 0);
+  if (minted.stamp > least) return;
+  history_.fail("stamp", held.key,
+                held.node + " has " + to_text(minted.dot) + " minted at " +
+                    std::to_string(minted.stamp) + ", after a write at " + std::to_string(least));
 }
 
 void Ledger::judge_mint(const Change& change, const replication::Sibling& minted, Instant now) {
@@ -56,6 +93,7 @@ void Ledger::judge_mint(const Change& change, const replication::Sibling& minted
 void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
                         const replication::VersionSet& before,
                         const replication::VersionSet& after) {
+  judge_stamps({holder, key.record.key, before, after});
   if (after.context().covers(before.context())) return;
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }

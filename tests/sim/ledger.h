@@ -68,6 +68,18 @@ class Ledger {
   std::function<bool(const WriteRecord& write, const std::string& node)> passed_on;
 
  private:
+  struct Held {
+    const std::string& node;
+    const std::string& key;
+    const replication::VersionSet& before;
+    const replication::VersionSet& after;
+    const StorageId* own = nullptr;  // of a record: who mints here
+    bool mints(const replication::Dot& dot) const {
+      return own != nullptr && dot.actor.storage == *own && !before.context().covers(dot);
+    }
+  };
+  void judge_stamps(const Held& held);
+  void judge_first_stamp(const Held& held, const replication::Sibling& minted);
   void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);
 
   History& history_;

@@ -93,7 +93,25 @@ void Liveness::write(SimProcess& node, const std::string& key, const std::string
   history.end_write(number, call, std::move(result), scene_.world.now());
   // Siblings are bounded, however well all works.
   const bool full = error && error->code == ErrorCode::SiblingCap;
-  if (!ok && !full && judged) refuse(node, key, "a write at " + level, error);
+  const bool must = must_be_stamped(node, key, level);
+  if (!ok && !full && must && judged) refuse(node, key, "a write at " + level, error);
+}
+
+// Where the last writer wins, somebody whose clock is sound must stamp it: an owner, or at `any`
+// whoever was asked.
+bool Liveness::must_be_stamped(SimProcess& asked, const std::string& key,
+                               const std::string& level) const {
+  if (!scene_.history.last_writer_wins) return true;
+  std::vector<WallTime> core;
+  for (SimProcess* node : inside_) core.push_back(node->wall());
+  const auto is_sound = [&](SimProcess& node) {
+    return is_clock_sound(node.wall(), core, scene_.nodes.size());
+  };
+  if (level == "any") return is_sound(asked);
+  const auto& owners = scene_.history.owners(key);
+  return std::any_of(inside_.begin(), inside_.end(), [&](SimProcess* node) {
+    return std::count(owners.begin(), owners.end(), node->address()) > 0 && is_sound(*node);
+  });
 }
 
 // Nobody in the core takes another one of it for dead.
@@ -148,8 +166,21 @@ std::string Liveness::who_thinks_alive() {
   return {};
 }
 
+// docs/options.md, membership.suspicion_factor_most: who suspects alone, since the others have
+// convicted already and say so no more, waits for as long as was drawn.
+Duration Liveness::convict_most() const {
+  Duration most = kConvictMost;
+  for (SimProcess* node : inside_) {
+    const auto& options = node->config().membership;
+    const auto times = options.suspicion_factor() * options.suspicion_factor_most();
+    most = std::max<Duration>(
+        most, options.probe_interval() * static_cast<Duration::rep>(times) + kConvictSlack);
+  }
+  return most;
+}
+
 void Liveness::must_convict() {
-  const Instant limit = scene_.world.now() + kConvictMost;
+  const Instant limit = scene_.world.now() + convict_most();
   for (std::string said; !(said = who_thinks_alive()).empty(); scene_.pass(200ms)) {
     if (scene_.world.now() >= limit) return scene_.fail("core-members", "", said);
   }

@@ -27,7 +27,8 @@ class Liveness {
 
   static constexpr Duration kServeMost = 15s;
   static constexpr Duration kServeSpan = 10s;
-  static constexpr Duration kConvictMost = 60s;
+  static constexpr Duration kConvictMost = 60s;  // or as long as a lonely suspicion
+  static constexpr Duration kConvictSlack = 10s;
   static constexpr Duration kConvergeMost = 60s;
 
  private:
@@ -41,8 +42,10 @@ class Liveness {
              const ReadRecord* seen, bool judged);
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
+  bool must_be_stamped(SimProcess& asked, const std::string& key, const std::string& level) const;
   void check_members(const SimProcess& node);
   std::string who_thinks_alive();
+  Duration convict_most() const;
   bool core_equal(const std::string& key, std::string& said);
 
   Scene& scene_;

@@ -56,7 +56,7 @@ std::optional<replication::VersionVector> vector_of(ByteView token) {
   if (token.size() < kTokenHead) return std::nullopt;
   auto vector = replication::decode_context(token.substr(kTokenHead));
   if (!vector) return std::nullopt;
-  return *vector;
+  return std::move(vector->vector);
 }
 
 std::optional<replication::Dot> parse_dot(const std::string& text) {

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "membership/view.h"
 #include "tests/sim/history.h"
 #include "tests/sim/nemesis.h"
 #include "tests/sim/told.h"
@@ -29,6 +30,7 @@ struct RunOptions {
 
   // Given instead of drawn from the seed; the rest stays as drawn, as far as it can.
   std::optional<Mode> mode;
+  std::optional<membership::ConflictRule> rule;
   std::optional<std::size_t> nodes, clients, keys;
   std::optional<std::vector<std::string>> levels;
   std::optional<std::vector<Fault>> faults;

@@ -41,6 +41,11 @@ Status set_mode(RunOptions& options, const std::string& value) {
   return options.mode ? Status(Done{}) : Status(no_value("mode", value));
 }
 
+Status set_rule(RunOptions& options, const std::string& value) {
+  options.rule = membership::parse_conflict_rule(value);
+  return options.rule ? Status(Done{}) : Status(no_value("rule", value));
+}
+
 Status set_faults(RunOptions& options, const std::string& value) {
   options.faults.emplace();
   if (value == kNone) return Done{};
@@ -85,6 +90,7 @@ const std::vector<RunFlag>& run_flags() {
       {"seed", "Replay this seed alone"},
       {"seconds", "Virtual seconds of faults in each run [60]"},
       {"mode", "safety or liveness, whatever the seed draws"},
+      {"rule", "siblings or lww (the last writer wins), whatever the seed draws"},
       {"nodes", "How many nodes, 3 to 7, whatever the seed draws"},
       {"clients", "How many clients"},
       {"keys", "How many keys"},
@@ -96,6 +102,7 @@ const std::vector<RunFlag>& run_flags() {
 
 Status set_flag(RunOptions& options, const std::string& name, const std::string& value) {
   if (name == "mode") return set_mode(options, value);
+  if (name == "rule") return set_rule(options, value);
   if (name == "faults") return set_faults(options, value);
   if (name == "strikes") return set_strikes(options, value);
   if (name == "levels") {
@@ -123,6 +130,7 @@ std::string to_command(const RunOptions& options) {
     if (value) add(name, std::to_string(*value));
   };
   if (options.mode) add("mode", to_text(*options.mode));
+  if (options.rule) add("rule", to_text(*options.rule));
   if (options.span != RunOptions{}.span) {
     add("seconds", std::to_string(to_millis(options.span) / 1000));
   }

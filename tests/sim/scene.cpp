@@ -11,6 +11,7 @@
 #include "tests/sim/node_metrics.h"
 #include "tests/sim/option_draw.h"
 #include "tests/sim/store_tap.h"
+#include "tests/sim/verdicts.h"
 
 namespace parley::sim {
 namespace {
@@ -47,12 +48,18 @@ std::size_t draw_nodes(Random random) {
   return random.below(8) == 0 ? 6 + random.below(2) : 3 + random.below(3);
 }
 
+membership::ConflictRule draw_rule(Random random) {
+  return random.below(6) == 0 ? membership::ConflictRule::LastWriterWins
+                              : membership::ConflictRule::Siblings;
+}
+
 }  // namespace
 
 Scene::Scene(const RunOptions& run)
     : options(run),
       faults(run.faults ? *run.faults : Nemesis::draw(draw("faults"))),
       world(draw("world").next()),
+      rule_(run.rule.value_or(draw_rule(draw("conflict rule")))),
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
@@ -60,10 +67,12 @@ Scene::Scene(const RunOptions& run)
   report.seed = run.seed;
   report.faults = faults;
   report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
+  history.last_writer_wins = rule_ == membership::ConflictRule::LastWriterWins;
   world.shuffle_ties(draw("ties").next());
   ledger.on_commit = [this](const auto& node, const auto& key, const auto& context) {
     truth.committed(node, key, context);
   };
+  history.clocks_were_wrong = [this] { return clocks_were_wrong(); };
   ledger.on_hint_gone = [this](const auto& holder, const auto& name) {
     truth.hint_gone(holder, name);
   };
@@ -104,6 +113,7 @@ void Scene::make_nodes() {
     api::NodeConfig& config = nodes.back()->config();
     draw_options(config, seed.address, report.mode,
                  [this](const std::string& concern) { return draw(concern); });
+    config.conflict_rule = rule_;
     truth.hints_age = config.replication.hint_age_most() < kHintsLast;
     nodes.back()->on_end = [this] { history.process_ended(world.now()); };
     if (slow_disks) {
@@ -240,10 +250,21 @@ void Scene::pass(Duration span) {
   while (world.now() < end) {
     world.run_for(std::min<Duration>(100ms, end - world.now()));
     nemesis->supervise();
+    clocks_were_wrong();
     if (world.now() < look_at_bounds_) continue;
     look_at_bounds_ = world.now() + kBoundsPause;
     for (const auto& node : nodes) check_bounds(*node);
   }
+}
+
+// Further than clocks drift.
+bool Scene::clocks_were_wrong() {
+  const WallTime right = world.node("kj").loop().wall();
+  clocks_were_wrong_ =
+      clocks_were_wrong_ || std::any_of(nodes.begin(), nodes.end(), [&](auto& node) {
+        return !is_clock_sound(node->wall(), {right}, 1);
+      });
+  return clocks_were_wrong_;
 }
 
 void Scene::check_bounds(SimProcess& node) {

@@ -48,6 +48,8 @@ class Scene {
   void pass(Duration span);
   // The nemesis has taken something from this node's disk.
   void lose(const std::string& address);
+  // Drawn or given.
+  membership::ConflictRule rule() const { return rule_; }
   // A node that has all it ever had.
   SimProcess& witness() const;
   // Into this node, over links that no fault touches.
@@ -59,6 +61,7 @@ class Scene {
   fake::World world;
 
  private:
+  const membership::ConflictRule rule_;
   std::unique_ptr<LogSink> log_;
 
  public:
@@ -80,12 +83,14 @@ class Scene {
   void learn_owners();
   void limit_keys(std::size_t count);
   void check_bounds(SimProcess& node);
+  bool clocks_were_wrong();
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
   // Of this cluster's nodes, whoever may have an address later.
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
+  bool clocks_were_wrong_ = false;
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };

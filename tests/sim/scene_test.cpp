@@ -20,8 +20,13 @@ RunOptions three_nodes() {
 
 // A cluster that has formed, with one key written, and nobody who does anything.
 struct Quiet {
-  Quiet() : scene(three_nodes()) {
+  explicit Quiet(const RunOptions& options = three_nodes(),
+                 std::optional<membership::ConflictRule> founded = std::nullopt)
+      : scene(options) {
     scene.make_nodes();
+    for (const auto& node : scene.nodes) {
+      if (founded) node->config().conflict_rule = founded;
+    }
     scene.start_nodes();
     REQUIRE(scene.form());
     scene.make_clients();
@@ -70,6 +75,25 @@ TEST_CASE("scene: where nothing is broken nothing is found", "[scene]") {
   judge_values(quiet.scene);
   must_be_at_rest(quiet.scene);
   CHECK(quiet.found().empty());
+}
+
+TEST_CASE("scene: the keyspace has the rule of the run, and is judged by it", "[scene]") {
+  using membership::ConflictRule;
+  RunOptions options = three_nodes();
+  options.rule = GENERATE(ConflictRule::Siblings, ConflictRule::LastWriterWins);
+  SECTION("it has") {
+    Quiet quiet(options);
+    CHECK(quiet.scene.history.last_writer_wins == (*options.rule == ConflictRule::LastWriterWins));
+    CHECK(agree_on_defaults(quiet.scene));
+    judge_values(quiet.scene);
+    CHECK(quiet.found().empty());
+  }
+  SECTION("it was founded with the other one") {
+    const bool siblings = *options.rule == ConflictRule::Siblings;
+    Quiet quiet(options, siblings ? ConflictRule::LastWriterWins : ConflictRule::Siblings);
+    CHECK_FALSE(agree_on_defaults(quiet.scene));
+    CHECK(quiet.found().starts_with("defaults stamp"));  // stores tell it at once
+  }
 }
 
 TEST_CASE("scene: a node that stays away is found by each that needs it", "[scene]") {

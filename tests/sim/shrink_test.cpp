@@ -144,14 +144,16 @@ TEST_CASE("shrink: a key that is watched changes no event", "[shrink]") {
 TEST_CASE("shrink: a command line says a run and gives it back", "[shrink]") {
   RunOptions options = busy();
   options.mode = Mode::Liveness;
+  options.rule = membership::ConflictRule::LastWriterWins;
   options.clients = 2;
   options.keys = 5;
   options.levels = {"quorum", "any"};
   options.strikes = {1, 3, 4, 5, 1001};
   const std::string command = to_command(options);
-  CHECK(command ==
-        "parley-sim --seed 7 --mode liveness --seconds 24 --nodes 4 --clients 2 --keys 5 "
-        "--levels quorum,any --faults kill,cut,skew,loss --strikes 1,3-5,1001");
+  CHECK(
+      command ==
+      "parley-sim --seed 7 --mode liveness --rule lww --seconds 24 --nodes 4 --clients 2 --keys 5 "
+      "--levels quorum,any --faults kill,cut,skew,loss --strikes 1,3-5,1001");
   const auto back = parse_command(command);
   REQUIRE(back.ok());
   CHECK(to_command(*back) == command);
@@ -166,6 +168,7 @@ TEST_CASE("shrink: what no run can be is refused", "[shrink]") {
   for (const auto& [name, value] : {std::pair{"nodes", "2"},
                                     {"nodes", "8"},
                                     {"mode", "both"},
+                                    {"rule", "lose"},
                                     {"faults", "kill,typo"},
                                     {"strikes", "3-"},
                                     {"strikes", "x"},

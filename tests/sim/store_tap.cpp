@@ -20,6 +20,7 @@ std::string text_of_set(ByteView bytes) {
     const auto write = write_of(sibling.value);
     if (out.size() > 1) out += " ";
     out += sibling.tombstone ? "deleted" : write ? "w" + std::to_string(*write) : "?";
+    if (sibling.stamp != 0) out += " of " + std::to_string(sibling.stamp);
   }
   return out + "}";
 }

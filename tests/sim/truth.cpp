@@ -157,7 +157,11 @@ bool Truth::bears_out(const std::string& address, const Claim& claim) {
   const auto copy = look(address, claim.key);
   const bool readable = copy.ok() && copy->condition != storage::Condition::Damaged;
   if (!readable) return history_.losses().has(address);
-  return copy->record.context().covers(claim.context);
+  return copy->record.context().covers(claim.context) && shows_latest(claim.key, copy->record);
+}
+
+bool Truth::shows_latest(const std::string& key, const VersionSet& set) const {
+  return !history_.last_writer_wins || history_.stamps.shows_latest(key, set);
 }
 
 bool Truth::hints(const std::string& address, const std::string& target, const Claim& claim) {
@@ -167,7 +171,8 @@ bool Truth::hints(const std::string& address, const std::string& target, const C
   const auto copy = look(address, claim.key);
   return copy.ok() && std::any_of(copy->hints.begin(), copy->hints.end(), [&](const auto& hint) {
            const bool same = !address_of || address_of(hint.target) == target;
-           return same && hint.set.context().covers(claim.context);
+           return same && hint.set.context().covers(claim.context) &&
+                  shows_latest(claim.key, hint.set);
          });
 }
 

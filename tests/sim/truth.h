@@ -87,6 +87,8 @@ class Truth {
   bool bears_out(const std::string& address, const Claim& claim);
   // Does it keep a hint of that for this target?
   bool hints(const std::string& address, const std::string& target, const Claim& claim);
+  // Where the last writer wins: what covers a write is worth nothing beside an earlier value.
+  bool shows_latest(const std::string& key, const replication::VersionSet& set) const;
 
   SimVfs& vfs_;
   History& history_;

@@ -152,6 +152,47 @@ TEST_CASE("truth: a disk whose process is gone is read too", "[truth]") {
   stage.open();  // looking has left nothing behind that a start would meet
 }
 
+TEST_CASE("truth: where the last writer wins, a copy that shows an earlier write has nothing",
+          "[truth]") {
+  Stage stage;
+  stage.story.history.last_writer_wins = true;
+  const auto put = stage.put(kA1), other = stage.put(kB1);
+  const auto set_at = [](WriteNumber number, const Dot& dot, replication::Stamp stamp) {
+    VersionSet set;
+    auto sibling = Stage::set_of(number, dot).siblings().front();
+    sibling.stamp = stamp;
+    set.write({}, sibling);
+    return set;
+  };
+  const VersionSet early = set_at(put, kA1, 5);
+  const auto late = set_at(other, kB1, 9).siblings().front();
+  stage.story.history.stamps.add("key", early.siblings().front(), true);
+  stage.story.history.stamps.add("key", late, true);
+  SECTION("it shows the later one") {
+    VersionSet both = early;
+    both.merge(set_at(other, kB1, 9));
+    stage.keep(both);
+    stage.keep_hint(both);
+    stage.judge(other, kB1, "durable");
+    stage.judge(put, kA1, "hinted");
+    CHECK(stage.story.found().empty());
+  }
+  SECTION("it has seen both, and shows the earlier one") {
+    VersionSet wrong;
+    wrong.write(vector_with({kB1}), early.siblings().front());
+    stage.keep(wrong);
+    stage.judge(other, kB1, "durable");
+    CHECK(stage.story.found() == "untrue");
+  }
+  SECTION("it is a hint that does") {
+    VersionSet wrong;
+    wrong.write(vector_with({kB1}), early.siblings().front());
+    stage.keep_hint(wrong);
+    stage.judge(other, kB1, "hinted");
+    CHECK(stage.story.found() == "untrue");
+  }
+}
+
 TEST_CASE("truth: a kept hint is on its holder's disk, or with its target", "[truth]") {
   Stage stage;
   const auto put = stage.put(kA1), other = stage.put(kB1);

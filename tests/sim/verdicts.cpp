@@ -1,6 +1,16 @@
 #include "tests/sim/verdicts.h"
 
+#include <algorithm>
+#include <cstdlib>
+
 namespace parley::sim {
+namespace {
+
+// The least that is drawn of membership.clock_off_most (option_draw.cpp), less what clocks drift
+// and ways take.
+constexpr std::int64_t kClocksTogetherMs = 3000;
+
+}  // namespace
 
 bool all_equal(const client::InspectResult& result, const Addresses& lost, std::uint64_t useless) {
   const client::InspectRow* first = nullptr;
@@ -48,6 +58,13 @@ std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addr
     return row.address + ", which stands still, for " + row.liveness;
   }
   return missing.empty() ? "" : *missing.begin() + ", which stands still, for no member";
+}
+
+bool is_clock_sound(WallTime own, const std::vector<WallTime>& core, std::size_t nodes) {
+  const auto together = std::count_if(core.begin(), core.end(), [own](WallTime other) {
+    return std::abs(own.millis - other.millis) <= kClocksTogetherMs;
+  });
+  return 2 * static_cast<std::size_t>(together) >= nodes;
 }
 
 bool core_equal(const client::InspectResult& result, const Addresses& core) {

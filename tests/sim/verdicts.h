@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/client.h"
+#include "base/units.h"
 
 namespace parley::sim {
 
@@ -28,6 +29,11 @@ std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addre
 
 // Somebody of those that stand still is taken for alive.
 std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addresses& still);
+
+// Do so many of the core's clocks agree with this one, which is among them, that it is in the
+// middle of the clocks of all `nodes`, whatever those outside the core show
+// (membership.clock_off_most)?
+bool is_clock_sound(WallTime own, const std::vector<WallTime>& core, std::size_t nodes);
 
 // The copies of the core, whatever the others hold, are reachable and equal.
 bool core_equal(const client::InspectResult& result, const Addresses& core);

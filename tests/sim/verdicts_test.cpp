@@ -166,6 +166,16 @@ TEST_CASE("verdicts: each of a node's queues has its own bound", "[verdicts]") {
   }
 }
 
+TEST_CASE("verdicts: a clock is sound if half of the cluster's surely agree", "[verdicts]") {
+  const WallTime right{1'000'000}, near{1'003'000}, off{1'003'001};
+  CHECK(is_clock_sound(right, {right, near, right}, 5));
+  CHECK(is_clock_sound(near, {right, near}, 4));
+  CHECK_FALSE(is_clock_sound(right, {right, near}, 5));  // those outside may all differ
+  CHECK_FALSE(is_clock_sound(right, {right, off, off}, 5));
+  CHECK(is_clock_sound(off, {right, off, off, off}, 5));  // the many are right
+  CHECK_FALSE(is_clock_sound(right, {right, off}, 3));
+}
+
 TEST_CASE("verdicts: a bound that no metric tells of is said", "[verdicts]") {
   const MetricRegistry none;
   const api::NodeConfig config;
