@@ -33,7 +33,8 @@ struct ClientOptions {
 // result it is empty only when the default was asked for and the refusal came before it was known.
 struct WriteOptions {
   std::string level;
-  std::optional<Bytes> context;  // as a read gave it; nullopt: concurrent with everything
+  std::optional<Bytes>
+      context;  // as a read gave it; nullopt: concurrent with everything (siblings)
   bool memory_durability = false;
   OpId op;  // nil: the library mints one and keeps it over its retries
   std::string keyspace = "default";

@@ -93,6 +93,11 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
       metrics, "membership_clock_off_milliseconds",
       "How far this node's wall clock is ahead of the median of the members' clocks; 0: not known.",
       [this] { return static_cast<double>(to_millis(clock_off().value_or(Duration{0}))); }));
+  gauges_.push_back(std::make_unique<Gauge>(
+      metrics, "membership_clocks_heard",
+      "Members whose clocks this node has heard in this life; below half of them its own is not "
+      "known to be right.",
+      [this] { return static_cast<double>(clocks_.heard_count()); }));
 }
 
 GossiperDriver::~GossiperDriver() {

@@ -85,7 +85,7 @@ class Gossiper {
   // This node has rebuilt itself (GossiperStart::self.serves was false): tells the others.
   virtual void serve() = 0;
   // How far this node's wall clock is ahead of the median of the members' clocks, its own among
-  // them; nullopt while no peer has answered lately.
+  // them; nullopt until a majority of the members has answered in this life.
   virtual std::optional<Duration> clock_off() const = 0;
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;

@@ -41,7 +41,7 @@ class GossiperDriver final : public Gossiper {
   std::vector<GossipRow> gossip() const override;
   bool views_agree() const override;
   std::optional<Duration> clock_off() const override {
-    return clocks_.off(loop_.now(), loop_.wall());
+    return clocks_.off(loop_.now(), loop_.wall(), records_.nodes().size());
   }
   void suspect_evidence(const NodeId& node) override;
   void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,

@@ -87,6 +87,14 @@ Status check_hint(const VersionSet& set, const VersionVector& seen) {
                0};
 }
 
+// Only a stamp that no clock made can be the last one.
+Status check_stamp(const VersionSet& set, const MintRequest& request) {
+  if (!request.last_writer || std::max(request.last_writer->seen, set.stamp()) < kStampMost) {
+    return Done{};
+  }
+  return Error{ErrorCode::TooLarge, "the key has the last stamp that there is", 0};
+}
+
 Status check_context(const VersionSet& set, const MintRequest& request,
                      const std::optional<Dot>& dot, Minter minter) {
   return minter == Minter::Hint ? check_hint(set, request.seen) : check_token(request.seen, dot);
@@ -139,8 +147,9 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
     }
   }
   std::optional<Dot> dot = continued(local, request, own, epochs.bounds());
-  for (const Status& within : {check_limits(local.set, request, limits),
-                               check_context(local.set, request, dot, limits.minter)}) {
+  for (const Status& within :
+       {check_limits(local.set, request, limits), check_stamp(local.set, request),
+        check_context(local.set, request, dot, limits.minter)}) {
     if (!within) return within.error();
   }
   while (!dot) {

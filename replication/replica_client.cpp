@@ -147,7 +147,7 @@ Result<InspectCopyReply> describe_copy(const Result<LocalCopy>& copy) {
     text += more;
   };
   const auto visible = set.visible();
-  for (const Sibling& sibling : visible) join(reply.version, version_text(sibling));
+  for (const Sibling& sibling : visible) join(reply.version, to_text(sibling.dot));
   for (const auto& [actor, counter] : set.context().entries()) {
     join(reply.context, to_text(Dot{actor, counter}));
   }

@@ -114,13 +114,6 @@ std::string to_text(const Dot& dot) {
          std::to_string(dot.counter);
 }
 
-std::string version_text(const Sibling& sibling) {
-  std::string text = to_text(sibling.dot);
-  if (sibling.stamp == 0) return text;
-  return text + "@" + std::to_string(wall_of(sibling.stamp).millis) + "." +
-         std::to_string(sibling.stamp & 0xffff);
-}
-
 std::uint64_t VersionVector::counter(const Actor& actor) const {
   const auto at = std::ranges::lower_bound(entries_, actor, {}, &Entry::first);
   return at == entries_.end() || at->first != actor ? 0 : at->second;

@@ -71,9 +71,6 @@ struct Sibling {
   bool operator==(const Sibling&) const = default;
 };
 
-// Its dot, and where there is a stamp "@MILLISECONDS.COUNT" of it.
-std::string version_text(const Sibling& sibling);
-
 // One key's whole state: everything seen, and the values that nothing seen has replaced.
 class VersionSet {
  public:

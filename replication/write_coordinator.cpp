@@ -150,6 +150,8 @@ void WriteOperation::after_pass() {
 
 void WriteOperation::write_hints() {
   if (hint_write_ != nullptr) return;
+  // No hint comes of a clock that is off: those who were asked may still say yes.
+  if (ledger_.outstanding() > 0 && stamp_trouble(parts_.world, plan_)) return;
   hedge_timer_.cancel();
   ring_timer_.cancel();
   const bool maybe_sent = ledger_.maybe_sent() || ledger_.outstanding() > 0;

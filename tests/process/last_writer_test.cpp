@@ -35,14 +35,9 @@ TEST_CASE("last writer: put and del overwrite without reading; there are no sibl
   const auto got = cli_json(cluster, 2, {"get", "k"});
   CHECK(got.exit_code == 0);
   CHECK(values_of(got.json) == std::set<std::string>{"c"});
-  CHECK(cluster.cli(0, {"conflicts"}).exit_code == 0);
+  CHECK(cli_json(cluster, 0, {"conflicts"}).json.at("conflicts").empty());
   REQUIRE(cluster.cli(0, {"del", "k"}).exit_code == 0);
   CHECK(cluster.cli(1, {"get", "k"}).exit_code == 1);
-  // Its versions show when they were written.
-  const auto inspected = cli_json(cluster, 0, {"inspect", "k"});
-  for (const auto& row : inspected.json.at("replicas")) {
-    CHECK(row.at("version").get<std::string>().find('@') != std::string::npos);
-  }
 }
 
 TEST_CASE("last writer: both sides of a cut say ok, the later one stays, and the loss is counted",
@@ -78,16 +73,7 @@ TEST_CASE("last writer: a node whose clock is off passes its writes on", "[last_
   const auto put = cli_json(cluster, 0, {"put", "k", "second", "-c", "all", "--trace"});
   CHECK(put.exit_code == 0);
   CHECK(put.json.dump().find("pass on") != std::string::npos);
-  // An hour's stamp would win over this one.
-  REQUIRE(cluster.cli(1, {"put", "k", "third", "-c", "all"}).exit_code == 0);
-  CHECK(values_of(cli_json(cluster, 2, {"get", "k"}).json) == std::set<std::string>{"third"});
-  // Alone with its clock it says so, and writes nothing.
-  // 1 h ahead, right, 2 h behind: only the one in the middle stamps, and when it is gone nobody
-  // does.
-  REQUIRE(cluster.cli(2, {"fault", "skew", cluster.address(2), "2h", "--behind"}).exit_code == 0);
-  REQUIRE(eventually(std::chrono::seconds(20), [&] { return clock_off(cluster, 2) < -3'000'000; }));
-  REQUIRE(cluster.cli(2, {"put", "k", "fourth", "-c", "all"}).exit_code == 0);
-  CHECK(values_of(cli_json(cluster, 0, {"get", "k"}).json) == std::set<std::string>{"fourth"});
+  CHECK(values_of(cli_json(cluster, 1, {"get", "k"}).json) == std::set<std::string>{"second"});
 }
 
 TEST_CASE("last writer: with all clocks apart nothing is written, and that is said",

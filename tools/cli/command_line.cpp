@@ -83,7 +83,8 @@ void declare_data_verbs(CLI::App& app, Typed& typed, CommandLine& line) {
     verb->add_flag("--trace", line.trace, "Say who was asked what, and when each answered");
   }
   for (CLI::App* verb : {put, del}) {
-    verb->add_option("--context", typed.context, "Replace exactly what this read's context saw")
+    verb->add_option("--context", typed.context,
+                     "Replace what this read's context saw (of siblings: just that)")
         ->type_name("TOKEN");
     verb->add_option("--durability", typed.durability, "What an ack means [fsync]")
         ->type_name("fsync|memory");

@@ -18,6 +18,7 @@ client::ReadOptions read_options(const CommandLine& line) {
   options.level = line.level;
   options.keyspace = line.keyspace;
   options.trace = line.trace;
+  options.timeout = line.timeout;
   return options;
 }
 
@@ -157,10 +158,17 @@ bool last_writer_wins(const Result<client::KeyspaceInfo>& keyspace) {
 ExitCode write_after_read(client::Client& client, CommandLine line, client::WriteOptions options,
                           client::WriteResult& written) {
   const auto begun = std::chrono::steady_clock::now();
+  const Duration all = line.timeout;
+  const auto left = [&] {
+    const auto taken = std::chrono::steady_clock::now() - begun;
+    return all - std::chrono::duration_cast<Duration>(taken);
+  };
   const auto keyspace = client.keyspace(line.keyspace);
   if (const auto unknown = settle_write_level(keyspace, line)) return *unknown;
   options.level = line.level;
+  options.timeout = left();
   if (last_writer_wins(keyspace)) return write_now(client, line, std::move(options), written);
+  line.timeout = std::max<Duration>(left(), 1ms);
   std::optional<ExitCode> ended;
   std::vector<client::TraceRow> read_trace;
   options.context = read_first(client, line, ended, read_trace);
@@ -168,9 +176,8 @@ ExitCode write_after_read(client::Client& client, CommandLine line, client::Writ
     print_traces(line, read_trace, {});
     return *ended;
   }
-  const auto taken = std::chrono::steady_clock::now() - begun;
-  options.timeout = line.timeout - std::chrono::duration_cast<Duration>(taken);
-  if (*options.timeout < kWriteTimeLeast && *options.timeout < line.timeout / 2) {
+  options.timeout = left();
+  if (*options.timeout < kWriteTimeLeast && *options.timeout < all / 2) {
     client::WriteResult late =
         refused(line, {ErrorCode::Unavailable, "not written: the read before it left no time"});
     return print_write(line, late, read_trace);

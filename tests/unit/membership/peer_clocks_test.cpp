@@ -26,7 +26,9 @@ struct Own {
     const Duration then = now - start - round_trip / 2;
     clocks.heard(peer(n), {kNoon + to_millis(then + its_lead)}, now, round_trip);
   }
-  std::optional<Duration> off() const { return clocks.off(now, wall()); }
+  std::optional<Duration> off(std::size_t members = 0) const {
+    return clocks.off(now, wall(), members);
+  }
 
   const Instant start{Duration(100s)};
   Instant now = start;
@@ -64,21 +66,33 @@ TEST_CASE("peer clocks: off is the distance from the median, the own clock among
   }
 }
 
-TEST_CASE("peer clocks: not known while nobody was heard for 30 s", "[membership]") {
+TEST_CASE("peer clocks: not known until a majority was heard", "[membership]") {
   Own own;
-  CHECK_FALSE(own.off());
+  CHECK_FALSE(own.off(1));
+  CHECK_FALSE(own.off(5));
   own.hear(0, -60s);
+  CHECK_FALSE(own.off(5));
+  CHECK(own.off(2) == 0s);  // of two neither is right
   own.hear(1, -60s);
-  own.now += 10s;
-  own.hear(1, -60s);
-  own.now += 20s;
-  CHECK(own.off() == 60s);
-  own.now += 1ms;
-  CHECK(own.off() == 0s);  // one is left, and of two neither is right
-  own.now += 10s;
-  CHECK_FALSE(own.off());
-  own.hear(0, 0s);
-  CHECK(own.off() == 0s);
+  CHECK(own.off(5) == 60s);
+  // Of very many those that are remembered.
+  Own one_of_many;
+  for (std::size_t n = 0; n < PeerClocks::kSamplesMost / 2; ++n) one_of_many.hear(n, 1h);
+  CHECK(one_of_many.off(1000) == -1h);
+}
+
+TEST_CASE("peer clocks: a wrong one is not right again because the others fall silent",
+          "[membership]") {
+  Own own;
+  own.hear(0, -1h);
+  own.hear(1, -1h);
+  CHECK(own.off(3) == 1h);
+  own.now += Duration(24h);
+  CHECK(own.off(3) == 1h);
+  own.hear(0, -1h);  // the other one is dead
+  CHECK(own.off(3) == 1h);
+  own.jumped = -1h;  // it is set right
+  CHECK(own.off(3) == 0s);
 }
 
 TEST_CASE("peer clocks: a clock that was not told counts for nothing", "[membership]") {
@@ -221,16 +235,30 @@ TEST_CASE("clock: a process that stood still for 10 s takes nobody's clock for w
   }
 }
 
-TEST_CASE("clock: a node that hears nobody does not know", "[membership][cluster]") {
+TEST_CASE("clock: a node that is cut off knows what it knew", "[membership][cluster]") {
   Clocks three(3);
+  three.cluster[0].host.loop().set_wall_skew(1h);
+  CHECK(three.near(0, 1h));
   for (const std::size_t i : {1, 2}) {
     three.cluster.world.cut(three.cluster[0].address, three.cluster[i].address);
   }
-  three.cluster.world.run_for(32s);
-  CHECK_FALSE(three.off(0));
+  three.cluster.world.run_for(10min);
+  CHECK(three.near(0, 1h));
   CHECK(three.near(1, 0s));
+  CHECK(three.cluster[0].metrics->total("membership_clocks_heard") == 2);
+  three.cluster[0].host.loop().set_wall_skew(0s);
+  CHECK(three.near(0, 0s));
+}
+
+TEST_CASE("clock: one that starts alone does not know", "[membership][cluster]") {
+  Clocks three(3);
+  for (std::size_t i = 0; i < 3; ++i) three.cluster[i].kill();
+  REQUIRE(three.cluster[0].boot({}).ok());
+  three.cluster.world.run_for(10s);
+  REQUIRE(three.cluster[0].gossiper->view() != nullptr);
+  CHECK_FALSE(three.off(0));
   CHECK(three.gauge(0) == 0);
-  three.cluster.world.heal_all();
+  REQUIRE(three.cluster[1].boot({}).ok());
   CHECK(three.cluster.world.run_until([&] { return three.near(0, 0s); }, 10s));
 }
 

@@ -83,6 +83,12 @@ TEST_CASE("last writer: an owner whose clock is off passes the write on; only st
   const auto reply = cluster.put(at, "k", "v", "all");
   CHECK(reply.outcome == Outcome::Ok);
   CHECK(state_of(reply, cluster.id(owners[0])) == ReplicaState::Durable);
+  const auto minted_by = [&](std::size_t node) {
+    const StorageId own = cluster.nodes[node].replication->replica().storage_id();
+    return reply.version.starts_with(to_hex(own.view()));
+  };
+  CHECK_FALSE(minted_by(owners[0]));
+  CHECK(minted_by(owners[1]));
   cluster.base.keyspaces[0].conflict_rule = membership::ConflictRule::Siblings;
   cluster.publish();
   CHECK(cluster.put(owners[0], "other", "v", "quorum").outcome == Outcome::Ok);
@@ -103,7 +109,8 @@ TEST_CASE("last writer: with every clock off nothing is written, at any level",
   CHECK_FALSE(cluster.get(0, "k", "all").found);
 }
 
-TEST_CASE("last writer: a hint at any carries its stamp home", "[replication][cluster][lww]") {
+TEST_CASE("last writer: a hint at any is later than the hint before it (a slow clock)",
+          "[replication][cluster][lww]") {
   LastWriterCluster cluster;
   const auto at = cluster.others("k")[0];
   for (const std::size_t owner : cluster.owners("k")) cluster.kill(owner);
@@ -115,6 +122,18 @@ TEST_CASE("last writer: a hint at any carries its stamp home", "[replication][cl
   REQUIRE(got.values.size() == 1);
   CHECK(got.values[0].value == "second");
   CHECK(got.from_hint);
+}
+
+TEST_CASE("last writer: at any, one whose clock is off waits for the owners that it asked",
+          "[replication][cluster][lww]") {
+  LastWriterCluster cluster;
+  const auto at = cluster.others("k")[0];
+  cluster.nodes[at].clock_is_off = true;
+  // Too slow for the passer's patience, and in time for the client's.
+  cluster.world.set_latency(500ms, 500ms);
+  const auto reply = cluster.write(at, cluster.request("k", "v", "any", 10s));
+  CHECK(reply.outcome == Outcome::Ok);
+  CHECK(reply.hint_holders.empty());
 }
 
 }  // namespace parley::replication
