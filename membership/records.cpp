@@ -39,7 +39,8 @@ bool Records::merge(const KeyspaceRecord& record) {
   const auto at = keyspaces_.find(record.id);
   if (at != keyspaces_.end()) {
     const Bytes old = encode_keyspace(at->second);
-    if (std::tie(record.version, fresh) <= std::tie(at->second.version, old)) return false;
+    const bool later = std::tie(record.version, fresh) > std::tie(at->second.version, old);
+    if (!later && !(PARLEY_MUTANT(keyspace_last_heard_wins) && fresh != old)) return false;
     digest_sum_ -= hash64(old, kKeyspaceSeed);
   }
   digest_sum_ += hash64(fresh, kKeyspaceSeed);

@@ -58,6 +58,8 @@
   X(record_checksum_ignored, "a record that fails its checksum is read")                         \
   X(newer_hint_erased, "a delivered hint is erased although a newer one merged in")              \
   /* membership */                                                                               \
+  X(keyspace_last_heard_wins, "an older record of a keyspace takes the place of a later one")    \
+  X(keyspace_set_alone, "default levels count as set when the node asked has them")              \
   X(generation_not_raised, "a restart keeps the generation of the life before")                  \
   X(incarnation_not_raised, "a refutation names the incarnation that is accused")                \
   X(refutation_ignored, "a higher incarnation supersedes nothing")                               \
