@@ -106,6 +106,7 @@ const Sibling& last_writer(const Sibling& a, const Sibling& b) {
 Stamp next_stamp(WallTime wall, Stamp seen) {
   constexpr std::int64_t kMillisMost = static_cast<std::int64_t>(kStampMost >> 17);
   const auto millis = static_cast<Stamp>(std::clamp<std::int64_t>(wall.millis, 0, kMillisMost));
+  if (PARLEY_MUTANT(stamp_ignores_wall)) return seen + 1;
   return std::max(millis << 16, PARLEY_MUTANT(stamp_from_wall_only) ? 1 : seen + 1);
 }
 

@@ -8,11 +8,14 @@
 
 namespace parley::fake {
 
-inline Instant Loop::now() const { return drift_.of(world_.now()); }
-inline WallTime Loop::wall() const {
-  // An arbitrary day in 2026, so that wall time never passes for a monotonic one.
-  return {1'780'000'000'000 + to_millis(now().time_since_epoch() + wall_skew_)};
+// What a right wall clock shows: an arbitrary day in 2026, so that wall time never passes for a
+// monotonic one.
+inline WallTime wall_at(Instant now) {
+  return {1'780'000'000'000 + to_millis(now.time_since_epoch())};
 }
+
+inline Instant Loop::now() const { return drift_.of(world_.now()); }
+inline WallTime Loop::wall() const { return wall_at(now() + wall_skew_); }
 inline void Loop::set_rate(double rate) { drift_.set(rate, world_.now()); }
 
 inline void Node::forget_events() {

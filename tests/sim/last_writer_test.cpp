@@ -1,5 +1,6 @@
 // Histories of a keyspace whose last writer wins: true ones, and the same made false.
 #include "tests/catch.h"
+#include "tests/fake/fake_world.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/story.h"
 
@@ -269,6 +270,42 @@ TEST_CASE("last writer: a mint is later than what was there and what its client 
     desk.change({}, set_of(kA1, 20));
     desk.change({}, set_of(kA1, 12));
     CHECK(desk.found().empty());
+  }
+}
+
+TEST_CASE("last writer: with right clocks a stamp is of its call's time", "[last_writer]") {
+  LastLedger desk;
+  bool wrong = false;
+  desk.history.clocks_were_wrong = [&wrong] { return wrong; };
+  WriteRecord& write = desk.history.new_write(0, "key", "quorum");
+  write.op.octets[0] = 7;
+  desk.history.begin_write(write.number, Instant{});
+  const auto mint = [&](WallTime at) {
+    VersionSet out;
+    Sibling sibling = stamped(kA1, static_cast<Stamp>(at.millis) << 16);
+    sibling.op = write.op;
+    out.write({}, std::move(sibling));
+    desk.change({}, out);  // at one second
+  };
+  const std::int64_t begun = fake::wall_at(Instant{}).millis;
+  SECTION("it is") { mint({begun + 900}); }
+  SECTION("clocks drift") { mint({begun - 1000}); }
+  SECTION("a clock was wrong") {
+    wrong = true;
+    mint({begun + 3'600'000});
+  }
+  CHECK(desk.found().empty());
+  SECTION("it only counts") {
+    mint({1});
+    CHECK(desk.found() == "time");
+  }
+  SECTION("it is of the process's start") {
+    mint({begun - 10'000});
+    CHECK(desk.found() == "time");
+  }
+  SECTION("it is ahead") {
+    mint({begun + 10'000});
+    CHECK(desk.found() == "time");
   }
 }
 

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "tests/fake/fake_world.h"
+
 namespace parley::sim {
 namespace {
 
 // Ages are measured to within what clocks drift and quick trips differ in two minutes, and what is
 // begun in time may wait for the processor (decision 5).
 constexpr Duration kLateMost = 1500ms;
+constexpr Duration kClocksApartMost = 4s;  // that are taken for right
 
 std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 
@@ -66,10 +69,27 @@ void Ledger::judge_first_stamp(const Held& held, const replication::Sibling& min
                     std::to_string(minted.stamp) + ", after a write at " + std::to_string(least));
 }
 
+// While all clocks are right a stamp is of the time between the call's begin and now: then of two
+// writes the one that began after the other's end is the last one, whoever minted it.
+void Ledger::judge_time(const Change& change, const replication::Sibling& minted,
+                        const WriteRecord& write, Instant now) {
+  if (!history_.last_writer_wins || !history_.clocks_were_wrong || history_.clocks_were_wrong()) {
+    return;
+  }
+  const auto at = replication::wall_of(minted.stamp).millis;
+  const auto slack = to_millis(kClocksApartMost);
+  const auto begun = fake::wall_at(write.begun).millis, ends = fake::wall_at(now).millis;
+  if (at >= begun - slack && at <= ends + slack) return;
+  history_.fail("time", change.key,
+                change.node + " stamps " + to_text(minted.dot) + " " + std::to_string(at - begun) +
+                    " ms after its call began, and it is " + std::to_string(ends - begun));
+}
+
 void Ledger::judge_mint(const Change& change, const replication::Sibling& minted, Instant now) {
   const auto number = history_.write_with(minted.op);
   if (!number) return;
   const WriteRecord& write = history_.write(*number);
+  judge_time(change, minted, write, now);
   if (write.memory) return;
   // docs/versions.md: an owner that holds a write when its retry comes mints nothing.
   const auto& held = change.before.siblings();

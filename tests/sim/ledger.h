@@ -81,6 +81,8 @@ class Ledger {
   void judge_stamps(const Held& held);
   void judge_first_stamp(const Held& held, const replication::Sibling& minted);
   void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);
+  void judge_time(const Change& change, const replication::Sibling& minted,
+                  const WriteRecord& write, Instant now);
 
   History& history_;
   Instant last_change_{}, last_mint_{};

@@ -40,6 +40,7 @@
   X(hint_told_as_durable, "a receipt says durable for a replica that has a hint only")           \
   X(stale_ring_accepted, "late members leave the ring stale, and who plans on one is served")    \
   X(stamp_from_wall_only, "where the last writer wins, a stamp is the wall clock's time alone")  \
+  X(stamp_ignores_wall, "where the last writer wins, a stamp only counts")                       \
   X(token_stamp_dropped, "a stamp may be earlier than what the writer had seen")                 \
   X(lww_merge_by_dot, "where the last writer wins, a merge compares dots, not stamps")           \
   /* repair */                                                                                   \

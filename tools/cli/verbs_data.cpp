@@ -167,8 +167,16 @@ ExitCode write_after_read(client::Client& client, CommandLine line, client::Writ
   if (const auto unknown = settle_write_level(keyspace, line)) return *unknown;
   options.level = line.level;
   options.timeout = left();
+  if (*options.timeout < kWriteTimeLeast && *options.timeout < all / 2) {
+    Error error =
+        keyspace.ok() ? Error{ErrorCode::Unavailable, "no time was left"} : keyspace.error();
+    error.message = "not written, after asking for the keyspace: " + error.message;
+    const bool connected = error.code != ErrorCode::Unreachable;
+    if (error.code == ErrorCode::NoAnswer) error.code = ErrorCode::Unavailable;
+    return fail_read(line, error, connected, put_json(refused(line, error)));
+  }
   if (last_writer_wins(keyspace)) return write_now(client, line, std::move(options), written);
-  line.timeout = std::max<Duration>(left(), 1ms);
+  line.timeout = *options.timeout;
   std::optional<ExitCode> ended;
   std::vector<client::TraceRow> read_trace;
   options.context = read_first(client, line, ended, read_trace);
