@@ -20,9 +20,9 @@ using membership::Liveness;
 
 // A sanitizer's build is twenty times slower.
 #if defined(PARLEY_SANITIZED)
-constexpr std::size_t kMembers = 200, kFewer = 50, kJoiners = 20;
+constexpr std::size_t kMembers = 200, kFewer = 50, kJoiners = 20, kVictimsApart = 3;
 #else
-constexpr std::size_t kMembers = 1000, kFewer = 300, kJoiners = 100;
+constexpr std::size_t kMembers = 1000, kFewer = 300, kJoiners = 100, kVictimsApart = 7;
 #endif
 constexpr std::size_t kSeeds = 3;
 constexpr std::size_t kVnodes = 4;
@@ -112,8 +112,8 @@ class Story {
     cluster_.world.set_datagram_loss(loss);
     std::vector<NodeId> victims;
     for (std::size_t i = 0; i < count; ++i) {
-      BigNode& node = *cluster_.nodes[next_victim_];
-      next_victim_ += 7;
+      BigNode& node = *cluster_.nodes.at(next_victim_);
+      next_victim_ += kVictimsApart;
       victims.push_back(node.id());
       cluster_.world.kill(node.host(), machine);
       node.stop();
