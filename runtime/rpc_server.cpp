@@ -183,10 +183,14 @@ void RpcServer::on_identity_changed() {
 }
 
 std::vector<std::shared_ptr<RpcLink>> RpcServer::links_in_order() const {
-  std::map<std::uint64_t, std::shared_ptr<RpcLink>> ordered;
-  for (const auto& [key, served] : links_) ordered.emplace(served.number, served.link);
+  std::vector<const Served*> served;
+  served.reserve(links_.size());
+  for (const auto& [key, one] : links_) served.push_back(&one);
+  std::sort(served.begin(), served.end(),
+            [](const Served* a, const Served* b) { return a->number < b->number; });
   std::vector<std::shared_ptr<RpcLink>> out;
-  for (auto& [number, link] : ordered) out.push_back(std::move(link));
+  out.reserve(served.size());
+  for (const Served* one : served) out.push_back(one->link);
   return out;
 }
 

@@ -45,6 +45,29 @@ function(parley_process_tests)
 endfunction()
 parley_process_tests()
 
+# Much of a run is the processor waiting for code and for small objects (decision 16): the libraries
+# are linked as archives and without a table of jumps, and the allocator hands out again at once
+# what was freed last. All of them or none: half of KJ in the program and half beside it would be
+# two. Only mold takes archives that stand before what needs them.
+function(parley_link_whole target)
+  if(PARLEY_ASAN OR PARLEY_TSAN OR NOT PARLEY_MOLD)  # sanitizers bring an allocator of their own
+    return()
+  endif()
+  set(archives)
+  foreach(name capnp-rpc capnp-json capnp kj-http kj-async kj sqlite3 xxhash tcmalloc_minimal)
+    find_library(archive lib${name}.a NO_CACHE)
+    if(NOT archive)
+      return()
+    endif()
+    list(APPEND archives ${archive})
+    unset(archive)
+  endforeach()
+  list(POP_BACK archives allocator)
+  target_link_options(${target} PRIVATE -Wl,--as-needed)
+  target_link_libraries(${target} PRIVATE
+    -Wl,--whole-archive ${allocator} -Wl,--no-whole-archive ${archives} m)
+endfunction()
+
 # Whole clusters in virtual time: the program, and the tests of its parts.
 function(parley_sim_tests)
   file(GLOB sources CONFIGURE_DEPENDS tests/sim/*.cpp)
@@ -55,12 +78,7 @@ function(parley_sim_tests)
   target_link_libraries(parley_simulator PUBLIC parley_api)
   add_executable(parley-sim tests/sim/main.cpp)
   target_link_libraries(parley-sim PRIVATE parley_simulator CLI11::CLI11)
-  # Small objects are much of a run. Sanitizers bring an allocator of their own.
-  find_package(mimalloc QUIET)
-  if(mimalloc_FOUND AND NOT PARLEY_ASAN AND NOT PARLEY_TSAN)
-    target_link_options(parley-sim PRIVATE -Wl,--no-as-needed)
-    target_link_libraries(parley-sim PRIVATE mimalloc)
-  endif()
+  parley_link_whole(parley-sim)
   add_executable(test_sim ${tests} tests/catch_main.cpp)
   target_link_libraries(test_sim PRIVATE parley_simulator)
   target_compile_definitions(test_sim PRIVATE PARLEY_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
@@ -106,6 +124,7 @@ function(parley_mutants)
                  $<TARGET_OBJECTS:parley_mutants>)
   target_compile_definitions(parley-sim-mutants PRIVATE PARLEY_WITH_MUTANTS)
   target_link_libraries(parley-sim-mutants PRIVATE parley_simulator CLI11::CLI11)
+  parley_link_whole(parley-sim-mutants)
   # A daemon in which the environment plants one: does a demo see that its property is broken?
   file(GLOB daemon CONFIGURE_DEPENDS tools/daemon/*.cpp tests/mutants/*.cpp)
   add_executable(parleyd-mutants ${daemon} $<TARGET_OBJECTS:parley_mutants>)

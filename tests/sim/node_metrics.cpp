@@ -1,8 +1,8 @@
 #include "tests/sim/node_metrics.h"
 
-#include <map>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace parley::sim {
 namespace {
@@ -21,7 +21,7 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
                                      std::size_t nodes) {
   const auto peers = static_cast<double>(nodes - 1);
   const auto number = [](std::uint64_t value) { return static_cast<double>(value); };
-  const std::map<std::string, double> bounds = {
+  const std::pair<const char*, double> bounds[] = {
       {"store_write_queue", number(config.storage.write_queue_most())},
       {"store_read_queue", number(config.storage.read_queue_most())},
       {"in_flight", number(config.replication.in_flight_most())},
@@ -36,7 +36,7 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
   for (const auto& [name, most] : bounds) {
     const auto value = registry.total(name);
     if (!value) {
-      out.push_back("parley_" + name + " is not among the metrics");
+      out.push_back("parley_" + std::string(name) + " is not among the metrics");
     } else if (*value > most) {
       out.push_back(line_of(name, *value, most));
     }

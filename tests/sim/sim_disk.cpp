@@ -10,6 +10,51 @@ namespace {
 
 constexpr std::size_t kSector = 512;
 
+void put(Bytes& to, std::size_t at, ByteView data) {
+  if (to.size() < at) to.resize(at);
+  to.replace(at, data.size(), data);
+}
+
+ByteView bytes_of(const DiskFile& file, const DiskFile::Change& change) {
+  if (!change.aside.empty()) return change.aside;
+  return ByteView(file.written).substr(change.offset, change.size);
+}
+
+// What unsynced writes left in [from, to) is about to go.
+void set_aside(DiskFile& file, std::size_t from, std::size_t to) {
+  if (from >= file.unsynced_end) return;
+  for (auto& change : file.unsynced) {
+    if (change.size == 0 || !change.aside.empty()) continue;
+    if (change.offset < to && from < change.offset + change.size) {
+      change.aside = Bytes(bytes_of(file, change));
+    }
+  }
+}
+
+// With the way back to the file as it is now; `size` 0: a truncation to `at`.
+void note(DiskFile& file, std::size_t at, std::size_t size) {
+  const std::size_t now = file.written.size();
+  const std::size_t gone = at >= now ? 0 : size == 0 ? now - at : std::min(size, now - at);
+  set_aside(file, at, size == 0 ? std::max(now, at) : at + size);
+  file.unsynced.push_back({at, size, now, gone == 0 ? Bytes{} : file.written.substr(at, gone), {}});
+  file.unsynced_end = std::max(file.unsynced_end, at + size);
+}
+
+void forget_unsynced(DiskFile& file) {
+  file.unsynced.clear();
+  file.unsynced_end = 0;
+}
+
+Bytes durable_of(const DiskFile& file) {
+  if (file.apart) return *file.apart;
+  Bytes out = file.written;
+  for (auto change = file.unsynced.rbegin(); change != file.unsynced.rend(); ++change) {
+    out.resize(change->size_before);
+    change->before.copy(out.data() + std::min(change->offset, out.size()), change->before.size());
+  }
+  return out;
+}
+
 }  // namespace
 
 FilePtr SimDisk::open(const std::string& name, bool create) {
@@ -21,33 +66,39 @@ FilePtr SimDisk::open(const std::string& name, bool create) {
 
 void SimDisk::remove(const std::string& name) { files_.erase(name); }
 
-void SimDisk::apply(Bytes& to, const DiskFile::Change& change) {
-  const auto at = static_cast<std::size_t>(change.offset);
-  if (change.data.empty()) {
-    to.resize(at);
-    return;
-  }
-  if (to.size() < at) to.resize(at);
-  to.replace(at, change.data.size(), change.data);
-}
-
 void SimDisk::write(DiskFile& file, std::int64_t offset, ByteView data) {
   if (data.empty()) return;
-  file.unsynced.push_back({offset, Bytes(data)});
-  apply(file.written, file.unsynced.back());
+  const auto at = static_cast<std::size_t>(offset);
+  note(file, at, data.size());
+  put(file.written, at, data);
 }
 
 void SimDisk::truncate(DiskFile& file, std::int64_t size) {
-  file.unsynced.push_back({size, {}});
-  apply(file.written, file.unsynced.back());
+  const auto to = static_cast<std::size_t>(size);
+  note(file, to, 0);
+  file.written.resize(to);
 }
 
 void SimDisk::sync(DiskFile& file) {
   ++syncs_;
-  for (const auto& change : file.unsynced) apply(file.durable, change);
-  file.unsynced.clear();
+  if (file.apart) {
+    for (const auto& change : file.unsynced) {
+      if (change.size == 0) {
+        file.apart->resize(change.offset);
+      } else {
+        put(*file.apart, change.offset, bytes_of(file, change));
+      }
+    }
+    if (*file.apart == file.written) file.apart.reset();
+  }
+  forget_unsynced(file);
   file.durable_entry = true;
-  if (file.sync_failed) file.sync_failed = file.written != file.durable;
+}
+
+void SimDisk::fail_sync(DiskFile& file) {
+  file.apart = durable_of(file);
+  if (*file.apart == file.written) file.apart.reset();
+  forget_unsynced(file);
 }
 
 DiskVerdict SimDisk::before(DiskCall call, const std::string& name) {
@@ -65,24 +116,25 @@ void SimDisk::kill() {
 }
 
 void SimDisk::survive(DiskFile& file, unsigned kept_of_8) {
+  Bytes left = durable_of(file);
   for (const auto& change : file.unsynced) {
-    if (change.data.empty()) {
-      if (random_.below(8) < kept_of_8) apply(file.durable, change);
+    if (change.size == 0) {
+      if (random_.below(8) < kept_of_8) left.resize(change.offset);
       continue;
     }
     // Sectors on their own: a write may be torn, and a later one may be there without it.
+    const ByteView data = bytes_of(file, change);
     std::size_t at = 0;
-    while (at < change.data.size()) {
-      const auto place = static_cast<std::size_t>(change.offset) + at;
-      const std::size_t size = std::min(kSector - place % kSector, change.data.size() - at);
-      if (random_.below(8) < kept_of_8) {
-        apply(file.durable, {static_cast<std::int64_t>(place), change.data.substr(at, size)});
-      }
+    while (at < data.size()) {
+      const std::size_t place = change.offset + at;
+      const std::size_t size = std::min(kSector - place % kSector, data.size() - at);
+      if (random_.below(8) < kept_of_8) put(left, place, data.substr(at, size));
       at += size;
     }
   }
-  file.unsynced.clear();
-  file.written = file.durable;
+  forget_unsynced(file);
+  file.apart.reset();
+  file.written = std::move(left);
 }
 
 void SimDisk::power_cut() {
@@ -110,7 +162,7 @@ void SimDisk::wipe() {
 DiskImage SimDisk::durable_image() const {
   DiskImage image;
   for (const auto& [name, file] : files_) {
-    if (file->durable_entry) image[name] = file->durable;
+    if (file->durable_entry) image[name] = durable_of(*file);
   }
   return image;
 }
@@ -120,7 +172,7 @@ bool SimDisk::is_durable_as_read(const std::string& name) const {
   if (found == files_.end() || found->second->share->shared == 0) return false;
   return std::all_of(files_.begin(), files_.end(), [](const auto& entry) {
     const DiskFile& file = *entry.second;
-    return file.durable_entry && file.unsynced.empty() && !file.sync_failed;
+    return file.durable_entry && file.unsynced.empty() && !file.apart;
   });
 }
 
@@ -129,7 +181,7 @@ void SimDisk::restore(const DiskImage& image) {
   files_.clear();
   for (const auto& [name, bytes] : image) {
     auto file = std::make_shared<DiskFile>();
-    file->written = file->durable = bytes;
+    file->written = bytes;
     file->durable_entry = true;
     files_.emplace(name, std::move(file));
   }
@@ -147,9 +199,13 @@ bool SimDisk::damage(const std::string& name, ByteView text) {
   }
   if (places.empty()) return false;
   const std::size_t at = places[random_.below(places.size())];
-  for (Bytes* image : {&file.durable, &file.written}) {
-    if (at < image->size()) (*image)[at] = static_cast<char>((*image)[at] ^ 1);
-  }
+  const auto flip = [at](Bytes& bytes, std::size_t first) {
+    if (at < first || at - first >= bytes.size()) return;
+    bytes[at - first] = static_cast<char>(bytes[at - first] ^ 1);
+  };
+  flip(file.written, 0);
+  if (file.apart) flip(*file.apart, 0);
+  for (auto& change : file.unsynced) flip(change.before, change.offset);
   return true;
 }
 

@@ -1,5 +1,6 @@
 // One node's disk in memory. Every file has two images: what was written, and what a power cut
-// leaves for certain. SQLite reaches it through the VFS of sim_vfs.h; no sqlite3 type shows here.
+// leaves for certain, which is the first without what was not synced. SQLite reaches it through the
+// VFS of sim_vfs.h; no sqlite3 type shows here.
 #pragma once
 
 #include <array>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,14 +39,20 @@ struct FileShare {
 
 struct DiskFile {
   Bytes written;
-  Bytes durable;
   bool durable_entry = false;  // the directory names it after a power cut
-  bool sync_failed = false;    // and since then the images may differ with nothing unsynced
   struct Change {
-    std::int64_t offset = 0;  // a truncation when `data` is empty: to this size
-    Bytes data;
+    std::size_t offset = 0;
+    std::size_t size = 0;  // 0: a truncation, to `offset`
+    // The way back: the file's size, and the bytes that were overwritten or cut off.
+    std::size_t size_before = 0;
+    Bytes before;
+    // What was written; empty while `written` still has it there.
+    Bytes aside;
   };
   std::vector<Change> unsynced;
+  std::size_t unsynced_end = 0;  // none of them reaches beyond
+  // What is durable, where going back from `written` no longer leads there: after a failed fsync.
+  std::optional<Bytes> apart;
   std::shared_ptr<FileShare> share = std::make_shared<FileShare>();
 };
 using FilePtr = std::shared_ptr<DiskFile>;
@@ -67,10 +75,7 @@ class SimDisk {
   void sync(DiskFile& file);
   // What Linux does when an fsync fails: the pages read as written, pass for clean, and reach the
   // disk only if somebody writes them again (Rebello et al., ATC 2020).
-  void fail_sync(DiskFile& file) {
-    file.unsynced.clear();
-    file.sync_failed = true;
-  }
+  void fail_sync(DiskFile& file);
   // Handles opened in an earlier life get errors only.
   std::uint64_t life() const { return life_; }
   // How often all that was on it was taken away or put back to another day.
@@ -106,7 +111,6 @@ class SimDisk {
   std::uint64_t bytes() const;
 
  private:
-  static void apply(Bytes& to, const DiskFile::Change& change);
   void survive(DiskFile& file, unsigned kept_of_8);
 
   Random random_;

@@ -44,14 +44,21 @@ bool is_sound(const storage::Statement& row, ByteView key) {
   return checksum_of(key, row.blob(1)) == static_cast<std::uint64_t>(row.number(0));
 }
 
-// The record and the hints of a key in an open database.
-class KeyReader {
+}  // namespace
+
+// The record and the hints of keys in one database.
+class DiskReader {
  public:
-  explicit KeyReader(const storage::Connection& connection)
-      : record_(connection, "SELECT digest, value FROM records WHERE keyspace=1 AND key=?"),
-        hint_(connection, "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?") {}
+  // Throws storage::SqliteError, as read() does.
+  explicit DiskReader(const std::string& path)
+      : connection_(storage::open_reading(path, SimVfs::kName)),
+        record_(connection_, "SELECT digest, value FROM records WHERE keyspace=1 AND key=?"),
+        hint_(connection_,
+              "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?") {}
 
   Result<DurableCopy> read(const std::string& key) {
+    // The store's own checkpoints must not meet a snapshot left open here.
+    const storage::StatementReset end_record(record_), end_hint(hint_);
     DurableCopy out;
     if (record_.with(ByteView(key)).step()) {
       out.condition = storage::Condition::Damaged;
@@ -71,25 +78,13 @@ class KeyReader {
     }
     return out;
   }
+  // The next read finds what is in the file then, also where no log tells of a change (rot).
+  void forget_pages() { sqlite3_db_release_memory(connection_.get()); }
 
  private:
+  const storage::Connection connection_;
   storage::Statement record_, hint_;
 };
-
-std::vector<Result<DurableCopy>> read_file(const std::string& path,
-                                           const std::vector<std::string>& keys) {
-  std::vector<Result<DurableCopy>> out;
-  try {
-    const auto connection = storage::open_reading(path, SimVfs::kName);
-    KeyReader reader(connection);
-    for (const std::string& key : keys) out.push_back(reader.read(key));
-  } catch (const storage::SqliteError& error) {
-    out.resize(keys.size(), storage::open_error(path, error));
-  }
-  return out;
-}
-
-}  // namespace
 
 Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling)
     : vfs_(vfs),
@@ -100,9 +95,11 @@ Truth::Truth(SimVfs& vfs, History& history, Random random, std::uint64_t samplin
   vfs_.mount(kScratch, scratch_);
 }
 
+Truth::~Truth() = default;
+
 void Truth::add(const std::string& address, const std::string& directory, SimDisk& disk) {
   nodes_.erase(address);
-  nodes_.emplace(address, NodeDisk{directory, &disk, Synced(disk, kDatabase)});
+  nodes_.emplace(address, NodeDisk{directory, &disk, Synced(disk, kDatabase), nullptr, 0});
 }
 
 void Truth::committed(const std::string& address, const std::string& key,
@@ -127,19 +124,41 @@ Result<DurableCopy> Truth::look(const std::string& address, const std::string& k
 
 std::vector<Result<DurableCopy>> Truth::look(const std::string& address,
                                              const std::vector<std::string>& keys) {
-  const NodeDisk& node = nodes_.at(address);
+  NodeDisk& node = nodes_.at(address);
   looks_ += keys.size();
   // Usually all that is written is durable: then the file itself can be read, and need not be
   // copied.
   if (node.disk->is_durable_as_read(kDatabase)) {
     // What is to fail, fails for the node.
     auto faults = std::exchange(node.disk->faults, {});
-    auto copies = read_file(node.directory + "/" + kDatabase, keys);
+    auto copies = read(node.directory + "/" + kDatabase, keys, node.reader_of(node.disk->life()));
     node.disk->faults = std::move(faults);
     return copies;
   }
+  std::unique_ptr<DiskReader> once;
   scratch_.restore(node.disk->durable_image());
-  return read_file(std::string(kScratch) + "/" + kDatabase, keys);
+  return read(std::string(kScratch) + "/" + kDatabase, keys, once);
+}
+
+std::unique_ptr<DiskReader>& Truth::NodeDisk::reader_of(std::uint64_t life) {
+  if (reader_life != life) reader.reset();
+  reader_life = life;
+  return reader;
+}
+
+std::vector<Result<DurableCopy>> Truth::read(const std::string& path,
+                                             const std::vector<std::string>& keys,
+                                             std::unique_ptr<DiskReader>& reader) {
+  std::vector<Result<DurableCopy>> out;
+  try {
+    if (!reader) reader = std::make_unique<DiskReader>(path);
+    for (const std::string& key : keys) out.push_back(reader->read(key));
+    reader->forget_pages();
+  } catch (const storage::SqliteError& error) {
+    reader.reset();
+    out.resize(keys.size(), storage::open_error(path, error));
+  }
+  return out;
 }
 
 void Truth::forget(const std::string& address) { nodes_.erase(address); }

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,11 +30,14 @@ struct DurableCopy {
   std::vector<Hint> hints;
 };
 
+class DiskReader;
+
 class Truth {
  public:
   // Every reply is held against what was committed and synced (synced.h); behind one in `sampling`
   // the disks themselves are looked at, and behind each that the commits do not bear out.
   Truth(SimVfs& vfs, History& history, Random random, std::uint64_t sampling);
+  ~Truth();
   void add(const std::string& address, const std::string& directory, SimDisk& disk);
   // Its disk was emptied: it is another node's now.
   void forget(const std::string& address);
@@ -67,10 +71,17 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
     Synced synced;
+    // Stays open for one life of the disk: opening costs thirty times what a look does.
+    std::unique_ptr<DiskReader> reader;
+    std::uint64_t reader_life = 0;
+    std::unique_ptr<DiskReader>& reader_of(std::uint64_t life);
   };
   using Copies = std::map<std::string, Result<DurableCopy>>;  // of one key, by address
   std::vector<Result<DurableCopy>> look(const std::string& address,
                                         const std::vector<std::string>& keys);
+  static std::vector<Result<DurableCopy>> read(const std::string& path,
+                                               const std::vector<std::string>& keys,
+                                               std::unique_ptr<DiskReader>& reader);
   std::optional<FinalState> judge_end(const std::string& key, const Copies& copies);
   void judge_strays(const std::string& key, const Copies& copies,
                     const replication::VersionSet& held);
