@@ -57,6 +57,9 @@ MintRequest mint_request(const ReplicationWorld& world, const ReplicaPlan& plan,
   if (plan.conflict_rule == membership::ConflictRule::LastWriterWins) {
     mint.last_writer = LastWriter{world.loop.wall(), seen.stamp};
   }
+  mint.given_up = [&clock = world.loop, deadline = request.deadline] {
+    return clock.now() >= deadline;
+  };
   return mint;
 }
 

@@ -146,6 +146,9 @@ Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& req
       if (sibling.op == request.op) return MintDecision{sibling.dot, local.set, true};
     }
   }
+  if (request.given_up && request.given_up()) {
+    return Error{ErrorCode::Expired, "the request's time was over before it could be written"};
+  }
   std::optional<Dot> dot = continued(local, request, own, epochs.bounds());
   for (const Status& within :
        {check_limits(local.set, request, limits), check_stamp(local.set, request),

@@ -74,8 +74,8 @@ struct MintDecision {
   VersionSet set;      // to be stored unless `again`
   bool again = false;  // the op-id is live here: `dot` is its least, nothing is to be written
 };
-// Errors: Damaged (the record is), SiblingCap, TooLarge (all before an epoch is drawn), NotReady
-// (no epoch leased).
+// Errors: Damaged (the record is), Expired (given up; what is there already is told even so),
+// SiblingCap, TooLarge (all before an epoch is drawn), NotReady (no epoch leased).
 Result<MintDecision> decide_mint(const LocalState& local, const MintRequest& request,
                                  const StorageId& own, EpochSource& epochs,
                                  const MintLimits& limits);

@@ -39,6 +39,9 @@ struct MintRequest {
   OpId op;
   storage::Durability durability = storage::Durability::Fsync;
   std::optional<LastWriter> last_writer = std::nullopt;  // nullopt: the key keeps siblings
+  // Is the request's time over? Asked when it is its turn on the store's thread: a process that was
+  // stopped meanwhile must not write what was given up long ago. Empty: never.
+  std::function<bool()> given_up = nullptr;
 };
 
 class Replica {
@@ -55,7 +58,8 @@ class Replica {
                      storage::Durability durability,
                      std::function<void(Result<storage::Updated>)> done) = 0;
   // Errors: SiblingCap, TooLarge, Overloaded (the store's queue is full), NotReady (no epoch is
-  // leased yet), DiskFull, Damaged: nothing was written in each case.
+  // leased yet), DiskFull, Damaged, Expired (the request was given up meanwhile): nothing was
+  // written in each case.
   virtual void mint(MintRequest request, std::function<void(Result<Minted>)> done) = 0;
 
   // Merges what enough other owners hold together (repair/damage_mending.h): a damaged local record

@@ -33,7 +33,9 @@ StoreHintLog::StoreHintLog(const ReplicationWorld& world)
 
 Status StoreHintLog::room_for(const NodeId& target, std::size_t bytes) const {
   const auto found = totals().find(target);
-  const std::uint64_t kept = found == totals().end() ? 0 : found->second.bytes;
+  const auto writing = writing_.find(target);
+  const std::uint64_t kept = (found == totals().end() ? 0 : found->second.bytes) +
+                             (writing == writing_.end() ? 0 : writing->second);
   if (kept + bytes <= world_.options.hint_bytes_most()) return Done{};
   return Error{ErrorCode::Overloaded, "too many hints are kept for node " + to_text(target), 1000};
 }
@@ -76,15 +78,21 @@ void StoreHintLog::make_room(const NodeId& target, std::size_t bytes,
 
 void StoreHintLog::keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
                         std::function<void(Status)> done) {
+  const std::size_t size = encoded_set.size();
+  writing_[key.target] += size;
   world_.store.update_hint(
       key, sole, world_.loop.wall(),
       [incoming = std::move(set), bytes = std::move(encoded_set)](const storage::Found& current) {
         return decide_hint(current, incoming, bytes);
       },
-      alive_.guard([done](const Result<storage::Updated>& updated) {
-        if (!updated) return done(updated.error());
-        done(Done{});
-      }));
+      alive_.guard(
+          [this, done, target = key.target, size](const Result<storage::Updated>& updated) {
+            const auto writing = writing_.find(target);
+            writing->second -= size;
+            if (writing->second == 0) writing_.erase(writing);
+            if (!updated) return done(updated.error());
+            done(Done{});
+          }));
 }
 
 void StoreHintLog::find(const storage::RecordKey& key,

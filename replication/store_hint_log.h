@@ -31,7 +31,8 @@ class StoreHintLog final : public HintLog {
   void make_room(const NodeId& target, std::size_t bytes, std::function<void(Status)> done);
 
  private:
-  // Overloaded when `bytes` more for the target would pass its cap.
+  // Overloaded when `bytes` more for the target would pass its cap, with all that is kept for it
+  // and all that is being written.
   Status room_for(const NodeId& target, std::size_t bytes) const;
   void keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
             std::function<void(Status)> done);
@@ -42,7 +43,8 @@ class StoreHintLog final : public HintLog {
   const ReplicationWorld& world_;
   Gauge pending_, bytes_;
   Counter expired_, evicted_;
-  NodeId expired_last_;  // the target whose old hints went last
+  std::map<NodeId, std::uint64_t> writing_;  // bytes whose commit is awaited, by target
+  NodeId expired_last_;                      // the target whose old hints went last
   runtime::Timer expiry_timer_;
   Lifetime alive_;
 };

@@ -11,6 +11,7 @@ namespace parley::runtime {
 
 using Task = std::function<void()>;
 
+// Safe from any thread.
 class Clock {
  public:
   virtual ~Clock() = default;

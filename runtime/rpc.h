@@ -55,11 +55,13 @@ struct RpcOptions : OptionGroup {
                                 64_MiB,
                                 {1_MiB, 1024_MiB},
                                 "Past this many unsent bytes to one peer, new calls fail."};
-  CountOption calls_most{*this,
-                         "calls_most",
-                         16384,
-                         {16, 1048576},
-                         "Outstanding calls to one peer; past it new calls are overloaded."};
+  CountOption calls_most{
+      *this,
+      "calls_most",
+      16384,
+      {16, 1048576},
+      "Outstanding calls to one peer on each of the two connections to it; past it new "
+      "calls are overloaded."};
 };
 
 // Who this node is towards peers. The cluster is nil until the node has founded or joined one.

@@ -29,13 +29,16 @@ std::uint64_t RpcChannel::call(Verb verb, Bytes body, const CallOptions& options
       calls_
           .emplace(id, Call{verb, std::move(body), options.ring_digest, deadline, std::move(done)})
           .first->second;
-  ++context_->metrics.outstanding_now;
   timeouts_->add(deadline, id, weak_from_this());
   // A call that is refused never waits: the hello of a dial under way could send it after all.
-  if (const auto admitted = admit(call); !admitted) {
-    finish_later(id, admitted.error());
+  if (const auto room = admit(call); !room) {
+    call.body = Bytes();
+    finish_later(id, room.error());
     return id;
   }
+  call.admitted = true;
+  ++admitted_;
+  ++context_->metrics.outstanding_now;
   waiting_.insert(id);
   waiting_bytes_ += call.body.size();
   redial_.on_wanted(now);
@@ -57,7 +60,7 @@ Status RpcChannel::admit(const Call& call) const {
     return Error{ErrorCode::TooLarge, "a request of " + std::to_string(call.body.size()) +
                                           " bytes is over rpc.frame_bytes_most"};
   }
-  if (calls_.size() > options.calls_most()) {
+  if (admitted_ >= options.calls_most()) {
     return Error{ErrorCode::Overloaded, "too many calls to " + to_text(to_) + " are outstanding",
                  kRetryAfterMs};
   }
@@ -89,7 +92,10 @@ void RpcChannel::forget(std::uint64_t id) {
   auto gone = calls_.extract(id);
   if (gone.empty()) return;
   const Call& call = gone.mapped();
-  --context_->metrics.outstanding_now;
+  if (call.admitted) {
+    --admitted_;
+    --context_->metrics.outstanding_now;
+  }
   timeouts_->remove(call.deadline, id);
   if (waiting_.erase(id) != 0) waiting_bytes_ -= call.body.size();
 }
@@ -239,7 +245,7 @@ void RpcChannel::stop() {
   dialling_ = false;
   ++attempt_;
   if (link_) std::exchange(link_, nullptr)->close();
-  context_->metrics.outstanding_now -= calls_.size();
+  context_->metrics.outstanding_now -= std::exchange(admitted_, 0);
   waiting_.clear();
   waiting_bytes_ = 0;
   // What the callbacks own may come back here with forget(): let it find nothing.

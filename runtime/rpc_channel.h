@@ -41,6 +41,7 @@ class RpcChannel final : public RpcLinkObserver, public std::enable_shared_from_
     std::uint64_t ring_digest;
     Instant deadline;
     Callback done;
+    bool admitted = false;  // else refused, and not told yet
     bool sent = false;
   };
 
@@ -71,6 +72,7 @@ class RpcChannel final : public RpcLinkObserver, public std::enable_shared_from_
   std::string last_failure_;
 
   std::unordered_map<std::uint64_t, Call> calls_;
+  std::size_t admitted_ = 0;         // of them; at most calls_most
   std::set<std::uint64_t> waiting_;  // not sent yet; in the order of the calls
   std::size_t waiting_bytes_ = 0;
 };

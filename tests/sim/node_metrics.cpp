@@ -28,7 +28,7 @@ std::vector<std::string> past_bounds(const MetricRegistry& registry, const api::
       {"hint_bytes", peers * number(config.replication.hint_bytes_most())},
       {"read_repair_queue", number(config.repair.background_most())},
       {"damaged_records_waiting", kDamagedWaitingMost},
-      {"rpc_outstanding", peers * number(config.rpc.calls_most())},
+      {"rpc_outstanding", 2 * peers * number(config.rpc.calls_most())},  // foreground and bulk
       {"client_connections", number(config.serve.connections_most())},
       {"client_unread_bytes", 2 * number(config.serve.unread_bytes_most())},
       {"members", number(nodes)}};

@@ -152,7 +152,7 @@ TEST_CASE("verdicts: each of a node's queues has its own bound", "[verdicts]") {
       {"hint_bytes", 2 * config.replication.hint_bytes_most()},
       {"read_repair_queue", config.repair.background_most()},
       {"damaged_records_waiting", 1024},
-      {"rpc_outstanding", 2 * config.rpc.calls_most()},
+      {"rpc_outstanding", 4 * config.rpc.calls_most()},
       {"client_connections", config.serve.connections_most()},
       {"client_unread_bytes", 2 * config.serve.unread_bytes_most()},
       {"members", 3},

@@ -1,6 +1,8 @@
 // The hint log's caps and ages, on a real store and virtual time.
 #include "replication/hint_log.h"
 
+#include <algorithm>
+
 #include "tests/unit/replication/test_cluster.h"
 
 namespace parley::replication {
@@ -85,6 +87,25 @@ TEST_CASE("hint log: the cap counts by target", "[replication][hint]") {
   CHECK(over.error().retry_after_ms > 0);
   CHECK(f.add(target_of(2), "b", set_of(40_KiB), false));
   CHECK(f.totals(target_of(1)).hints == 1);
+}
+
+// Simulator seed 20002337: a node cut off kept a fifth more than it may.
+TEST_CASE("hint log: the cap counts what is being written too (hints at one time)",
+          "[replication][hint]") {
+  Fixture f;
+  REQUIRE(f.cluster.options.hint_bytes_most.set(64_KiB));
+  std::vector<Status> got;
+  for (const char* key : {"a", "b", "c"}) {
+    f.log().add(target_of(1), f.cluster.record_key(key), set_of(25_KiB), false,
+                [&](const Status& status) { got.push_back(status); });
+  }
+  REQUIRE(f.cluster.world.run_until([&] { return got.size() == 3; }, 1s));
+  CHECK(std::count_if(got.begin(), got.end(), [](const auto& one) { return one.ok(); }) == 2);
+  CHECK(f.totals(target_of(1)).bytes <= 64_KiB);
+  // What was under way then takes no room twice.
+  f.log().drop(std::nullopt, [&](auto) { got.clear(); });
+  REQUIRE(f.cluster.world.run_until([&] { return got.empty(); }, 1s));
+  CHECK(f.add(target_of(1), "d", set_of(60_KiB), false));
 }
 
 TEST_CASE("hint log: an only copy takes the room of others, never of only copies",

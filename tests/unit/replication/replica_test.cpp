@@ -120,9 +120,11 @@ struct Fixture {
         Logger{}, metrics);
   }
   Result<Minted> mint(Bytes value, OpId op = {},
-                      storage::Durability durability = storage::Durability::Fsync) {
+                      storage::Durability durability = storage::Durability::Fsync,
+                      std::function<bool()> given_up = nullptr) {
     std::optional<Result<Minted>> out;
     MintRequest request;
+    request.given_up = std::move(given_up);
     request.key = key;
     request.durability = durability;
     request.value = std::move(value);
@@ -165,6 +167,26 @@ Bytes foreign_set(Bytes value) {
 }
 
 }  // namespace
+
+// Simulator seed 20020064: a node that was stopped between taking a request and its turn on the
+// disk minted it half a minute later, as a sibling of what had replaced it.
+TEST_CASE("replica: what was given up before its turn on the disk is not minted", "[replica]") {
+  Fixture f;
+  OpId op;
+  op.octets[0] = 7;
+  bool over = false;
+  const auto given_up = [&over] { return over; };
+  REQUIRE(f.mint("a", op, storage::Durability::Fsync, given_up));
+  over = true;
+  const auto late = f.mint("b", {}, storage::Durability::Fsync, given_up);
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == ErrorCode::Expired);
+  CHECK(f.read()->set.siblings().size() == 1);
+  // A retry of what was written in time is told so, however late.
+  const auto again = f.mint("a", op, storage::Durability::Fsync, given_up);
+  REQUIRE(again);
+  CHECK(again->again);
+}
 
 TEST_CASE("replica: mints, merges and reads its record", "[replica]") {
   Fixture f;

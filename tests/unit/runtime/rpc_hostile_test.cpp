@@ -75,6 +75,17 @@ TEST_CASE("rpc: too many calls, too many bytes and too large a request fail at o
   CHECK(t.finish(fits).ok());  // alone it may be larger than the mark
 }
 
+TEST_CASE("rpc: a refused call is not outstanding, and takes nobody's place") {
+  Two t;
+  REQUIRE(t.a.options.calls_most.set(16));
+  std::vector<Call> calls(40);
+  for (auto& call : calls) call.start(t.a, t.b.at);
+  CHECK(t.a.metric("rpc_outstanding") == "16");
+  t.finish(calls[39]);
+  for (std::size_t i = 0; i < 40; ++i) CHECK(t.finish(calls[i]).ok() == (i < 16));
+  CHECK(t.a.metric("rpc_outstanding") == "0");
+}
+
 TEST_CASE("rpc: an answer over the frame limit is an error, not a broken stream") {
   Two t;
   t.b.rpc->serve(Verb::StoreCopy, Admission::Members, [&t](const RpcRequest&, auto answer) {
