@@ -45,24 +45,45 @@ function(parley_process_tests)
 endfunction()
 parley_process_tests()
 
+# The archive beside the shared library that a target stands for; so both are of one version.
+function(parley_archive_of out target name)
+  get_target_property(shared ${target} LOCATION)
+  get_filename_component(folder "${shared}" DIRECTORY)
+  find_library(archive lib${name}.a PATHS ${folder} NO_DEFAULT_PATH NO_CACHE)
+  set(${out} ${archive} PARENT_SCOPE)
+endfunction()
+
 # Much of a run is the processor waiting for code and for small objects (decision 16): the libraries
-# are linked as archives and without a table of jumps, and the allocator hands out again at once
-# what was freed last. All of them or none: half of KJ in the program and half beside it would be
-# two. Only mold takes archives that stand before what needs them.
+# are linked as archives, without a table of jumps, and the allocator hands out again at once what
+# was freed last. All of them or none: half of KJ in the program and half beside it would be two.
+# Only mold is asked: GNU ld takes no archives that stand before what needs them.
 function(parley_link_whole target)
-  if(PARLEY_ASAN OR PARLEY_TSAN OR NOT PARLEY_MOLD)  # sanitizers bring an allocator of their own
+  if(PARLEY_ASAN OR PARLEY_TSAN OR NOT PARLEY_LINK_WHOLE)  # sanitizers bring their own allocator
+    return()
+  endif()
+  set(plain "${target} links shared libraries and the system's allocator, and is slower: no")
+  if(NOT PARLEY_MOLD)
+    message(STATUS "${plain} mold")
+    return()
+  endif()
+  find_library(allocator libtcmalloc_minimal.a NO_CACHE)
+  if(NOT allocator)
+    message(STATUS "${plain} libtcmalloc_minimal.a (libgoogle-perftools-dev)")
     return()
   endif()
   set(archives)
-  foreach(name capnp-rpc capnp-json capnp kj-http kj-async kj sqlite3 xxhash tcmalloc_minimal)
-    find_library(archive lib${name}.a NO_CACHE)
+  foreach(name capnp-rpc capnp-json capnp kj-http kj-async kj sqlite3)
+    set(library CapnProto::${name})
+    if(name STREQUAL sqlite3)
+      set(library SQLite::SQLite3)
+    endif()
+    parley_archive_of(archive ${library} ${name})
     if(NOT archive)
+      message(STATUS "${plain} archive of ${library}")
       return()
     endif()
     list(APPEND archives ${archive})
-    unset(archive)
   endforeach()
-  list(POP_BACK archives allocator)
   target_link_options(${target} PRIVATE -Wl,--as-needed)
   target_link_libraries(${target} PRIVATE
     -Wl,--whole-archive ${allocator} -Wl,--no-whole-archive ${archives} m)

@@ -85,6 +85,7 @@ Scene::~Scene() {
   clients.clear();
   nemesis.reset();
   strangers.reset();
+  for (const auto& node : nodes) truth.forget(node->address());  // it has their disks open
   nodes.clear();
 }
 

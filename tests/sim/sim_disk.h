@@ -1,6 +1,6 @@
 // One node's disk in memory. Every file has two images: what was written, and what a power cut
-// leaves for certain, which is the first without what was not synced. SQLite reaches it through the
-// VFS of sim_vfs.h; no sqlite3 type shows here.
+// leaves for certain: the first without what was not synced, or one apart after a failed fsync.
+// SQLite reaches it through the VFS of sim_vfs.h; no sqlite3 type shows here.
 #pragma once
 
 #include <array>
@@ -90,7 +90,7 @@ class SimDisk {
   void power_cut();
   void wipe();
   DiskImage durable_image() const;
-  // A running process has the file open, and all that was ever written is durable.
+  // Somebody has the file open in this life, and all that was ever written is durable.
   bool is_durable_as_read(const std::string& name) const;
   const std::map<std::string, FilePtr>& files() const { return files_; }
   void restore(const DiskImage& image);

@@ -73,7 +73,8 @@ struct Pair {
     // Often at the end, as a log is; else over what is there, or beyond it.
     const std::size_t end = plain.written.size();
     const std::size_t at = random.below(2) == 0 ? end : random.below(end + 700);
-    const Bytes data(1 + random.below(1400), static_cast<char>('a' + random.below(26)));
+    Bytes data(1 + random.below(1400), ' ');
+    for (char& byte : data) byte = static_cast<char>(random.below(256));
     disk.write(*file, static_cast<std::int64_t>(at), data);
     plain.write(at, data);
   }
@@ -136,6 +137,43 @@ TEST_CASE("sim disk: a file is durable as it is read (only when all of it is syn
   disk.write(*file, 3, "two");
   disk.sync(*file);
   CHECK(disk.is_durable_as_read("file"));
+}
+
+TEST_CASE("sim disk: rot hits one place of both images", "[sim_disk]") {
+  SimDisk disk(Random(1));
+  const FilePtr file = disk.open("file", true);
+  disk.write(*file, 0, "one two three");
+  disk.sync(*file);
+  const auto durable = [&disk] { return disk.durable_image().at("file"); };
+  SECTION("all is synced") {
+    REQUIRE(disk.damage("file", "two"));
+    CHECK(file->written == "one twn three");
+    CHECK(durable() == "one twn three");
+  }
+  SECTION("what is durable was overwritten") {
+    disk.write(*file, 4, "TWO");
+    REQUIRE(disk.damage("file", "TWO"));
+    CHECK(file->written == "one TWN three");
+    CHECK(durable() == "one twn three");
+  }
+  SECTION("it is not durable yet") {
+    disk.write(*file, 13, " four");
+    REQUIRE(disk.damage("file", "four"));
+    CHECK(file->written == "one two three fous");
+    CHECK(durable() == "one two three");
+  }
+  SECTION("after a failed sync") {
+    disk.write(*file, 4, "TWO");
+    disk.fail_sync(*file);
+    REQUIRE(disk.damage("file", "TWO"));
+    CHECK(file->written == "one TWN three");
+    CHECK(durable() == "one twn three");
+  }
+  SECTION("it is nowhere") {
+    CHECK_FALSE(disk.damage("file", "four"));
+    CHECK_FALSE(disk.damage("none", "two"));
+    CHECK(file->written == "one two three");
+  }
 }
 
 }  // namespace parley::sim

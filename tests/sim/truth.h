@@ -71,7 +71,8 @@ class Truth {
     std::string directory;
     SimDisk* disk = nullptr;
     Synced synced;
-    // Stays open for one life of the disk: opening costs thirty times what a look does.
+    // Stays open until a look in a later life of the disk, or an error: opening costs thirty times
+    // what a look does.
     std::unique_ptr<DiskReader> reader;
     std::uint64_t reader_life = 0;
     std::unique_ptr<DiskReader>& reader_of(std::uint64_t life);

@@ -2,6 +2,8 @@
 // or false.
 #include "tests/sim/truth.h"
 
+#include <sqlite3.h>
+
 #include "ring/ring.h"
 #include "storage/sqlite_settings.h"
 #include "tests/catch.h"
@@ -121,6 +123,47 @@ TEST_CASE("truth: what is written and not synced is on no disk", "[truth]") {
   CHECK(stage.story.found() == "untrue");
   stage.judge(other, kB1, "durable");
   CHECK(stage.story.found() == "untrue");
+}
+
+TEST_CASE("truth: a second look finds what became of the disk since the first", "[truth]") {
+  Stage stage;
+  const DiskImage before = stage.disk.durable_image();
+  const auto put = stage.put(kA1);
+  stage.keep(Stage::set_of(put, kA1));
+  stage.judge(put, kA1, "durable");
+  REQUIRE(stage.story.found().empty());
+  SECTION("rot, of which no log tells") {
+    REQUIRE(stage.disk.damage("parley.db-wal", value_of(put, 8)));
+    stage.judge(put, kA1, "durable");
+    CHECK(stage.story.found() == "untrue");
+  }
+  SECTION("an earlier day of the disk, in another life") {
+    stage.store.reset();
+    stage.disk.power_cut();
+    stage.disk.restore(before);
+    stage.open();
+    stage.judge(put, kA1, "durable");
+    CHECK(stage.story.found() == "untrue");
+  }
+}
+
+TEST_CASE("truth: a look leaves nothing open that a checkpoint would wait for", "[truth]") {
+  Stage stage;
+  const auto put = stage.put(kA1);
+  stage.keep(Stage::set_of(put, kA1));
+  stage.judge(put, kA1, "durable");
+  sqlite3* writer = nullptr;
+  REQUIRE(sqlite3_open_v2("/127.0.0.1/parley.db", &writer, SQLITE_OPEN_READWRITE, SimVfs::kName) ==
+          SQLITE_OK);
+  // A connection learns of the log when it first reads.
+  REQUIRE(sqlite3_exec(writer, "SELECT * FROM records", nullptr, nullptr, nullptr) == SQLITE_OK);
+  int in_log = -1, moved = -1;
+  CHECK(sqlite3_wal_checkpoint_v2(writer, nullptr, SQLITE_CHECKPOINT_TRUNCATE, &in_log, &moved) ==
+        SQLITE_OK);
+  CHECK(in_log == 0);
+  sqlite3_close(writer);
+  stage.judge(put, kA1, "durable");
+  CHECK(stage.story.found().empty());
 }
 
 TEST_CASE("truth: what a failed sync left in the cache is on no disk", "[truth]") {
