@@ -70,6 +70,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
   Status build_face();
   void fail(const Error& error);
   void refused(const membership::Refusal& refusal);
+  void doubt(Generation later);
   void give_way(const membership::Refusal& refusal);
   void end_the_rebuild();
   void log_rebuild();
@@ -139,6 +140,14 @@ void WiredNode::refused(const membership::Refusal& refusal) {
   if (refusal.later > 0) return give_way(refusal);
   if (refusal.error.code != ErrorCode::StaleCopy) return fail(refusal.error);
   retire_copy(*store_, lifetime_.guard([this, error = refusal.error] { fail(error); }));
+}
+
+// Whatever becomes of this process: the next life rebuilds.
+void WiredNode::doubt(Generation later) {
+  begin_rebuild(*store_, later, lifetime_.guard([this](const Status& marked) {
+    if (marked.ok()) return;
+    log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
+  }));
 }
 
 void WiredNode::give_way(const membership::Refusal& refusal) {
@@ -234,6 +243,7 @@ Status WiredNode::build_floors() {
   start.vnodes = config_.vnodes;
   start.conflict_rule = config_.conflict_rule;
   start.has_records = [this] { return store_->has_records(); };
+  start.in_doubt = lifetime_.guard([this](Generation later) { doubt(later); });
   start.writes_under_way = [this] {
     return replication_ && replication_->coordinator().in_flight() > 0;
   };

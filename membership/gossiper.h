@@ -40,6 +40,10 @@ struct GossiperStart {
   std::function<bool()> has_records;  // does this node hold data?
   // Is a client's write under way here, which may yet leave data? Consent to a join waits for it.
   std::function<bool()> writes_under_way = nullptr;
+  // The first news of another life of this node, up to that generation: to be kept durably. Until
+  // it is clear which of the two is the old one this process may be killed, and the next would
+  // begin above both.
+  std::function<void(Generation later)> in_doubt = nullptr;
 };
 
 // One row of `parley gossip`.

@@ -251,6 +251,7 @@ void GossiperDriver::doubt(const OtherLife& other) {
   view_ = nullptr;
   introducing_ = true;
   introduction_timer_.cancel();
+  if (start_.in_doubt) start_.in_doubt(own_life_.highest());
   log_.warn("membership.other_life", {{"generation", other.generation},
                                       {"own", self_.generation},
                                       {"waiting_for", waiting_for()}});

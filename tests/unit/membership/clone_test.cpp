@@ -62,6 +62,9 @@ TEST_CASE("old copy: it began its life at the very generation of the one that wa
   cluster[2].seed = 77;  // another nonce
   cluster[2].views.clear();
   REQUIRE(cluster[2].boot({}).ok());
+  // Killed now, its next life would begin above both: what it has heard is told at once.
+  REQUIRE(cluster.world.run_until([&] { return cluster[2].doubted == 2; }, 2s));
+  CHECK(cluster[2].refused.empty());
   // The others have not noticed the death yet: it waits until they have.
   REQUIRE(cluster.world.run_until([&] { return !cluster[2].refused.empty(); }, 15s));
   CHECK(cluster[2].later == 2);

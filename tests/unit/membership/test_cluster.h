@@ -65,6 +65,7 @@ struct TestNode : MembershipObserver {
     start.conflict_rule = conflict_rule;
     start.has_records = [this] { return holds_data; };
     start.writes_under_way = [this] { return writes; };
+    start.in_doubt = [this](Generation other) { doubted = other; };
     auto gossiper_made = make_gossiper(
         options, std::move(start), host.loop(), host.network(), *rpc, journal,
         Random(seed * 1000 + static_cast<std::uint64_t>(number) * 100 + generation), log, *metrics);
@@ -75,7 +76,7 @@ struct TestNode : MembershipObserver {
     gossiper = std::move(*gossiper_made);
     gossiper->observe(this);
     refused.clear();
-    later = 0;
+    later = doubted = 0;
     gossiper->start([this](const Refusal& refusal) {
       refused = refusal.error.message;
       later = refusal.later;
@@ -117,7 +118,7 @@ struct TestNode : MembershipObserver {
   Logger log;  // its gossiper's
   MemoryJournal journal;
   std::string refused;
-  Generation later = 0;  // of the refusal
+  Generation later = 0, doubted = 0;  // of the refusal
   std::vector<ViewPtr> views;
   std::vector<NodeId> returned, ever_dead;
   std::unique_ptr<MetricRegistry> metrics;
