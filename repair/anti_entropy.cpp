@@ -73,6 +73,9 @@ void AntiEntropy::compared_by(const NodeId& peer, bool equal) {
 
 void AntiEntropy::schedule_next() {
   if (!started_ || run_ != nullptr) return;
+  // Without a view (this node doubts its own life) there is nobody to compare with, and what is due
+  // stays due: the next view goes on.
+  if (world_.view() == nullptr) return timer_.cancel();
   timer_.at(schedule_.wake(liveness()), [this] { begin_next(); });
 }
 

@@ -83,6 +83,21 @@ TEST_CASE("anti-entropy: only keys that differ travel", "[repair]") {
   REQUIRE(cluster.board.bytes < 200'000);
 }
 
+// Simulator seed 257 with --mode safety --keys 40 --faults old-copy,skew,kill: it turned for ever.
+TEST_CASE("anti-entropy: waits while there is no view (a node that doubts its own life)",
+          "[repair]") {
+  Cluster cluster(3);
+  cluster.start();
+  cluster.world.run_for(2s);
+  cluster.nodes[0].view = nullptr;
+  cluster.nodes[0].repair->view_changed(nullptr);
+  cluster.world.run_for(60s);
+  cluster.nodes[1].store->put(key_name(5), "abc");
+  cluster.publish();
+  cluster.nodes[0].repair->view_changed(cluster.nodes[0].view);
+  REQUIRE(cluster.soon([&] { return cluster.all_equal({{key_name(5), "abc"}}); }, 30s));
+}
+
 TEST_CASE("anti-entropy: 10,000 keys that a returning node missed come within seconds",
           "[repair]") {
   Cluster cluster(5);
