@@ -171,8 +171,9 @@ void CallPlan::end(Instant) {
     const bool said_unknown =
         attempt.phase == Phase::Answered && attempt.verdict->outcome == Outcome::Unknown;
     if (said_unknown) unknown = i;
-    may_be_written |=
-        said_unknown || attempt.phase == Phase::Broken || attempt.phase == Phase::Sent;
+    may_be_written |= said_unknown || attempt.phase == Phase::Broken ||
+                      (attempt.phase == Phase::Sent &&
+                       !(PARLEY_MUTANT(silent_attempt_forgotten) && best_refusal()));
     if (attempt.phase == Phase::NotSent && refusals.size() < 400) {
       refusals += (refusals.empty() ? "" : "; ") + attempt.verdict->error->message;
     }

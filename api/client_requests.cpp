@@ -2,6 +2,7 @@
 
 #include "api/client_codec.h"
 #include "base/check.h"
+#include "base/mutant.h"
 
 namespace parley::client {
 
@@ -50,7 +51,9 @@ class WriteCall final : public ClientCall {
  private:
   template <typename Request>
   kj::Promise<Verdict> send_as(Request request, std::size_t attempt, std::uint32_t timeout_ms) {
-    write_write(item_.key, item_.value, item_.context, options_.op, request.initWrite());
+    const bool own_op = attempt == 0 || !PARLEY_MUTANT(hedge_without_op);
+    write_write(item_.key, item_.value, item_.context, own_op ? options_.op : OpId{},
+                request.initWrite());
     write_options(options_, timeout_ms, request.initOptions());
     return request.send().then([this, attempt](auto&& response) {
       WriteResult result = read_result(response.getResult());
@@ -112,8 +115,8 @@ class ManyCall : public ClientCall {
       if (answered) {
         result = std::move(results_.at(*ending.attempt)[i]);
         // Another attempt may have been executed: a refusal by this one proves nothing.
-        if (ending.maybe_elsewhere && result.outcome == Outcome::NotWritten &&
-            terms().purpose == Purpose::Write) {
+        if (ending.maybe_elsewhere && !PARLEY_MUTANT(hedged_batch_refusal_stands) &&
+            result.outcome == Outcome::NotWritten && terms().purpose == Purpose::Write) {
           result.outcome = Outcome::Unknown;
           result.error->code = ErrorCode::Unknown;
         }

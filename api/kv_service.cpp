@@ -8,6 +8,7 @@
 
 #include "api/client_codec.h"
 #include "api/kv_codec.h"
+#include "base/mutant.h"
 
 namespace parley::api {
 
@@ -139,8 +140,9 @@ std::optional<replication::Level> KvService::known_level(capnp::Text::Reader key
   if (!view) return std::nullopt;
   const auto found = find_keyspace(**view, client::text_of(keyspace));
   if (!found) return std::nullopt;
-  const auto kept =
-      replication::level_from_code(is_read ? (*found)->read_level : (*found)->write_level);
+  const auto kept = replication::level_from_code(is_read != PARLEY_MUTANT(default_levels_mixed_up)
+                                                     ? (*found)->read_level
+                                                     : (*found)->write_level);
   return kept.value_or(replication::Level{});  // a newer node's word: quorum is safe
 }
 

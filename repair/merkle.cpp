@@ -119,7 +119,8 @@ Status SyncSession::on_groups(const CompareReply& reply) {
   }
   if (reply.sums.size() != kGroupCount) return does_not_fit();
   const auto& mine = shared_.groups(index_);
-  for (std::size_t group = kGroupCount; group-- > 0;) {
+  for (std::size_t group = kGroupCount;
+       group-- > (PARLEY_MUTANT(first_group_not_compared) ? 1 : 0);) {
     if (mine[group] != reply.sums[group]) groups_.push_back(static_cast<std::uint8_t>(group));
   }
   return Done{};

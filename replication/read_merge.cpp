@@ -101,6 +101,7 @@ Status ReadMerge::take(ReadAnswer& answer) {
   if (PARLEY_MUTANT(first_answer_wins)) return Done{};
   if (merged_.merge(*answer.set)) ++discarded_;
   merged_bytes_ = merged_.encode();
+  if (PARLEY_MUTANT(merged_digest_stale)) return Done{};
   merged_digest_ = storage::record_digest(key_, merged_bytes_);
   return Done{};
 }

@@ -1,5 +1,6 @@
 #include "replication/store_hint_log.h"
 
+#include "base/mutant.h"
 #include "replication/hint_merge.h"
 
 namespace parley::replication {
@@ -149,7 +150,8 @@ void StoreHintLog::on_listed(const NodeId& target,
   const std::int64_t now = world_.loop.wall().millis;
   const std::int64_t most = to_millis(world_.options.hint_age_most());
   for (const storage::HintRow& row : *rows) {
-    if (row.sole || row.created.millis + most >= now) continue;
+    if ((row.sole && !PARLEY_MUTANT(only_copy_expires)) || row.created.millis + most >= now)
+      continue;
     erase(row.key, row.digest, [this](const Result<bool>& erased) {
       if (erased && *erased) expired_.add();
     });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "replication/context_token.h"
 
 namespace parley::replication {
@@ -19,9 +20,11 @@ CausalContext context_after_write(const CausalContext& before, const Dot& dot,
   for (const Sibling& sibling : set.siblings()) {
     if (own(sibling)) context.add(sibling.dot);
   }
-  const bool hides = std::any_of(
-      set.siblings().begin(), set.siblings().end(),
-      [&](const Sibling& s) { return !own(s) && !seen.covers(s.dot) && context.covers(s.dot); });
+  const bool hides =
+      !PARLEY_MUTANT(reply_context_hides_sibling) &&
+      std::any_of(set.siblings().begin(), set.siblings().end(), [&](const Sibling& s) {
+        return !own(s) && !seen.covers(s.dot) && context.covers(s.dot);
+      });
   return {hides ? seen : context, std::max(before.stamp, set.stamp())};
 }
 

@@ -1,6 +1,8 @@
 #include "tests/sim/ledger_tap.h"
 
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "storage/forwarding_store.h"
@@ -70,8 +72,10 @@ class LedgerTap final : public storage::ForwardingStore {
       }
       return next;
     };
-    auto told = [this, key, after, since, done = std::move(done)](Result<storage::Updated> result) {
+    auto told = [this, key, sole, after, since,
+                 done = std::move(done)](Result<storage::Updated> result) {
       if (result.ok() && *after) {
+        if (sole) sole_.insert(key);
         ledger_.hint_kept(node_.address, key, (*after)->context());
         kept_.try_emplace(key, *since);
       }
@@ -86,10 +90,13 @@ class LedgerTap final : public storage::ForwardingStore {
     const auto since = kept_.find(key);
     const bool young = since != kept_.end() &&
                        node_.wall().millis - since->second.millis < to_millis(node_.hint_age_most);
-    auto told = [this, key, young, done = std::move(done)](Result<bool> erased) {
+    // An `any` write may have nothing else: age takes no such hint.
+    const bool stays = young || sole_.contains(key);
+    auto told = [this, key, stays, done = std::move(done)](Result<bool> erased) {
       if (erased.ok() && *erased) {
         kept_.erase(key);
-        young ? ledger_.hint_erased(node_.address, key) : ledger_.hint_gone(node_.address, key);
+        sole_.erase(key);
+        stays ? ledger_.hint_erased(node_.address, key) : ledger_.hint_gone(node_.address, key);
       }
       done(std::move(erased));
     };
@@ -119,6 +126,7 @@ class LedgerTap final : public storage::ForwardingStore {
 
   const TappedNode node_;
   Ledger& ledger_;
+  std::set<storage::HintKey> sole_;            // in this life
   std::map<storage::HintKey, WallTime> kept_;  // in this life; when first
 };
 

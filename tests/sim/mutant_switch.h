@@ -43,6 +43,9 @@
   X(stamp_ignores_wall, "where the last writer wins, a stamp only counts")                       \
   X(token_stamp_dropped, "a stamp may be earlier than what the writer had seen")                 \
   X(lww_merge_by_dot, "where the last writer wins, a merge compares dots, not stamps")           \
+  X(reply_context_hides_sibling, "the context of a write covers an unseen sibling of its actor") \
+  X(merged_digest_stale, "who held the first answer counts as holding all that was merged")      \
+  X(only_copy_expires, "old hints are dropped also where an `any` write has no more")            \
   /* repair */                                                                                   \
   X(hints_never_delivered, "a target that is back gets no hints")                                \
   X(hint_erased_before_ack, "a hint is erased when it is sent")                                  \
@@ -51,6 +54,9 @@
   X(damage_mended_from_one, "a damaged record is mended from one owner alone")                   \
   X(overwrite_left_out_of_digest, "the digest of a slot misses overwrites and deletes")          \
   X(different_roots_taken_for_equal, "anti-entropy finds every peer equal")                      \
+  X(first_group_not_compared, "anti-entropy leaves out the first 256 slots")                     \
+  X(first_outcome_for_all_hints, "all hints of a batch count as stored if the first was")        \
+  X(wrap_not_shared, "of the range that wraps two owners share the upper part alone")            \
   /* storage */                                                                                  \
   X(ack_before_commit, "a write is acked before its commit")                                     \
   X(commit_not_synced, "commits are not fsynced")                                                \
@@ -81,7 +87,11 @@
   X(old_copy_serves, "an old copy of a disk serves before it is whole")                          \
   /* client */                                                                                   \
   X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")     \
-  X(client_deadline_ignored, "a call waits past its deadline")
+  X(client_deadline_ignored, "a call waits past its deadline")                                   \
+  X(default_levels_mixed_up, "reads take the default of writes, and the reverse")                \
+  X(hedged_batch_refusal_stands, "a refusal in a batch stands although another node was asked")  \
+  X(hedge_without_op, "another node is asked without the op-id")                                 \
+  X(silent_attempt_forgotten, "a refusal stands although another node keeps silent")
 
 namespace parley::sim {
 
