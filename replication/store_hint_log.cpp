@@ -79,21 +79,35 @@ void StoreHintLog::make_room(const NodeId& target, std::size_t bytes,
 
 void StoreHintLog::keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
                         std::function<void(Status)> done) {
-  const std::size_t size = encoded_set.size();
-  writing_[key.target] += size;
-  world_.store.update_hint(
-      key, sole, world_.loop.wall(),
-      [incoming = std::move(set), bytes = std::move(encoded_set)](const storage::Found& current) {
-        return decide_hint(current, incoming, bytes);
+  const std::size_t bytes = encoded_set.size();
+  update(
+      key, sole, bytes,
+      [incoming = std::move(set), encoded = std::move(encoded_set)](const storage::Found& current) {
+        return decide_hint(current, incoming, encoded);
       },
-      alive_.guard(
-          [this, done, target = key.target, size](const Result<storage::Updated>& updated) {
-            const auto writing = writing_.find(target);
-            writing->second -= size;
-            if (writing->second == 0) writing_.erase(writing);
-            if (!updated) return done(updated.error());
-            done(Done{});
-          }));
+      [done = std::move(done)](const Result<storage::Updated>& updated) {
+        if (!updated) return done(updated.error());
+        done(Done{});
+      });
+}
+
+void StoreHintLog::update(const storage::HintKey& key, bool sole, std::size_t bytes,
+                          storage::Decide decide,
+                          std::function<void(Result<storage::Updated>)> done) {
+  if (bytes > 0) writing_[key.target] += bytes;
+  world_.store.update_hint(key, sole, world_.loop.wall(), std::move(decide),
+                           alive_.guard([this, done = std::move(done), target = key.target,
+                                         bytes](const Result<storage::Updated>& updated) {
+                             wrote(target, bytes);
+                             done(updated);
+                           }));
+}
+
+void StoreHintLog::wrote(const NodeId& target, std::size_t bytes) {
+  const auto writing = writing_.find(target);
+  if (writing == writing_.end()) return;  // it was a delete, which takes no room
+  writing->second -= bytes;
+  if (writing->second == 0) writing_.erase(writing);
 }
 
 void StoreHintLog::find(const storage::RecordKey& key,

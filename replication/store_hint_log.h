@@ -29,6 +29,10 @@ class StoreHintLog final : public HintLog {
   // tell it what they hold. Overloaded when only copies fill the cap. `done` may come inside the
   // call.
   void make_room(const NodeId& target, std::size_t bytes, std::function<void(Status)> done);
+  // Store::update_hint, with `bytes` of the target's cap taken until the commit: hints written at
+  // one time must not each find the room that is there once. Room for them was found in this turn.
+  void update(const storage::HintKey& key, bool sole, std::size_t bytes, storage::Decide decide,
+              std::function<void(Result<storage::Updated>)> done);
 
  private:
   // Overloaded when `bytes` more for the target would pass its cap, with all that is kept for it
@@ -36,6 +40,7 @@ class StoreHintLog final : public HintLog {
   Status room_for(const NodeId& target, std::size_t bytes) const;
   void keep(const storage::HintKey& key, VersionSet set, Bytes encoded_set, bool sole,
             std::function<void(Status)> done);
+  void wrote(const NodeId& target, std::size_t bytes);
   void expire_next();
   void expire(const NodeId& target, std::optional<storage::HintKey> after);
   void on_listed(const NodeId& target, const Result<std::vector<storage::HintRow>>& rows);
@@ -43,7 +48,7 @@ class StoreHintLog final : public HintLog {
   const ReplicationWorld& world_;
   Gauge pending_, bytes_;
   Counter expired_, evicted_;
-  std::map<NodeId, std::uint64_t> writing_;  // bytes whose commit is awaited, by target
+  std::map<NodeId, std::uint64_t> writing_;  // bytes whose commit is awaited; never 0
   NodeId expired_last_;                      // the target whose old hints went last
   runtime::Timer expiry_timer_;
   Lifetime alive_;

@@ -41,8 +41,7 @@ VersionSet merge_rows(const std::vector<storage::HintRow>& rows) {
 
 StoreHintMinter::StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hints,
                                  StorageId storage, EpochLease& epochs)
-    : world_(world),
-      hints_(hints),
+    : hints_(hints),
       storage_(storage),
       epochs_(epochs),
       limits_{world.options.siblings_most(), world.options.set_bytes_most(), Minter::Hint} {}
@@ -70,15 +69,15 @@ void StoreHintMinter::mint_in_room(const NodeId& target, MintRequest request, Ve
   const std::size_t bytes = request.value.value_or("").size() + known.value_bytes();
   hints_.make_room(
       target, bytes,
-      alive_.guard([this, target, request = std::move(request), known = std::move(known),
+      alive_.guard([this, target, bytes, request = std::move(request), known = std::move(known),
                     done = std::move(done)](const Status& room) mutable {
         if (!room) return done(room.error());
-        mint_onto(target, std::move(request), std::move(known), std::move(done));
+        mint_onto(target, bytes, std::move(request), std::move(known), std::move(done));
       }));
 }
 
-void StoreHintMinter::mint_onto(const NodeId& target, MintRequest request, VersionSet known,
-                                std::function<void(Result<Minted>)> done) {
+void StoreHintMinter::mint_onto(const NodeId& target, std::size_t bytes, MintRequest request,
+                                VersionSet known, std::function<void(Result<Minted>)> done) {
   // A hint is durable whatever the request relaxed.
   request.durability = storage::Durability::Fsync;
   epochs_.top_up();
@@ -99,13 +98,13 @@ void StoreHintMinter::mint_onto(const NodeId& target, MintRequest request, Versi
     if (!PARLEY_MUTANT(any_keeps_nothing)) out = trace->set;
     return out;
   };
-  world_.store.update_hint({target, key}, true, world_.loop.wall(), std::move(decide),
-                           alive_.guard([trace, done](const Result<storage::Updated>& updated) {
-                             if (!updated) return done(updated.error());
-                             if (!trace->decision) return done(trace->decision.error());
-                             const MintDecision& decision = *trace->decision;
-                             done(Minted{decision.dot, std::move(trace->set), decision.again});
-                           }));
+  hints_.update({target, key}, true, bytes, std::move(decide),
+                alive_.guard([trace, done](const Result<storage::Updated>& updated) {
+                  if (!updated) return done(updated.error());
+                  if (!trace->decision) return done(trace->decision.error());
+                  const MintDecision& decision = *trace->decision;
+                  done(Minted{decision.dot, std::move(trace->set), decision.again});
+                }));
 }
 
 }  // namespace parley::replication

@@ -20,10 +20,10 @@ class StoreHintMinter final : public HintMinter {
  private:
   void mint_in_room(const NodeId& target, MintRequest request, VersionSet known,
                     std::function<void(Result<Minted>)> done);
-  void mint_onto(const NodeId& target, MintRequest request, VersionSet known,
+  // `bytes`: the room that was found for it.
+  void mint_onto(const NodeId& target, std::size_t bytes, MintRequest request, VersionSet known,
                  std::function<void(Result<Minted>)> done);
 
-  const ReplicationWorld& world_;
   StoreHintLog& hints_;
   const StorageId storage_;
   EpochLease& epochs_;

@@ -221,4 +221,43 @@ TEST_CASE("write: at any, a hint log full of only copies refuses and nothing is 
   CHECK(got.values[0].value[0] == 'a');
 }
 
+TEST_CASE("write: at any, only copies written at one time keep to the cap",
+          "[replication][cluster]") {
+  Cluster cluster;
+  REQUIRE(cluster.options.hint_bytes_most.set(64_KiB));
+  for (const std::size_t other : {1, 2, 3, 4}) cluster.kill(other);
+  cluster.publish();
+  std::size_t answered = 0, kept = 0;
+  for (int i = 0; i < 30; ++i) {
+    cluster.coordinator(0).write(
+        cluster.request("k" + std::to_string(i), std::string(20_KiB, 'v'), "any"),
+        [&](const WriteReply& reply) {
+          ++answered;
+          if (reply.outcome == Outcome::Ok) return void(++kept);
+          CHECK(reply.outcome == Outcome::NotWritten);
+          CHECK(reply.error->code == ErrorCode::Overloaded);
+        });
+  }
+  REQUIRE(cluster.world.run_until([&] { return answered == 30; }, 2s));
+  CHECK(kept > 0);
+  CHECK(kept < 30);
+  const auto& totals = cluster.nodes[0].replication->hints().totals();
+  CHECK(totals.size() == 4);
+  for (const auto& [target, total] : totals) CHECK(total.bytes <= 64_KiB);
+}
+
+TEST_CASE("write: at any, deletes at one time take no room", "[replication][cluster]") {
+  Cluster cluster;
+  for (const std::size_t other : {1, 2, 3, 4}) cluster.kill(other);
+  cluster.publish();
+  std::size_t kept = 0;
+  for (int i = 0; i < 4; ++i) {
+    auto request = cluster.request("k", "", "any");
+    request.value.reset();
+    cluster.coordinator(0).write(
+        std::move(request), [&](const WriteReply& reply) { kept += reply.outcome == Outcome::Ok; });
+  }
+  REQUIRE(cluster.world.run_until([&] { return kept == 4; }, 2s));
+}
+
 }  // namespace parley::replication
