@@ -196,8 +196,8 @@ SlotSet Ring::common_slots(const NodeId& a, const NodeId& b, std::size_t count) 
   for_each_range(count, [&](Slot first, std::size_t length, std::span<const NodeIndex> owners) {
     if (std::find(owners.begin(), owners.end(), *index_a) == owners.end()) return;
     if (std::find(owners.begin(), owners.end(), *index_b) == owners.end()) return;
-    const std::size_t top = kSlotCount - first;
-    out.add_range(first, PARLEY_MUTANT(wrap_not_shared) ? std::min(length, top) : length);
+    if (PARLEY_MUTANT(wrap_not_shared)) length = std::min(length, kSlotCount - first);
+    out.add_range(first, length);
   });
   return out;
 }
