@@ -9,6 +9,7 @@
 #include "api/fault_desk.h"
 #include "api/http_service.h"
 #include "api/node_identity.h"
+#include "api/rebuild_mark.h"
 #include "api/store_journal.h"
 #include "base/lifetime.h"
 #include "base/mutant.h"
@@ -22,8 +23,6 @@ namespace {
 
 constexpr Duration kGoodbyePatience = 500ms;
 constexpr Duration kDrainPoll = 20ms;
-// A full disk is tried again; nothing is served meanwhile.
-constexpr Duration kMarkRetry = 1s;
 constexpr Duration kRebuildLog = 5s;
 
 // Members are destroyed in the reverse of the order in which they are built: from the clients'
@@ -48,6 +47,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
         peer_network_(faults_ ? faults_->network() : network),
         store_(faults_ ? faults_->wrap(std::move(store)) : std::move(store)),
         journal_(*store_, loop_, log_),
+        rebuild_mark_(*store_, loop_, log_),
         drain_timer_(loop_),
         rebuild_timer_(loop_) {
     begin_life(*store_, random_, lifetime_.guard([this](Result<NodeIdentity> identity) {
@@ -104,6 +104,7 @@ class WiredNode final : public Node, public membership::MembershipObserver {
 
   std::unique_ptr<storage::Store> store_;
   StoreJournal journal_;
+  RebuildMark rebuild_mark_;
   std::unique_ptr<runtime::Rpc> rpc_;
   std::unique_ptr<membership::Gossiper> gossiper_;
   std::unique_ptr<replication::Replication> replication_;
@@ -144,23 +145,16 @@ void WiredNode::refused(const membership::Refusal& refusal) {
 
 // Whatever becomes of this process: the next life rebuilds.
 void WiredNode::doubt(Generation later) {
-  begin_rebuild(*store_, later, lifetime_.guard([this](const Status& marked) {
-    if (marked.ok()) return;
-    log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
-  }));
+  rebuild_mark_.begin(later, [] {});
 }
 
 void WiredNode::give_way(const membership::Refusal& refusal) {
-  begin_rebuild(*store_, refusal.later, lifetime_.guard([this, refusal](const Status& marked) {
-    if (!marked.ok()) {
-      log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
-      return rebuild_timer_.after(kMarkRetry, [this, refusal] { give_way(refusal); });
-    }
+  rebuild_mark_.begin(refusal.later, [this, refusal] {
     log_.warn(
         "node.old_copy",
         {{"node", identity_.node}, {"generation", identity_.generation}, {"later", refusal.later}});
     if (events_.begin_again) events_.begin_again(refusal.error);
-  }));
+  });
 }
 
 // Every write that was acked with this node's word is on another owner too, or was asked for at a
@@ -168,11 +162,7 @@ void WiredNode::give_way(const membership::Refusal& refusal) {
 // damaged there (those met are counted): a write that only such copies hold is missing here too.
 void WiredNode::end_the_rebuild() {
   if (failed_) return;  // the next life rebuilds anew
-  end_rebuild(*store_, lifetime_.guard([this](const Status& marked) {
-    if (!marked.ok()) {
-      log_.warn("node.rebuild_not_marked", {{"reason", marked.error().message}});
-      return rebuild_timer_.after(kMarkRetry, [this] { end_the_rebuild(); });
-    }
+  rebuild_mark_.end([this] {
     rebuild_timer_.cancel();
     identity_.rebuilding = false;
     gossiper_->serve();
@@ -182,7 +172,7 @@ void WiredNode::end_the_rebuild() {
                                {"damaged_there", compared.damaged_there},
                                {"storage_id", to_text(replication_->replica().storage_id())}});
     view_changed(view());
-  }));
+  });
 }
 
 void WiredNode::log_rebuild() {
