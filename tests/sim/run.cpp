@@ -10,6 +10,13 @@ namespace {
 
 constexpr Duration kCallsEndMost = 30s;
 
+std::string names_of(const WorkloadOptions& workload) {
+  std::string out;
+  for (const auto& name : workload.keys) out += " " + name;
+  for (const auto& name : workload.sets) out += " " + name;
+  return out;
+}
+
 void make_nemesis(Scene& scene) {
   NemesisOptions nemesis;
   nemesis.on = scene.faults;
@@ -86,6 +93,7 @@ void count(Scene& scene, Instant begun) {
     report.story = scene.nemesis->story();
     report.strikes = scene.nemesis->strikes();
   }
+  report.story.insert(report.story.begin(), {begun, "keys:" + names_of(scene.workload)});
   std::string key = scene.options.watch.value_or("");
   for (const Violation& one : report.violations) {
     if (key.empty()) key = one.key;

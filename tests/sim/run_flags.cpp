@@ -112,7 +112,10 @@ Status set_flag(RunOptions& options, const std::string& name, const std::string&
   const auto number = number_of(name, value);
   if (!number.ok()) return number.error();
   const bool in_range = name == "seed" || (*number > 0 && *number <= 1'000'000);
-  if (!in_range || (name == "nodes" && (*number < 3 || *number > 7))) return no_value(name, value);
+  if (!in_range || (name == "nodes" && (*number < 3 || *number > 7)) ||
+      (name == "keys" && *number > kKeysMost)) {
+    return no_value(name, value);
+  }
   if (name == "seed") options.seed = *number;
   if (name == "seconds") options.span = std::chrono::seconds(*number);
   if (name == "nodes") options.nodes = *number;

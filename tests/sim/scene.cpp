@@ -171,9 +171,7 @@ void Scene::listen(SimProcess& node) {
 
 // Of the keys and sets that were drawn, so many.
 void Scene::limit_keys(std::size_t count) {
-  auto& keys = workload.keys;
-  while (keys.size() < count) keys.push_back("key" + std::to_string(keys.size()));
-  keys.resize(count);
+  workload.keys = draw_key_names(draw("keys"), count);
   workload.sets.clear();
   workload.weights[static_cast<std::size_t>(Act::Add)] = 0;
 }
@@ -182,7 +180,7 @@ void Scene::make_clients() {
   Random random = draw("clients");
   const std::size_t drawn = 2 + random.below(4);
   Random work = draw("workload");
-  workload = draw_workload(work, drawn);
+  workload = draw_workload(work, draw("keys"), drawn);
   if (options.keys) limit_keys(*options.keys);
   if (options.levels) workload.levels = *options.levels;
   report.keys = workload.keys.size() + workload.sets.size();

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/hash.h"
 #include "tests/catch.h"
 #include "tests/sim/run_flags.h"
+#include "tests/sim/workload.h"
 
 using namespace parley;
 using namespace parley::sim;
@@ -133,7 +135,7 @@ TEST_CASE("shrink: a key that is watched changes no event", "[shrink]") {
   options.span = 6s;
   options.keys = 1;
   const RunReport plain = run_seed(options);
-  options.watch = "key0";
+  options.watch = draw_key_names(Random(hash64("keys", options.seed)), 1).front();
   const RunReport watched = run_seed(options);
   CHECK(watched.digest == plain.digest);
   const std::string text = text_of(watched.timeline);
@@ -174,6 +176,7 @@ TEST_CASE("shrink: what no run can be is refused", "[shrink]") {
                                     {"strikes", "x"},
                                     {"seconds", "0"},
                                     {"keys", "-1"},
+                                    {"keys", "1001"},
                                     {"levels", ""}}) {
     INFO(name << " " << value);
     CHECK_FALSE(set_flag(options, name, value).ok());

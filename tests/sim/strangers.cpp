@@ -11,7 +11,6 @@ namespace {
 constexpr const char* kResident = "127.0.7.1";
 constexpr const char* kKnocker = "127.0.7.2";
 constexpr const char* kName = "strangers";
-constexpr const char* kKey = "key0";           // one of ours too
 constexpr const char* kMark = "a stranger's";  // no value of ours
 constexpr Duration kSettleMost = 10s;
 constexpr Duration kHintMost = 5s;
@@ -28,6 +27,7 @@ std::vector<Endpoint> peers(const std::vector<std::string>& addresses) {
 Strangers::Strangers(Scene& scene)
     : scene_(scene),
       name_(scene.draw("strangers' name").below(2) == 0 ? kName : api::NodeConfig{}.cluster),
+      key_(draw_key_names(scene.draw("keys"), 1).front()),
       taken_over_("127.0.0." + std::to_string(1 + scene.draw("taken over").below(3))) {}
 
 std::unique_ptr<SimProcess> Strangers::make(const std::string& address, const std::string& cluster,
@@ -42,7 +42,7 @@ std::unique_ptr<SimProcess> Strangers::make(const std::string& address, const st
 bool Strangers::store(SimProcess& node, const std::string& value, const std::string& level) {
   Door& door = scene_.door(node);
   const auto op = door.mint_op();
-  return door.write({kKey, kMark + value, std::nullopt}, level, op).outcome == client::Outcome::Ok;
+  return door.write({key_, kMark + value, std::nullopt}, level, op).outcome == client::Outcome::Ok;
 }
 
 bool Strangers::settle() {
@@ -88,7 +88,7 @@ std::string Strangers::what_is_wrong() {
     if (row.liveness != (self ? "alive" : "dead")) out += " " + row.address + " is " + row.liveness;
   }
   if (rows->size() != 2) out += " it has " + std::to_string(rows->size()) + " members";
-  const auto read = door.read(kKey, "one");
+  const auto read = door.read(key_, "one");
   if (read.outcome != client::Outcome::Ok || !read.found) out += " its data is not read";
   for (const auto& value : read.values) {
     if (!value.value.starts_with(kMark)) out += " it has data of ours";

@@ -36,6 +36,7 @@ class Strangers {
 
   Scene& scene_;
   const std::string name_;
+  const std::string key_;         // one of ours too
   const std::string taken_over_;  // an address of ours
   std::unique_ptr<SimProcess> resident_, knocker_;
 };

@@ -1,6 +1,10 @@
 #include "tests/sim/workload.h"
 
+#include <algorithm>
 #include <numeric>
+
+#include "base/check.h"
+#include "ring/ring.h"
 
 namespace parley::sim {
 namespace {
@@ -21,6 +25,39 @@ void draw_levels(WorkloadOptions& options, Random& random) {
   if (one_in(random, 8)) options.levels.push_back("4");  // more than a key can ever have
 }
 
+struct Name {
+  Slot slot = 0;
+  std::string text;
+};
+
+// Of a hundred thousand names so many, in the order of the ring. A few of each hundred share a
+// slot.
+std::vector<Name> draw_names(Random& random) {
+  constexpr std::uint64_t kNames = 4000, kOf = 100'000;
+  const std::uint64_t first = random.below(kOf - kNames);
+  std::vector<Name> names;
+  names.reserve(kNames);
+  for (std::uint64_t i = 0; i < kNames; ++i) {
+    std::string text = "key" + std::to_string(first + i);
+    names.push_back({slot_of(ring::token_of(text)), std::move(text)});
+  }
+  std::stable_sort(names.begin(), names.end(),
+                   [](const Name& a, const Name& b) { return a.slot < b.slot; });
+  return names;
+}
+
+// Those that share a slot with the one after or before them.
+void pairs_first(std::vector<Name>& names) {
+  std::vector<Name> pairs, others;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool paired = (i > 0 && names[i - 1].slot == names[i].slot) ||
+                        (i + 1 < names.size() && names[i + 1].slot == names[i].slot);
+    (paired ? pairs : others).push_back(names[i]);
+  }
+  names = std::move(pairs);
+  names.insert(names.end(), others.begin(), others.end());
+}
+
 }  // namespace
 
 Act WorkloadOptions::draw_act(Random& random) const {
@@ -37,10 +74,27 @@ const std::string& WorkloadOptions::draw_key(Random& random) const {
   return keys[random.below(keys.size())];
 }
 
-WorkloadOptions draw_workload(Random& random, std::size_t clients) {
+std::vector<std::string> draw_key_names(Random random, std::size_t count) {
+  std::vector<Name> names = draw_names(random);
+  PARLEY_CHECK(count <= kKeysMost);
+  std::rotate(names.begin(),
+              names.begin() + static_cast<std::ptrdiff_t>(random.below(names.size())), names.end());
+  switch (random.below(4)) {
+    case 0: break;  // neighbours
+    case 1: pairs_first(names); break;
+    default:
+      for (std::size_t i = 0; i < count; ++i) {
+        std::swap(names[i], names[i + random.below(names.size() - i)]);
+      }
+  }
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(names[i].text);
+  return out;
+}
+
+WorkloadOptions draw_workload(Random& random, const Random& names, std::size_t clients) {
   WorkloadOptions out;
-  const std::size_t keys = 1 + random.below(12);
-  for (std::size_t i = 0; i < keys; ++i) out.keys.push_back("key" + std::to_string(i));
+  out.keys = draw_key_names(names, 1 + random.below(12));
   draw_levels(out, random);
   // About ten calls a second over all of them, and more.
   out.pause_most = Duration(240ms) * static_cast<std::int64_t>(clients);
@@ -56,7 +110,10 @@ WorkloadOptions draw_workload(Random& random, std::size_t clients) {
   if (one_in(random, 8)) weight(out, Act::Delete) = 10;  // storms of deletes and new values
   if (weight(out, Act::Add) > 0) {
     const std::size_t sets = 1 + random.below(2);
-    for (std::size_t i = 0; i < sets; ++i) out.sets.push_back("set" + std::to_string(i));
+    Random named = Random(names).fork("sets");
+    for (std::size_t i = 0; i < sets; ++i) {
+      out.sets.push_back("set" + std::to_string(i * 1000 + named.below(1000)));
+    }
   }
   if (one_in(random, 4)) out.hot = 0.8;
   if (one_in(random, 12)) out.large = 0.03;

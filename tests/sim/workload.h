@@ -46,7 +46,14 @@ struct WorkloadOptions {
   const std::string& draw_key(Random& random) const;
 };
 
-// Swarm: a random part of all that a client can do, each with a weight of its own.
-WorkloadOptions draw_workload(Random& random, std::size_t clients);
+inline constexpr std::size_t kKeysMost = 1000;
+
+// The first so many keys of a run, kKeysMost at most: anywhere, or neighbours on the ring, or in
+// pairs that share a slot. Fewer are the beginning of more.
+std::vector<std::string> draw_key_names(Random random, std::size_t count);
+
+// Swarm: a random part of all that a client can do, each with a weight of its own. The keys are the
+// first of draw_key_names(`names`).
+WorkloadOptions draw_workload(Random& random, const Random& names, std::size_t clients);
 
 }  // namespace parley::sim
