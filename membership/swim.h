@@ -83,8 +83,8 @@ class Swim {
     std::optional<Instant> answered;  // last unasked-for correction sent to it
     std::optional<Instant> out_of_turn;
     std::optional<Instant> knocked;
-    // Another's word that it is dead, while we have heard it lately: our next failed probe agrees,
-    // its next answer refutes.
+    // Another's word that it is dead, which our own evidence does not bear out: our next failed
+    // probe agrees, its next word refutes.
     std::optional<Claim> unchecked;
   };
 
@@ -157,7 +157,7 @@ class Swim {
   void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
   void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);
   void weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out);
-  bool doubtful(Instant now, const Claim& claim, const Peer& peer) const;
+  bool doubtful(const Claim& claim, const Peer& peer) const;
   // `refused`: its kernel said so; else our probe failed.
   void accuse(Instant now, const NodeId& node, bool refused, SwimOutbox& out);
   void correct(Instant now, const NodeId& about, const NodeId& whom, const Endpoint& at,

@@ -153,23 +153,25 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
   believe(now, claim, itself, out);
 }
 
-// A false conviction must not run through the cluster against what its members hear themselves
+// A false conviction must not run through the cluster against what its members can hear themselves
 // (memberlist takes a Dead out of an exchange of states for no more than a suspicion). Our own
-// evidence settles it; a true one waits for a probe timeout at most, since a member that died in
-// silence was not heard for longer than this before it is convicted.
-bool Swim::doubtful(Instant now, const Claim& claim, const Peer& peer) const {
+// evidence settles it, and that is a failed probe alone, ours or a witness's: how long a member has
+// been silent proves nothing, since a node in bad health asks so seldom that it hears the healthy
+// once in many intervals. A true conviction waits for no more than a probe timeout, and not even
+// that where its suspicion was heard of before, for then the suspect was asked.
+bool Swim::doubtful(const Claim& claim, const Peer& peer) const {
   if (claim.liveness != Liveness::Dead || !up(peer.claim.liveness)) return false;
   if (claim.generation != peer.claim.generation || claim.incarnation != peer.claim.incarnation) {
     return false;
   }
-  if (!peer.last_heard || now - *peer.last_heard >= options_.probe_interval * 2) return false;
+  if (!peer.verified) return false;  // others' word is all that is known of this life
   return !peer.suspicion ||
          (peer.suspicion->witnesses() == 0 && !peer.suspicion->accused_by(self_));
 }
 
 void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out) {
   // With too many probes under way there is none to wait for.
-  if (doubtful(now, claim, peer) && probes_.size() < kProbesAtOnce) {
+  if (doubtful(claim, peer) && probes_.size() < kProbesAtOnce) {
     peer.unchecked = claim;
     return probe_out_of_turn(now, claim.node, out);
   }

@@ -77,7 +77,8 @@ TEST_CASE("swim: a helper that could not be asked owes no nack", "[membership]")
   CHECK(bench.swim.health() == (told ? 0 : 1));
 }
 
-TEST_CASE("swim: a third party's word alone kills nobody who was heard just now", "[membership]") {
+TEST_CASE("swim: a third party's word alone kills nobody whom this node has heard",
+          "[membership]") {
   const Claim dead = claim(3, Liveness::Dead);
   SECTION("the member answers: it lives on") {
     Bench bench;
@@ -124,17 +125,48 @@ TEST_CASE("swim: a third party's word alone kills nobody who was heard just now"
     bench.hear(bench.from(4, DatagramKind::Gossip, {dead}));
     CHECK(bench.belief(3).liveness == Liveness::Dead);
   }
-  SECTION("not heard for a while: believed at once") {
+  SECTION("asked in vain, whoever accused it first: believed at once") {
     Bench bench;
-    bench.run(3s, {3});
-    REQUIRE(bench.belief(3).liveness != Liveness::Dead);
+    bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Suspect, 0, 1, 2)}));
+    bench.run(1100ms, {3});  // the ping that went with the suspicion has failed
+    REQUIRE(bench.belief(3).liveness == Liveness::Suspect);
     bench.swim.on_claims(bench.now, id(2), {dead}, bench.out);
+    CHECK(bench.belief(3).liveness == Liveness::Dead);
+  }
+  SECTION("never heard itself in this life of it: believed at once") {
+    Bench bench;
+    bench.hear(bench.from(2, DatagramKind::Gossip, {claim(3, Liveness::Alive, 0, 2)}));
+    bench.swim.on_claims(bench.now, id(2), {claim(3, Liveness::Dead, 0, 2)}, bench.out);
     CHECK(bench.belief(3).liveness == Liveness::Dead);
   }
   SECTION("of a later incarnation than is known: believed at once") {
     Bench bench;
     bench.swim.on_claims(bench.now, id(2), {claim(3, Liveness::Dead, 1)}, bench.out);
     CHECK(bench.belief(3).liveness == Liveness::Dead);
+  }
+}
+
+// A node that was alone comes back and tells what it had made of that: 20028951.
+TEST_CASE("swim: long silence of a member that nobody asked is no evidence", "[membership]") {
+  Bench bench(40);
+  bench.run(10s);
+  const Claim dead = claim(30, Liveness::Dead);
+  // A round of 40 lasts 40 s: it was not asked, and had no reason to speak.
+  while (*bench.swim.peers().at(id(30)).last_heard + 5s > bench.now) bench.run(1s, {30});
+  REQUIRE(bench.belief(30).liveness == Liveness::Alive);
+  bench.out.sends.clear();
+  bench.hear(bench.from(2, DatagramKind::Gossip, {dead}));
+  CHECK(bench.belief(30).liveness == Liveness::Alive);
+  CHECK(sent_to(bench, 30, DatagramKind::Ping));
+  CHECK_FALSE(bench.told(4, dead));
+  SECTION("it answers: it lives on") {
+    bench.run(10s);
+    CHECK(bench.belief(30).liveness == Liveness::Alive);
+  }
+  SECTION("it does not: dead as soon as the probe has ended") {
+    bench.out.sends.clear();
+    bench.run(520ms, {30});
+    CHECK(bench.belief(30).liveness == Liveness::Dead);
   }
 }
 
