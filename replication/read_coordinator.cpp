@@ -105,6 +105,7 @@ void ReadOperation::repair(const std::vector<std::size_t>& owners) {
                               std::erase(repairing_, owner);
                               if (stored) {
                                 merge_->repaired(owner);
+                                failures_.erase(owner);
                                 parts_.metrics.read_repairs.with({"blocking"}).add();
                               } else {
                                 note_failure(owner, stored.error().code);
@@ -113,16 +114,15 @@ void ReadOperation::repair(const std::vector<std::size_t>& owners) {
                               advance();
                             }));
   }
-  patience_timer_.after(parts_.world.options.replica_patience(), [this] { give_up_repairs(); });
+  patience_timer_.after(parts_.world.options.replica_patience(), [this] { pass_over_repairs(); });
 }
 
-// A replica that answered and then fell silent: another one is brought up to date instead.
-void ReadOperation::give_up_repairs() {
-  ReadMerge spare = *merge_;
-  for (const std::size_t owner : repairing_) spare.repair_failed(owner);
-  if (spare.step() == ReadMerge::Step::Unavailable) return;  // nobody else: wait for them
-  merge_ = std::move(spare);
+// A replica that answered and then fell silent: another one is brought up to date too, and whoever
+// is first counts. The other one may be worse, up and out of reach: to take the late for failed
+// would have the read refused while all that it needs is stored and on its way.
+void ReadOperation::pass_over_repairs() {
   for (const std::size_t owner : std::exchange(repairing_, {})) {
+    merge_->repair_late(owner);
     note_failure(owner, ErrorCode::NoAnswer);
   }
   advance();

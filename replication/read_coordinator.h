@@ -27,7 +27,7 @@ class ReadOperation final : public Operation {
   void hedge();
   void on_read(std::size_t owner, std::uint64_t round, Result<ReadAnswer> answer);
   void repair(const std::vector<std::size_t>& owners);
-  void give_up_repairs();
+  void pass_over_repairs();
   void on_unavailable();
   void note_failure(std::size_t owner, ErrorCode code);
   std::string shortfall(const std::string& when) const;
@@ -47,7 +47,7 @@ class ReadOperation final : public Operation {
   ReplicaPlan plan_;
   std::optional<ReadMerge> merge_;
   RequestTrace trace_;
-  std::vector<std::size_t> repairing_;         // not answered yet
+  std::vector<std::size_t> repairing_;         // not answered yet, nor late
   std::map<std::size_t, ErrorCode> failures_;  // of the present plan
   std::uint64_t round_ = 0;
   bool wrong_ring_ = false;

@@ -51,7 +51,7 @@ ReadMerge::Step ReadMerge::step() const {
   if (PARLEY_MUTANT(read_repair_skipped)) return Step::Answer;
   const auto mendable = static_cast<std::size_t>(std::count_if(
       order_.begin(), order_.end(), [this](std::size_t i) { return may_mend(slots_[i]); }));
-  const bool possible = holders() + count(Mend::Sent) + mendable >= required_;
+  const bool possible = holders() + count(Mend::Sent) + count(Mend::Late) + mendable >= required_;
   return possible ? Step::Repair : Step::Unavailable;
 }
 
@@ -136,11 +136,15 @@ std::vector<std::size_t> ReadMerge::to_repair() {
 }
 
 void ReadMerge::repaired(std::size_t owner) {
-  if (slots_.at(owner).mend == Mend::Sent) slots_[owner].mend = Mend::Done;
+  if (is_awaited(slots_.at(owner))) slots_[owner].mend = Mend::Done;
 }
 
 void ReadMerge::repair_failed(std::size_t owner) {
-  if (slots_.at(owner).mend == Mend::Sent) slots_[owner].mend = Mend::Failed;
+  if (is_awaited(slots_.at(owner))) slots_[owner].mend = Mend::Failed;
+}
+
+void ReadMerge::repair_late(std::size_t owner) {
+  if (slots_.at(owner).mend == Mend::Sent) slots_[owner].mend = Mend::Late;
 }
 
 std::vector<std::size_t> ReadMerge::stale() const {

@@ -41,6 +41,8 @@ class ReadMerge {
   std::vector<std::size_t> to_repair();
   void repaired(std::size_t owner);
   void repair_failed(std::size_t owner);
+  // It is silent: another owner takes the copy too. Its own ack still counts, whenever it comes.
+  void repair_late(std::size_t owner);
 
   const VersionSet& merged() const { return merged_; }
   const Bytes& merged_bytes();  // canonical; encoded when first asked for, if they never came
@@ -56,7 +58,7 @@ class ReadMerge {
 
  private:
   enum class State : std::uint8_t { Unasked, Asked, Answered, Failed };
-  enum class Mend : std::uint8_t { None, Sent, Done, Failed };
+  enum class Mend : std::uint8_t { None, Sent, Late, Done, Failed };
   struct Slot {
     State state = State::Unasked;
     Mend mend = Mend::None;
@@ -67,6 +69,9 @@ class ReadMerge {
   }
   bool may_mend(const Slot& slot) const {
     return slot.mend == Mend::None && !agrees(slot) && slot.state != State::Failed;
+  }
+  static bool is_awaited(const Slot& slot) {
+    return slot.mend == Mend::Sent || slot.mend == Mend::Late;
   }
   Status take(ReadAnswer& answer);
   bool repairs() const { return required_ >= majority_; }

@@ -117,6 +117,31 @@ TEST_CASE("read merge: a majority read mends the stale before it answers", "[rep
     CHECK(merge.step() == Step::Answer);
     CHECK(merge.stale() == Owners{1});
   }
+  SECTION("it is late: another owner takes the copy too, and the first ack counts") {
+    merge.repair_late(1);
+    merge.repair_late(1);
+    CHECK(merge.step() == Step::Repair);
+    CHECK(merge.to_repair() == Owners{2});
+    CHECK(merge.to_repair().empty());  // under way
+    merge.repair_failed(2);
+    CHECK(merge.step() == Step::Repair);  // waited for
+    CHECK(merge.to_repair().empty());
+    merge.repaired(1);
+    merge.repair_late(1);
+    CHECK(merge.step() == Step::Answer);
+    CHECK(merge.repaired_count() == 1);
+    CHECK(merge.stale().empty());
+  }
+  SECTION("it is late, and fails after all") {
+    merge.repair_late(1);
+    merge.to_repair();
+    merge.repair_failed(1);
+    CHECK(merge.step() == Step::Repair);
+    merge.repair_late(2);
+    CHECK(merge.step() == Step::Repair);
+    merge.repair_failed(2);
+    CHECK(merge.step() == Step::Unavailable);
+  }
   SECTION("nobody takes it") {
     merge.repair_failed(1);
     merge.to_repair();

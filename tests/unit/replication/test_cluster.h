@@ -31,6 +31,7 @@ class CountingRpc final : public runtime::Rpc {
   }
   void serve(runtime::Verb verb, runtime::Admission admission,
              runtime::RpcHandler handler) override {
+    served_[verb] = handler;
     real_->serve(verb, admission, std::move(handler));
   }
   void set_identity(const runtime::RpcIdentity& identity) override {
@@ -48,6 +49,16 @@ class CountingRpc final : public runtime::Rpc {
                    if (code) respond(Error{*code, "refused by the test"});
                  });
   }
+  // It serves `verb` as ever, but its answers come so much later.
+  void delay(runtime::Verb verb, runtime::Loop& loop, Duration by) {
+    real_->serve(verb, runtime::Admission::Members,
+                 [handler = served_.at(verb), &loop, by](const runtime::RpcRequest& request,
+                                                         const runtime::Responder& respond) {
+                   handler(request, [&loop, by, respond](const Result<Bytes>& answer) {
+                     loop.start_timer(loop.now() + by, [respond, answer] { respond(answer); });
+                   });
+                 });
+  }
   int total() const {
     int sum = 0;
     for (const auto& [verb, count] : calls) sum += count;
@@ -58,6 +69,7 @@ class CountingRpc final : public runtime::Rpc {
 
  private:
   std::unique_ptr<runtime::Rpc> real_;
+  std::map<runtime::Verb, runtime::RpcHandler> served_;
 };
 
 struct ClusterNode {
@@ -205,6 +217,9 @@ struct Cluster {
   }
   void refuse(std::size_t at, runtime::Verb verb, std::optional<ErrorCode> code) {
     nodes[at].rpc->refuse(verb, code);
+  }
+  void delay(std::size_t at, runtime::Verb verb, Duration by) {
+    nodes[at].rpc->delay(verb, nodes[at].host->loop(), by);
   }
   std::uint64_t hints_at(std::size_t at) const {
     std::uint64_t sum = 0;
