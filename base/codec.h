@@ -2,7 +2,7 @@
 // Little-endian; lengths as u32. Between nodes the envelope is Cap'n Proto; these bytes ride in it.
 #pragma once
 
-#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -11,6 +11,9 @@
 
 namespace parley {
 
+// So that numbers are copied as they lie in memory.
+static_assert(std::endian::native == std::endian::little);
+
 class ByteWriter {
  public:
   ByteWriter() = default;
@@ -18,13 +21,7 @@ class ByteWriter {
 
   template <typename T>
   requires std::is_unsigned_v<T>
-  void number(T value) {
-    std::array<char, sizeof(T)> form;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      form[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i) & 0xffU);
-    }
-    out_.append(form.data(), form.size());
-  }
+  void number(T value) { out_.append(reinterpret_cast<const char*>(&value), sizeof(T)); }
   void raw(ByteView bytes) { out_.append(bytes); }
   void sized(ByteView bytes) {
     number(static_cast<std::uint32_t>(bytes.size()));
@@ -46,11 +43,9 @@ class ByteReader {
   template <typename T>
   requires std::is_unsigned_v<T> T number() {
     const ByteView bytes = raw(sizeof(T));
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; ok_ && i < sizeof(T); ++i) {
-      value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(bytes[i])) << (8 * i);
-    }
-    return static_cast<T>(value);
+    T value = 0;
+    if (ok_) std::memcpy(&value, bytes.data(), sizeof(T));
+    return value;
   }
   ByteView raw(std::size_t count) {
     if (!ok_ || count > in_.size()) {
