@@ -13,7 +13,10 @@ std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 }  // namespace
 
 void KeyModel::begun(const WriteRecord& write) {
-  for (const WriteNumber one : write.replaces) replacers_[one].insert(write.number);
+  for (const WriteNumber one : write.replaces) {
+    replacers_[one].insert(write.number);
+    excused_.insert(acked_.extract(one));
+  }
 }
 
 void KeyModel::refused(const WriteRecord& write) {
@@ -21,7 +24,9 @@ void KeyModel::refused(const WriteRecord& write) {
     const auto found = replacers_.find(one);
     if (found == replacers_.end()) continue;
     found->second.erase(write.number);
-    if (found->second.empty()) replacers_.erase(found);
+    if (!found->second.empty()) continue;
+    replacers_.erase(found);
+    acked_.insert(excused_.extract(one));
   }
 }
 
@@ -33,7 +38,9 @@ void KeyModel::established(const WriteRecord& write, const replication::VersionV
 
 void KeyModel::must_be_shown(const WriteRecord& write) {
   if (!write.elements.empty()) elements_.emplace(write.number, write.ended);
-  if (!write.is_delete) acked_.emplace(write.number, write.ended);
+  if (write.is_delete) return;
+  auto& puts = replacers_.contains(write.number) ? excused_ : acked_;
+  puts.emplace(write.number, write.ended);
 }
 
 void KeyModel::went_back(Instant now) { old_copy_ = OldCopy{now, now_.floor, {}, {}}; }
@@ -69,7 +76,7 @@ std::vector<KeyModel::Finding> KeyModel::judge_read(const ReadRecord& read, cons
     }
   }
   for (const auto& [number, acked] : acked_) {
-    if (acked > read.begun || read.saw.contains(number) || replacers_.contains(number)) continue;
+    if (acked > read.begun || read.saw.contains(number)) continue;
     out.push_back({"unseen", "did not see " + name_of(number) +
                                  ", which was ok and which no write replaces"});
   }

@@ -60,8 +60,8 @@ class KeyModel {
                 std::vector<Finding>& out);
 
   Snapshot now_;
-  // Puts that are ok at a majority, since when.
-  std::map<WriteNumber, Instant> acked_;
+  // Puts that are ok at a majority, since when; apart, those that something may have replaced.
+  std::map<WriteNumber, Instant> acked_, excused_;
   // By what may have replaced them: those that were begun, and not refused.
   std::map<WriteNumber, std::set<WriteNumber>> replacers_;
   std::map<WriteNumber, Instant> elements_;   // of a set; these for ever
