@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,7 +27,10 @@ class EventQueue {
     } else {
       place = free_.back();
       free_.pop_back();
-      events_[place] = std::move(event);
+      Event& empty = events_[place];
+      empty.node = event.node;
+      empty.kind = event.kind;
+      empty.task.swap(event.task);
     }
     auto& heap = key.first <= taken_at_ ? soon_ : later_;
     heap.push_back({key, rank, place});
@@ -37,11 +39,11 @@ class EventQueue {
 
   Event take_first() {
     auto& heap = &first_heap() == &soon_ ? soon_ : later_;
-    std::pop_heap(heap.begin(), heap.end(), Later{});
-    taken_at_ = heap.back().key.first;
-    Event event = take(heap.back());
+    if (heap.size() > 1) std::pop_heap(heap.begin(), heap.end(), Later{});
+    const Entry first = heap.back();
     heap.pop_back();
-    return event;
+    taken_at_ = first.key.first;
+    return take(first);
   }
 
   // Those of one node leave, in no order.
@@ -74,13 +76,14 @@ class EventQueue {
   };
   struct Later {
     bool operator()(const Entry& a, const Entry& b) const {
-      return std::tie(a.key.first, a.rank, a.key.second) >
-             std::tie(b.key.first, b.rank, b.key.second);
+      if (a.key.first != b.key.first) return a.key.first > b.key.first;
+      if (a.rank != b.rank) return a.rank > b.rank;
+      return a.key.second > b.key.second;
     }
   };
   Event take(const Entry& entry) {
     free_.push_back(entry.place);
-    return std::exchange(events_[entry.place], {});
+    return std::move(events_[entry.place]);  // which empties its task
   }
 
   const std::vector<Entry>& first_heap() const {

@@ -11,6 +11,89 @@
 
 namespace parley::fake {
 
+inline void World::flush(Side& from, bool end) {
+  from.flush_posted = false;
+  const auto to = from.peer.lock();
+  if (!to) {
+    from.filling.clear();
+    if (!end) reset(from);
+    return;
+  }
+  if (!from.filling.empty()) {
+    stream_bytes_sent_ += from.filling.size();
+    send_chunk(from, to, {std::exchange(from.filling, {}), false});
+  }
+  if (end) send_chunk(from, to, {{}, true});
+}
+inline void World::send_chunk(Side& from, const SidePtr& to, Side::Chunk chunk) {
+  if (from.silent) return;
+  const LinkRules& link = links_.of(from.node->address(), from.peer_address);
+  note(hash64(chunk.bytes));
+  maybe_corrupt(link, chunk.bytes);
+  from.last_arrival = std::max(from.last_arrival, now_ + latency(link));
+  // Arrival is the wire's business and not the node's: a paused node's kernel takes it too.
+  add(from.last_arrival, wire_, detail::EventKind::Arrival,
+      [this, to, chunk = std::move(chunk)]() mutable {
+        if (!arrive(to, std::move(chunk))) return;
+        run_next(*to->node, detail::EventKind::Arrival, [this, to] { pump(to); });
+      });
+}
+// Whether it is there to be read.
+inline bool World::arrive(const SidePtr& to, Side::Chunk chunk) {
+  if (to->black_hole) return false;
+  if (is_cut(to->peer_address, to->node->address(), Traffic::Streams) || !to->stalled.empty()) {
+    if (to->stalled.empty()) to->stalled_since = now_;
+    to->stalled.push_back(std::move(chunk));
+    return false;
+  }
+  if (to->node->off_) return false;
+  if (!to->open && !chunk.end) {
+    if (const auto sender = to->peer.lock()) reset(*sender);
+    return false;
+  }
+  to->inbox.push_back(std::move(chunk));
+  return true;
+}
+// Bytes for a stream of which the other machine knows nothing: it says so, if it can.
+inline void World::reset(Side& sender) {
+  const std::string& there = sender.peer_address;
+  const std::string& here = sender.node->address();
+  if (!sender.open || sender.black_hole || node(there).off()) return;
+  if (is_cut(here, there, Traffic::Streams) || is_cut(there, here, Traffic::Streams)) return;
+  add(now_ + latency(here, there) + latency(there, here), wire_, detail::EventKind::Arrival,
+      [this, side = sender.shared_from_this()] {
+        side->inbox.push_back({{}, true});
+        add(now_, *side->node, detail::EventKind::Arrival, [this, side] { pump(side); });
+      });
+}
+inline void World::release_stalled() {
+  for (const auto& weak : sides_) {
+    const auto side = weak.lock();
+    if (!side || side->stalled.empty()) continue;
+    const Duration more = std::min<Duration>(now_ - side->stalled_since, detail::kStallMost);
+    add(now_ + more, wire_, detail::EventKind::Arrival, [this, side] {
+      if (is_cut(side->peer_address, side->node->address(), Traffic::Streams)) return;
+      for (auto& chunk : std::exchange(side->stalled, {})) {
+        if (!arrive(side, std::move(chunk))) continue;
+        add(now_, *side->node, detail::EventKind::Arrival, [this, side] { pump(side); });
+      }
+    });
+  }
+}
+inline void World::pump(const SidePtr& side) {
+  while (side->open && side->reading && side->on_bytes && !side->inbox.empty()) {
+    const Side::Chunk chunk = std::move(side->inbox.front());
+    side->inbox.pop_front();
+    if (chunk.end) {
+      side->open = false;
+      side->on_closed(Error{ErrorCode::NoAnswer, "the peer closed the connection"});
+      return;
+    }
+    if (const auto peer = side->peer.lock()) peer->outstanding -= chunk.bytes.size();
+    side->on_bytes(chunk.bytes);
+  }
+}
+
 class StreamEnd final : public runtime::Connection {
  public:
   explicit StreamEnd(std::shared_ptr<detail::Side> side) : side_(std::move(side)) {}
@@ -83,11 +166,11 @@ class DatagramEnd final : public runtime::DatagramSocket {
                  const auto bound = found->second;
                  Node& target = world.node(to.address);
                  if (target.paused() && ++bound->held > detail::kDatagramsHeldMost) return;
-                 world.add(world.now(), target, detail::EventKind::Arrival,
-                           [bound, from = std::move(from), payload = std::move(payload)] {
-                             bound->held = 0;
-                             if (bound->open) bound->on_datagram(from, payload);
-                           });
+                 world.run_next(target, detail::EventKind::Arrival,
+                                [bound, from = std::move(from), payload = std::move(payload)] {
+                                  bound->held = 0;
+                                  if (bound->open) bound->on_datagram(from, payload);
+                                });
                });
   }
 

@@ -303,6 +303,20 @@ class World {
     if (event.kind == detail::EventKind::Timer && !timers_.remove(sequence)) return;
     event.task();
   }
+  // As an event of this instant: at once where it would be the next one. Only at an event's end.
+  template <typename Does>
+  void run_next(Node& owner, detail::EventKind kind, Does does) {
+    const bool alone = queue_.empty() || queue_.first().first > now_;
+    if (!alone || posted_ || owner.paused_ || owner.turns_.slow() || ending_) {
+      add(now_, owner, kind, std::move(does));
+      return;
+    }
+    ++events_;
+    ++events_now_;
+    note(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+    note(++sequence_);
+    does();
+  }
   void hold(detail::Event event, detail::EventKey key) {
     auto& held = event.node->held_;
     held.emplace(std::pair{event.kind, key}, std::move(event));
@@ -373,81 +387,13 @@ class World {
     sides_.push_back(far);
     return {near, far};
   }
-  void flush(Side& from, bool end) {
-    from.flush_posted = false;
-    const auto to = from.peer.lock();
-    if (!to) {
-      from.filling.clear();
-      if (!end) reset(from);
-      return;
-    }
-    if (!from.filling.empty()) {
-      stream_bytes_sent_ += from.filling.size();
-      send_chunk(from, to, {std::exchange(from.filling, {}), false});
-    }
-    if (end) send_chunk(from, to, {{}, true});
-  }
-  void send_chunk(Side& from, const SidePtr& to, Side::Chunk chunk) {
-    if (from.silent) return;
-    const LinkRules& link = links_.of(from.node->address(), from.peer_address);
-    note(hash64(chunk.bytes));
-    maybe_corrupt(link, chunk.bytes);
-    from.last_arrival = std::max(from.last_arrival, now_ + latency(link));
-    // Arrival is the wire's business and not the node's: a paused node's kernel takes it too.
-    add(from.last_arrival, wire_, detail::EventKind::Arrival,
-        [this, to, chunk = std::move(chunk)]() mutable { arrive(to, std::move(chunk)); });
-  }
-  void arrive(const SidePtr& to, Side::Chunk chunk) {
-    if (to->black_hole) return;
-    if (is_cut(to->peer_address, to->node->address(), Traffic::Streams) || !to->stalled.empty()) {
-      if (to->stalled.empty()) to->stalled_since = now_;
-      to->stalled.push_back(std::move(chunk));
-      return;
-    }
-    if (to->node->off_) return;
-    if (!to->open && !chunk.end) {
-      if (const auto sender = to->peer.lock()) reset(*sender);
-      return;
-    }
-    to->inbox.push_back(std::move(chunk));
-    add(now_, *to->node, detail::EventKind::Arrival, [this, to] { pump(to); });
-  }
-  // Bytes for a stream of which the other machine knows nothing: it says so, if it can.
-  void reset(Side& sender) {
-    const std::string& there = sender.peer_address;
-    const std::string& here = sender.node->address();
-    if (!sender.open || sender.black_hole || node(there).off()) return;
-    if (is_cut(here, there, Traffic::Streams) || is_cut(there, here, Traffic::Streams)) return;
-    add(now_ + latency(here, there) + latency(there, here), wire_, detail::EventKind::Arrival,
-        [this, side = sender.shared_from_this()] {
-          side->inbox.push_back({{}, true});
-          add(now_, *side->node, detail::EventKind::Arrival, [this, side] { pump(side); });
-        });
-  }
-  void release_stalled() {
-    for (const auto& weak : sides_) {
-      const auto side = weak.lock();
-      if (!side || side->stalled.empty()) continue;
-      const Duration more = std::min<Duration>(now_ - side->stalled_since, detail::kStallMost);
-      add(now_ + more, wire_, detail::EventKind::Arrival, [this, side] {
-        if (is_cut(side->peer_address, side->node->address(), Traffic::Streams)) return;
-        for (auto& chunk : std::exchange(side->stalled, {})) arrive(side, std::move(chunk));
-      });
-    }
-  }
-  void pump(const SidePtr& side) {
-    while (side->open && side->reading && side->on_bytes && !side->inbox.empty()) {
-      const Side::Chunk chunk = std::move(side->inbox.front());
-      side->inbox.pop_front();
-      if (chunk.end) {
-        side->open = false;
-        side->on_closed(Error{ErrorCode::NoAnswer, "the peer closed the connection"});
-        return;
-      }
-      if (const auto peer = side->peer.lock()) peer->outstanding -= chunk.bytes.size();
-      side->on_bytes(chunk.bytes);
-    }
-  }
+  // Streams; in fake_network.h.
+  void flush(Side& from, bool end);
+  void send_chunk(Side& from, const SidePtr& to, Side::Chunk chunk);
+  bool arrive(const SidePtr& to, Side::Chunk chunk);
+  void reset(Side& sender);
+  void release_stalled();
+  void pump(const SidePtr& side);
 
   bool ending_ = false;
   Instant now_ = Instant{} + 1000s;
