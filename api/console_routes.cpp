@@ -86,6 +86,30 @@ std::string policy_of(std::string_view page) {
          "frame-ancestors 'none'";
 }
 
+// There is one page, so these are made once.
+const std::string& page_tag() {
+  static const std::string tag = '"' + to_hex(sha256(console_page())).substr(0, 32) + '"';
+  return tag;
+}
+
+const std::string& page_policy() {
+  static const std::string policy = policy_of(console_page());
+  return policy;
+}
+
+HttpReply page(const std::string& if_none_match) {
+  HttpReply reply{200, kHtml, "", {}};
+  if (if_none_match == page_tag())
+    reply.status = 304;
+  else
+    reply.body = console_page();
+  // Kept, and asked for anew each time: a node of another version brings another page.
+  reply.headers.emplace_back("Cache-Control", "no-cache");
+  reply.headers.emplace_back("ETag", page_tag());
+  reply.headers.emplace_back("Content-Security-Policy", page_policy());
+  return reply;
+}
+
 void secure(HttpReply& reply) {
   reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
   reply.headers.emplace_back("Cross-Origin-Resource-Policy", "same-origin");
@@ -102,9 +126,7 @@ ConsoleRoutes::ConsoleRoutes(Console& console, std::string token, kj::Timer& tim
       body_timeout_(body_timeout),
       origin_(headers.add("Origin")),
       authorization_(headers.add("Authorization")),
-      if_none_match_(headers.add("If-None-Match")),
-      etag_('"' + to_hex(sha256(console_page())).substr(0, 32) + '"'),
-      policy_(policy_of(console_page())) {}
+      if_none_match_(headers.add("If-None-Match")) {}
 
 bool ConsoleRoutes::takes(std::string_view path) {
   return path == "/console" || path.substr(0, 5) == "/api/";
@@ -162,19 +184,6 @@ kj::Promise<HttpReply> ConsoleRoutes::key(std::string_view query) {
   if (!key || key->empty()) return refusal(400, "key= wants the key, percent-encoded");
   const std::string keyspace = parameter(query, "keyspace").value_or("default");
   return later([&](auto done) { console_.key(keyspace, std::move(*key), std::move(done)); });
-}
-
-HttpReply ConsoleRoutes::page(const std::string& if_none_match) const {
-  HttpReply reply{200, kHtml, "", {}};
-  if (if_none_match == etag_)
-    reply.status = 304;
-  else
-    reply.body = console_page();
-  // Kept, and asked for anew each time: a node of another version brings another page.
-  reply.headers.emplace_back("Cache-Control", "no-cache");
-  reply.headers.emplace_back("ETag", etag_);
-  reply.headers.emplace_back("Content-Security-Policy", policy_);
-  return reply;
 }
 
 kj::Promise<HttpReply> ConsoleRoutes::order(const BrowserRequest& request,

@@ -34,7 +34,6 @@ class ConsoleRoutes {
                              const std::string& if_none_match);
   kj::Promise<HttpReply> order(const BrowserRequest& request, kj::AsyncInputStream& body);
   kj::Promise<HttpReply> key(std::string_view query);
-  HttpReply page(const std::string& if_none_match) const;
   std::string header(const kj::HttpHeaders& headers, kj::HttpHeaderId id) const;
 
   Console& console_;
@@ -42,7 +41,6 @@ class ConsoleRoutes {
   kj::Timer& timer_;
   const Duration body_timeout_;
   const kj::HttpHeaderId origin_, authorization_, if_none_match_;
-  const std::string etag_, policy_;
 };
 
 }  // namespace parley::api
