@@ -13,6 +13,9 @@ bool converge(Scene& scene);
 
 // Every node takes every other one for alive, and knows of no more. Fails as `members`.
 bool agree_on_members(Scene& scene);
+// Every node serves, and all hold the same records, so that each knows that the others do. Fails as
+// `members`.
+bool agree_on_views(Scene& scene);
 // Soon every node shows the same default levels, ones that may last. Fails as `defaults`.
 bool agree_on_defaults(Scene& scene);
 

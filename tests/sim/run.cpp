@@ -74,6 +74,7 @@ void end(Scene& scene) {
   if (!converge(scene) || !agree_on_members(scene) || !agree_on_defaults(scene)) return;
   if (!repair_is_quiet(scene)) return;
   if (scene.strangers) scene.strangers->judge();
+  if (!agree_on_views(scene)) return;
   judge_values(scene);
   must_be_at_rest(scene);
 }

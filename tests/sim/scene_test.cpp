@@ -71,6 +71,7 @@ TEST_CASE("scene: where nothing is broken nothing is found", "[scene]") {
   Quiet quiet;
   CHECK(converge(quiet.scene));
   CHECK(agree_on_members(quiet.scene));
+  CHECK(agree_on_views(quiet.scene));
   CHECK(repair_is_quiet(quiet.scene));
   judge_values(quiet.scene);
   must_be_at_rest(quiet.scene);
@@ -105,6 +106,10 @@ TEST_CASE("scene: a node that stays away is found by each that needs it", "[scen
   }
   SECTION("members") {
     CHECK_FALSE(agree_on_members(quiet.scene));
+    CHECK(quiet.found() == "members");
+  }
+  SECTION("views") {
+    CHECK_FALSE(agree_on_views(quiet.scene));
     CHECK(quiet.found() == "members");
   }
   SECTION("second-round") {

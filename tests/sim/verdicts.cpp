@@ -38,6 +38,20 @@ std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addr
   return out;
 }
 
+std::string other_view(const std::map<std::string, std::vector<client::GossipRow>>& told) {
+  const client::GossipRow* first = nullptr;
+  for (const auto& [address, rows] : told) {
+    const auto own =
+        std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.address == address; });
+    if (own == rows.end()) return address + " does not know itself";
+    if (first == nullptr) first = &*own;
+    if (own->view_digest != first->view_digest || own->ring_digest != first->ring_digest) {
+      return address + " has another view than " + first->address;
+    }
+  }
+  return {};
+}
+
 std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addresses& core) {
   std::string out;
   Addresses missing = core;

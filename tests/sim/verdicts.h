@@ -2,6 +2,7 @@
 // false. Of those that return text: what is wrong; empty: nothing.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ bool all_equal(const client::InspectResult& result, const Addresses& lost,
 // nobody else.
 std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addresses& nodes,
                           const Addresses& lost);
+
+// Which node's own digests of its view, as `told` by each node about all, are not those of the
+// first.
+std::string other_view(const std::map<std::string, std::vector<client::GossipRow>>& told);
 
 // Somebody of the core is taken for dead, or gone.
 std::string dead_in_core(const std::vector<client::GossipRow>& rows, const Addresses& core);

@@ -101,6 +101,26 @@ TEST_CASE("verdicts: the members are all the nodes, alive", "[verdicts]") {
   CHECK(wrong_members(rows, nodes, {kTwo}).empty() == (what == "one is dead"));
 }
 
+TEST_CASE("verdicts: views are one when each node says the same of itself", "[verdicts]") {
+  std::map<std::string, std::vector<client::GossipRow>> told;
+  for (const auto& address : {kOne, kTwo, kThree}) told[address] = members();
+  CHECK(other_view({}).empty());
+  CHECK(other_view(told).empty());
+  // What others last heard of a node is not what it holds now.
+  told[kOne][2].view_digest = "what it said before it served";
+  CHECK(other_view(told).empty());
+  const auto [what, spoil] = GENERATE(table<std::string, SpoilMembers>({
+      {"other records", [](auto& rows) { rows[2].view_digest = "v2"; }},
+      {"another ring", [](auto& rows) { rows[2].ring_digest = "r2"; }},
+      {"it is not there", [](auto& rows) { rows.pop_back(); }},
+  }));
+  INFO(what);
+  spoil(told[kThree]);
+  CHECK_FALSE(other_view(told).empty());
+  told.erase(kThree);
+  CHECK(other_view(told).empty());
+}
+
 TEST_CASE("verdicts: nobody in the core is dead, whoever stands still is", "[verdicts]") {
   const Addresses core = {kOne, kTwo}, still = {kThree};
   const auto [who, liveness, in_core, alive] =
