@@ -54,6 +54,7 @@ const char* to_text(Fault fault) {
     case Fault::Founding: return "founding";
     case Fault::Firewall: return "firewall";
     case Fault::Operator: return "operator";
+    case Fault::Stop: return "stop";
     case Fault::CountOfFaults: break;
   }
   PARLEY_UNREACHABLE();
@@ -98,6 +99,7 @@ std::vector<Fault> Nemesis::draw(Random random) {
   for (const Fault fault : kOfTheWholeRun) {
     if (random.below(4) == 0) on.push_back(fault);
   }
+  if (random.below(6) == 0) on.push_back(Fault::Stop);
   return on;
 }
 
@@ -196,7 +198,8 @@ void Nemesis::heal_node(SimProcess& node) {
   node.host().set_turn_cost(0ms);
   if (node.host().paused()) node.host().resume();
   if (auto* desk = node.fault_desk()) PARLEY_CHECK(desk->heal(0, "").ok());
-  if (node.failed() && node.running()) node.die(Death::Kill);
+  // Nobody waits for one that is stopping.
+  if ((node.failed() || node.stopping()) && node.running()) node.die(Death::Kill);
   if (!node.running()) start_again(node);
 }
 
@@ -257,9 +260,11 @@ void Nemesis::heal_inside(const std::set<std::string>& core) {
 // Each of the others gets one thing or two, chosen from what can last.
 void Nemesis::strike_outside(const std::set<std::string>& core) {
   static constexpr Fault kLasting[] = {
-      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,   Fault::OneWay,
-      Fault::Cut,       Fault::Loss,     Fault::Corrupt,   Fault::Slow,     Fault::Skew,
-      Fault::DiskError, Fault::DiskFull, Fault::ReadError, Fault::Firewall, Fault::Operator};
+      Fault::Kill,      Fault::PowerCut, Fault::Pause,     Fault::OneWay,
+      Fault::OneWay,    Fault::Cut,      Fault::Loss,      Fault::Corrupt,
+      Fault::Slow,      Fault::Skew,     Fault::DiskError, Fault::DiskFull,
+      Fault::ReadError, Fault::Firewall, Fault::Operator,  Fault::Stop};
+  const std::size_t kinds = std::size(kLasting) - (has(Fault::Stop) ? 0 : 1);
   std::vector<SimProcess*> inside;
   for (const auto& node : nodes_) {
     if (core.contains(node->address())) inside.push_back(node.get());
@@ -269,7 +274,7 @@ void Nemesis::strike_outside(const std::set<std::string>& core) {
     if (core.contains(node->address())) continue;
     for (int i = 0; i < 2; ++i, ++number) {
       const auto word = drawn("lasting " + std::to_string(number), options_.seed);
-      auto stroke = begin(number, kLasting[word % std::size(kLasting)]);
+      auto stroke = begin(number, kLasting[word % kinds]);
       if (!stroke) continue;
       stroke->lasting = true;
       const Fault fault = stroke->strike.fault;

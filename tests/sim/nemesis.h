@@ -49,6 +49,7 @@ enum class Fault : std::uint8_t {
   Stranger,     // another cluster knocks at this one's doors
   ClientLink,   // the links between clients and a node are slow, or lose packets
   Operator,     // what `parley fault` does to a node
+  Stop,         // a node is told to stop, does so, and starts again
   CountOfFaults,
 };
 // What a run has or has not, beside its strikes.
@@ -138,6 +139,7 @@ class Nemesis {
   // One node; false: this fault is about links.
   bool strike_at(Stroke& stroke, SimProcess& victim);
   void strike_lives(Stroke& stroke, SimProcess& victim);
+  void stop(Stroke& stroke, SimProcess& victim);
   void cut_at_work(Stroke& stroke, SimProcess& victim);
   void strike_time(Stroke& stroke, SimProcess& victim);
   void strike_disk(Stroke& stroke, SimProcess& victim);

@@ -10,6 +10,7 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kDownMost = 12s;
+constexpr Duration kRestartMost = 300ms;
 constexpr Duration kPausedMost = 8s;
 constexpr Duration kCutMost = 15s;
 constexpr Duration kFlapMost = 3s;
@@ -38,6 +39,7 @@ bool Nemesis::strike_at(Stroke& stroke, SimProcess& victim) {
     case Fault::Kill:
     case Fault::PowerCut:
     case Fault::Restarts: strike_lives(stroke, victim); return true;
+    case Fault::Stop: stop(stroke, victim); return true;
     case Fault::Pause:
     case Fault::Skew:
     case Fault::Drift:
@@ -84,6 +86,19 @@ void Nemesis::strike_lives(Stroke& stroke, SimProcess& victim) {
       if (victim.running() && !victim.failed()) victim.die(how);
     });
   }
+}
+
+// In half of the cases it starts again at once, as in a rolling restart.
+void Nemesis::stop(Stroke& stroke, SimProcess& victim) {
+  const bool at_once = stroke.random.below(2) == 0;
+  const Duration down = stroke.up_to(at_once ? kRestartMost : kDownMost);
+  if (!victim.running() || victim.failed() || victim.stopping()) return;
+  tell(stroke, victim.address());
+  if (stroke.lasting) return victim.stop([] {});
+  victim.stop(alive_.guard([this, &victim, down] {
+    tell(victim.address() + " has stopped");
+    after(down, [this, &victim] { start_again(victim); });
+  }));
 }
 
 // The power goes amid what the disk does: before one of its next writes, truncations or syncs, with

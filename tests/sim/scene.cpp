@@ -24,6 +24,7 @@ constexpr Duration kHintsLast = 3600s;        // longer than a run
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
+constexpr Duration kStopSlack = 1s;           // beyond serve.drain
 class TimedLog final : public LogSink {
  public:
   TimedLog(const fake::World& world, LogLevel least) : world_(world), least_(least) {}
@@ -289,3 +290,10 @@ Door& Scene::door(const SimProcess& node) {
 }
 
 }  // namespace parley::sim
+  const auto since = node.stopping();
+  const Duration most = node.config().serve.drain() + kStopSlack;
+  if (since && !node.host().paused_since(*since) && world.now() > *since + most) {
+    fail("stop", "",
+         node.address() + " is still stopping, " + std::to_string(to_millis(world.now() - *since)) +
+             " ms after the signal");
+  }

@@ -64,9 +64,9 @@ void SimProcess::start() {
   events.begin_again = [this](const Error&) {
     // As the daemon does it: in a later turn, and in a world of its own.
     operator_.loop().post(alive_.guard([this, life = lives_] {
-      if (life != lives_ || !running()) return;
-      node_.reset();
-      world_.bury(host_);
+      // Who was told to stop goes on with that (tools/daemon/ending.h).
+      if (life != lives_ || !running() || stopping_) return;
+      bury();
       start();
     }));
   };
@@ -98,9 +98,32 @@ void SimProcess::die(Death how) {
     disk_.kill();
   }
   world_.kill(host_, how == Death::PowerCut);
+  bury();
+}
+
+// The signal waits while the process stands still. What ends there is destroyed in a later turn, as
+// the daemon does it; streams end behind what was sent on them, and the store closes its files.
+void SimProcess::stop(std::function<void()> ended) {
+  PARLEY_CHECK(running());
+  if (stopping_) return;
+  stopping_ = world_.now();
+  host_.loop().post([this, ended = std::move(ended)] {
+    node_->stop([this, ended] {
+      operator_.loop().post(alive_.guard([this, ended, life = lives_] {
+        if (life != lives_ || !running()) return;
+        if (on_end) on_end();
+        bury();
+        ended();
+      }));
+    });
+  });
+}
+
+void SimProcess::bury() {
   node_.reset();
   world_.bury(host_);
   ready_ = false;
+  stopping_.reset();
 }
 
 }  // namespace parley::sim

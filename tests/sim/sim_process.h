@@ -33,9 +33,14 @@ class SimProcess {
   // Never inside a callback of this node.
   void start();
   void die(Death how);
+  // SIGTERM: the node drains, says goodbye and goes, as in the daemon. `ended` comes when it has
+  // gone by itself, unless its life ended otherwise before.
+  void stop(std::function<void()> ended);
 
   bool running() const { return node_ != nullptr; }
   bool ready() const { return ready_; }
+  // Since when it has been told to stop.
+  const std::optional<Instant>& stopping() const { return stopping_; }
   // It ended by itself: fail-stop, or it refused to start.
   const std::optional<Error>& failed() const { return failed_; }
   void forget_failure() { failed_.reset(); }
@@ -60,6 +65,7 @@ class SimProcess {
 
  private:
   void fail(const Error& error);
+  void bury();
 
   fake::World& world_;
   runtime::KjPort& kj_;
@@ -73,6 +79,7 @@ class SimProcess {
   LogSink* const log_;
   std::uint64_t lives_ = 0;
   bool ready_ = false;
+  std::optional<Instant> stopping_;
   std::optional<Error> failed_;
   std::unique_ptr<MetricRegistry> metrics_;
   std::unique_ptr<api::Node> node_;
