@@ -11,6 +11,7 @@
 
 namespace parley::sim {
 
+// Of a change: an empty one leaves what is there.
 struct DefaultLevels {
   std::string read = "quorum", write = "quorum";
   bool operator==(const DefaultLevels&) const = default;
@@ -39,14 +40,13 @@ class Defaults {
                        [&](auto& c) { return c.levels.write == level; });
   }
 
-  // When all is known to all: a change that was ok before another one began, which was ok too, is
-  // over, and with the first of them what was at the start. One that was not ok may prevail at any
-  // time (membership/gossiper.h).
+  // When all is known to all: each half as some change that set it, or as at the start. A change
+  // that was ok before another one of this half began, which was ok too, is over. One that was not
+  // ok may prevail at any time (membership/gossiper.h), and brings the half that it left alone as
+  // it was somewhere before it ended.
   bool may_last(const DefaultLevels& levels) const {
-    if (levels == DefaultLevels{} && !is_over(Instant::min())) return true;
-    return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) {
-      return change.levels == levels && !(change.ok && is_over(*change.ended));
-    });
+    return may_last(&DefaultLevels::read, levels.read) &&
+           may_last(&DefaultLevels::write, levels.write);
   }
 
  private:
@@ -56,9 +56,25 @@ class Defaults {
     std::optional<Instant> ended;
     bool ok = false;
   };
-  bool is_over(Instant ended) const {
-    return std::any_of(changes_.begin(), changes_.end(),
-                       [ended](const Change& later) { return later.ok && later.begun > ended; });
+  using Half = std::string DefaultLevels::*;
+  bool may_last(Half half, const std::string& level) const {
+    const Change start{{}, Instant::min(), Instant::min(), true};
+    const auto lasts = [&](const Change& change) {
+      if (change.levels.*half != level) return false;
+      return !change.ok || !is_over(half, *change.ended) || may_be_brought(half, change);
+    };
+    return lasts(start) || std::any_of(changes_.begin(), changes_.end(), lasts);
+  }
+  bool is_over(Half half, Instant ended) const {
+    return std::any_of(changes_.begin(), changes_.end(), [&](const Change& later) {
+      return later.ok && later.begun > ended && !(later.levels.*half).empty();
+    });
+  }
+  bool may_be_brought(Half half, const Change& by_now) const {
+    return std::any_of(changes_.begin(), changes_.end(), [&](const Change& other) {
+      const bool before = !other.ended || by_now.begun < *other.ended;
+      return !other.ok && (other.levels.*half).empty() && before;
+    });
   }
 
   std::vector<Change> changes_;

@@ -56,4 +56,40 @@ TEST_CASE("defaults: what was not ok may last, before and after what was", "[def
   CHECK_FALSE(defaults.may_last({}));
 }
 
+TEST_CASE("defaults: a change of one half leaves the other as it was", "[defaults]") {
+  Defaults defaults;
+  defaults.end(defaults.begin(kOne, at(1)), true, at(2));
+  defaults.end(defaults.begin({"all", ""}, at(3)), true, at(4));
+  CHECK(defaults.may_last({"all", "all"}));
+  CHECK_FALSE(defaults.may_last(kOne));
+  CHECK_FALSE(defaults.may_last({"all", "quorum"}));
+  CHECK_FALSE(defaults.may_last({"quorum", "all"}));
+}
+
+TEST_CASE("defaults: of two halves at one moment both last", "[defaults]") {
+  Defaults defaults;
+  const auto one = defaults.begin({"all", ""}, at(1)), two = defaults.begin({"", "one"}, at(1));
+  defaults.end(one, true, at(2));
+  defaults.end(two, true, at(3));
+  CHECK(defaults.may_last({"all", "one"}));
+  CHECK_FALSE(defaults.may_last({"all", "quorum"}));
+  CHECK_FALSE(defaults.may_last({"quorum", "one"}));
+}
+
+TEST_CASE("defaults: a half that was not ok may bring the other one back", "[defaults]") {
+  Defaults defaults;
+  const auto half = defaults.begin({"all", ""}, at(1));
+  defaults.end(defaults.begin({"", "one"}, at(2)), true, at(3));
+  CHECK(defaults.may_last({"all", "quorum"}));
+  defaults.end(half, false, at(4));
+  CHECK(defaults.may_last({"quorum", "one"}));
+  CHECK(defaults.may_last({"all", "quorum"}));
+  // But not what came later.
+  defaults.end(defaults.begin({"", "any"}, at(5)), true, at(6));
+  defaults.end(defaults.begin({"", "all"}, at(7)), true, at(8));
+  CHECK(defaults.may_last({"all", "all"}));
+  CHECK(defaults.may_last({"all", "one"}));
+  CHECK_FALSE(defaults.may_last({"all", "any"}));
+}
+
 }  // namespace parley::sim

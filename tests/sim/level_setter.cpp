@@ -27,10 +27,11 @@ client::AdminAsk<client::KeyspaceInfo> question(const DefaultLevels& levels) {
 }  // namespace
 
 LevelSetter::LevelSetter(fake::World& world, const std::vector<Endpoint>& nodes, Random random,
-                         Defaults& defaults)
+                         bool halves, Defaults& defaults)
     : world_(world),
       host_(world.node("127.0.8.2")),
       random_(std::move(random)),
+      halves_(halves),
       defaults_(defaults) {
   for (const Endpoint& node : nodes) {
     cores_.push_back(std::make_unique<client::ClientCore>(
@@ -48,18 +49,38 @@ void LevelSetter::set_later() {
                            }));
 }
 
+void LevelSetter::stop() {
+  if (halves_) set_each_alone();
+  stopped_ = true;
+}
+
 void LevelSetter::set() {
-  const auto draw = [this] { return kLevels[random_.below(std::size(kLevels))]; };
-  const DefaultLevels levels{draw(), draw()};
+  const auto kind = halves_ ? random_.below(4) : 0;
+  if (kind == 3) return set_each_alone();
+  DefaultLevels levels{draw_level(), draw_level()};
+  if (kind == 1) levels.write.clear();
+  if (kind == 2) levels.read.clear();
+  set(levels, random_.below(cores_.size()));
+}
+
+// At one moment, by way of two nodes.
+void LevelSetter::set_each_alone() {
+  const std::size_t node = random_.below(cores_.size());
+  set({draw_level(), ""}, node);
+  set({"", draw_level()}, (node + 1) % cores_.size());
+}
+
+void LevelSetter::set(const DefaultLevels& levels, std::size_t node) {
   const std::size_t change = defaults_.begin(levels, world_.now());
   ++open_;
-  cores_[random_.below(cores_.size())]->run(
-      std::make_unique<client::AdminCall<client::KeyspaceInfo>>(
-          question(levels), kTimeout, false, alive_.guard([this, change](const auto& result) {
-            defaults_.end(change, result.ok(), world_.now());
-            --open_;
-          }),
-          client::Purpose::Change));
+  cores_[node]->run(std::make_unique<client::AdminCall<client::KeyspaceInfo>>(
+      question(levels), kTimeout, false, alive_.guard([this, change](const auto& result) {
+        defaults_.end(change, result.ok(), world_.now());
+        --open_;
+      }),
+      client::Purpose::Change));
 }
+
+std::string LevelSetter::draw_level() { return kLevels[random_.below(std::size(kLevels))]; }
 
 }  // namespace parley::sim

@@ -15,20 +15,25 @@ namespace parley::sim {
 
 class LevelSetter {
  public:
-  LevelSetter(fake::World& world, const std::vector<Endpoint>& nodes, Random random,
+  LevelSetter(fake::World& world, const std::vector<Endpoint>& nodes, Random random, bool halves,
               Defaults& defaults);
 
   void start() { set_later(); }
-  void stop() { stopped_ = true; }
+  // With two last changes, of half the levels each.
+  void stop();
   bool idle() const { return open_ == 0; }
 
  private:
   void set_later();
   void set();
+  void set_each_alone();
+  void set(const DefaultLevels& levels, std::size_t node);
+  std::string draw_level();
 
   fake::World& world_;
   fake::Node& host_;
   Random random_;
+  const bool halves_;  // at times it sets one of the two alone
   Defaults& defaults_;
   std::vector<std::unique_ptr<client::ClientCore>> cores_;  // each knows one node
   std::size_t open_ = 0;

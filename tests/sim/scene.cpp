@@ -189,8 +189,9 @@ void Scene::make_clients() {
   while (clients.size() < report.clients) add_client();
   learn_owners();
   if (draw("level setter").below(4) == 0) {
-    level_setter = std::make_unique<LevelSetter>(world, endpoints_, draw("level setter's own"),
-                                                 history.defaults);
+    level_setter =
+        std::make_unique<LevelSetter>(world, endpoints_, draw("level setter's own"),
+                                      draw("half levels").below(2) == 0, history.defaults);
   }
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
