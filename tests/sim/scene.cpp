@@ -244,6 +244,7 @@ void Scene::lose(const std::string& address) {
     const auto copy = truth.look(address, key);
     if (copy.ok()) history.holds(address, key, copy->record.context(), world.now());
   }
+  workload.cut_batches = draw("cut batches").below(6) == 0;
 }
 
 void Scene::pass(Duration span) {

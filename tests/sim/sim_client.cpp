@@ -33,7 +33,11 @@ SimClient::SimClient(fake::World& world, std::uint32_t number, std::vector<Endpo
                                                  random_.fork("client"))),
       other_(std::make_unique<client::ClientCore>(known(endpoints, true), false, host_.loop(),
                                                   host_.network(), random_.fork("other"))),
-      pause_(host_.loop()) {}
+      pause_(host_.loop()) {
+  if (options.cut_batches) {
+    batches_ = std::make_unique<client::BatchSender>(*core_, host_.loop());
+  }
+}
 
 std::vector<Endpoint> SimClient::known(const std::vector<Endpoint>& endpoints, bool retries) {
   auto out = shuffled(endpoints, random_);
@@ -68,7 +72,9 @@ void SimClient::die(bool machine) {
   alive_.reset();  // what the library says at its end is said to nobody
   world_.kill(host_, machine);
   pause_.cancel();
+  close_batches();
   core_.reset();
+  batches_.reset();
   other_.reset();
   world_.bury(host_);
   under_way_ = 0;
@@ -233,11 +239,32 @@ void SimClient::ended(const Sending& sending, const Call& call, client::WriteRes
 
 std::vector<std::string> SimClient::draw_keys() {
   std::vector<std::string> keys;
+  const std::size_t most = options_.cut_batches ? options_.keys.size() : kBatchMost;
   for (const std::string& key : options_.keys) {
-    if (keys.size() < kBatchMost && random_.below(2) == 0) keys.push_back(key);
+    if (keys.size() < most && random_.below(2) == 0) keys.push_back(key);
   }
   if (keys.empty()) keys.push_back(options_.draw_key(random_));
   return keys;
+}
+
+// Whole, or cut as the library's users get it.
+void SimClient::send(std::vector<client::PutItem> items, std::vector<OpId> ops,
+                     client::WriteOptions options, Duration timeout,
+                     client::Then<std::vector<client::WriteResult>> then) {
+  if (!batches_) {
+    return core_->run(client::write_many_call(std::move(items), std::move(ops), options, timeout,
+                                              std::move(then)));
+  }
+  batches_->add(client::put_batch_of(std::move(items), std::move(ops), options, std::move(then)),
+                timeout);
+}
+
+void SimClient::send(std::vector<std::string> keys, client::ReadOptions options, Duration timeout,
+                     client::Then<std::vector<client::ReadResult>> then) {
+  if (!batches_) {
+    return core_->run(client::read_many_call(std::move(keys), options, timeout, std::move(then)));
+  }
+  batches_->add(client::get_batch_of(std::move(keys), options, std::move(then)), timeout);
 }
 
 void SimClient::get_many() {
@@ -250,16 +277,15 @@ void SimClient::get_many() {
   for (const auto& key : keys) {
     numbers.push_back(history_.begin_read(number_, key, options.level, now()));
   }
-  core_->run(client::read_many_call(
-      keys, options, call.timeout,
-      alive_.guard([this, numbers, call](std::vector<client::ReadResult> results) {
-        --under_way_;
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
-          history_.end_read(numbers[i], as_lived(call), std::move(results[i]), now());
-          learn(history_.read(numbers[i]));
-        }
-        later();
-      })));
+  send(keys, options, call.timeout,
+       alive_.guard([this, numbers, call](std::vector<client::ReadResult> results) {
+         --under_way_;
+         for (std::size_t i = 0; i < numbers.size(); ++i) {
+           history_.end_read(numbers[i], as_lived(call), std::move(results[i]), now());
+           learn(history_.read(numbers[i]));
+         }
+         later();
+       }));
 }
 
 void SimClient::put_many() {
@@ -281,13 +307,12 @@ void SimClient::put_many() {
   calls_ += all.size() - 1;
   client::WriteOptions options;
   options.level = level;
-  core_->run(client::write_many_call(
-      std::move(items), std::move(ops), options, call.timeout,
-      alive_.guard([this, all, call](std::vector<client::WriteResult> results) {
-        --under_way_;
-        for (std::size_t i = 0; i < all.size(); ++i) ended(all[i], call, std::move(results[i]));
-        later();
-      })));
+  send(std::move(items), std::move(ops), options, call.timeout,
+       alive_.guard([this, all, call](std::vector<client::WriteResult> results) {
+         --under_way_;
+         for (std::size_t i = 0; i < all.size(); ++i) ended(all[i], call, std::move(results[i]));
+         later();
+       }));
 }
 
 }  // namespace parley::sim

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/client_batch_sender.h"
 #include "api/client_core.h"
 #include "base/lifetime.h"
 #include "tests/fake/fake_world.h"
@@ -21,6 +22,9 @@ class SimClient {
  public:
   SimClient(fake::World& world, std::uint32_t number, std::vector<Endpoint> endpoints,
             const WorkloadOptions& options, History& history, Random random);
+  ~SimClient() { close_batches(); }
+  SimClient(const SimClient&) = delete;
+  SimClient& operator=(const SimClient&) = delete;
 
   void start() { next(); }
   // Begins no further call.
@@ -76,6 +80,13 @@ class SimClient {
     send(*core_, compose(key, known, false), [this](const WriteRecord&) { later(); });
   }
   std::vector<std::string> draw_keys();
+  void send(std::vector<client::PutItem> items, std::vector<OpId> ops, client::WriteOptions options,
+            Duration timeout, client::Then<std::vector<client::WriteResult>> then);
+  void send(std::vector<std::string> keys, client::ReadOptions options, Duration timeout,
+            client::Then<std::vector<client::ReadResult>> then);
+  void close_batches() {
+    if (batches_) batches_->close();
+  }
   Call begin_call();
   // What is said of its deadline: whoever was stopped then ends the call when it goes on.
   Call as_lived(Call call) const;
@@ -92,7 +103,8 @@ class SimClient {
   History& history_;
   Random random_;
   fake::Node& host_;
-  std::set<std::string> asked_;  // nodes that it knows
+  std::set<std::string> asked_;                   // nodes that it knows
+  std::unique_ptr<client::BatchSender> batches_;  // of core_, which goes before it
   std::unique_ptr<client::ClientCore> core_;
   std::unique_ptr<client::ClientCore> other_;  // begins with other nodes: retries go there
   runtime::Timer pause_;

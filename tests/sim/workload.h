@@ -41,6 +41,7 @@ struct WorkloadOptions {
   double retry_unknown = 0, retry_ok = 0;  // the same op-id and bytes once more, elsewhere
   bool learn_ring = true;                  // else each client keeps to one node while it answers
   bool one_node = false;                   // it knows no other, but for retries
+  bool cut_batches = false;                // of all keys at times, by the library's sender
 
   Act draw_act(Random& random) const;
   const std::string& draw_key(Random& random) const;
