@@ -31,10 +31,14 @@ void make_nemesis(Scene& scene) {
   }
 }
 
-// Clients at work, and faults.
-void work(Scene& scene) {
+void start_clients(Scene& scene) {
   scene.make_clients();
   for (const auto& client : scene.clients) client->start();
+}
+
+// Clients at work, and faults.
+void work(Scene& scene) {
+  if (!scene.clients_are_early()) start_clients(scene);
   if (scene.level_setter) scene.level_setter->start();
   scene.nemesis->start();
   scene.pass(scene.options.span);
@@ -126,8 +130,9 @@ RunReport run_seed(const RunOptions& options) {
   make_nemesis(scene);
   // One cluster, of all nodes: whoever was founded beside it would be missing from it for ever.
   scene.start_nodes();
+  if (scene.clients_are_early() && scene.enough_nodes()) start_clients(scene);
   const bool founding = scene.nemesis->has(Fault::Founding);
-  if (scene.form() && (!founding || agree_on_members(scene))) {
+  if (scene.report.violations.empty() && scene.form() && (!founding || agree_on_members(scene))) {
     work(scene);
     settle(scene);
     if (scene.report.violations.empty()) end(scene);

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 
 #include "tests/sim/ledger_tap.h"
+#include "tests/sim/levels.h"
 #include "tests/sim/node_metrics.h"
 #include "tests/sim/option_draw.h"
 #include "tests/sim/store_tap.h"
@@ -17,14 +18,18 @@ namespace parley::sim {
 namespace {
 
 constexpr Duration kFormMost = 60s;
+constexpr Duration kLateStartMost = 1s;
+constexpr Duration kNewsMost = 2s;
+constexpr Duration kFarLeast = 20ms, kFarMost = 80ms;
+constexpr Duration kLateMost = 10s;      // by then nobody joins any more, who has not
 constexpr Duration kFoundingMost = 10s;  // of trouble in it
 constexpr Duration kBoundsPause = 1s;
+constexpr Duration kStopSlack = 1s;           // beyond serve.drain
 constexpr Duration kSlowDiskMost = 8ms;       // for a batch
 constexpr Duration kHintsLast = 3600s;        // longer than a run
 constexpr std::uint64_t kTruthSampling = 32;  // one reply in so many is held against the disks
 
 // Lines with virtual time.
-constexpr Duration kStopSlack = 1s;           // beyond serve.drain
 class TimedLog final : public LogSink {
  public:
   TimedLog(const fake::World& world, LogLevel least) : world_(world), least_(least) {}
@@ -54,6 +59,13 @@ membership::ConflictRule draw_rule(Random random) {
                               : membership::ConflictRule::Siblings;
 }
 
+// Amid faults nobody could tell who should have joined.
+bool may_be_early(const std::vector<Fault>& faults) {
+  return std::none_of(std::begin(kOfTheWholeRun), std::end(kOfTheWholeRun), [&](Fault fault) {
+    return std::count(faults.begin(), faults.end(), fault) > 0;
+  });
+}
+
 }  // namespace
 
 Scene::Scene(const RunOptions& run)
@@ -64,7 +76,8 @@ Scene::Scene(const RunOptions& run)
       log_(run.log == LogLevel::Off ? nullptr : new TimedLog(world, run.log)),
       kj(world.node("kj").loop()),
       vfs(draw("vfs").next(), [this] { return world.node("kj").loop().wall(); }),
-      truth(vfs, history, draw("truth"), kTruthSampling) {
+      truth(vfs, history, draw("truth"), kTruthSampling),
+      early_(draw("early clients").below(6) == 0 && may_be_early(faults)) {
   report.seed = run.seed;
   report.faults = faults;
   report.nodes = run.nodes.value_or(draw_nodes(draw("nodes")));
@@ -137,22 +150,71 @@ void Scene::start_nodes() {
     pass(Duration(static_cast<std::int64_t>(
         draw("founding").below(static_cast<std::uint64_t>(kFoundingMost.count())))));
     nemesis->heal();
-  } else {
-    for (const auto& node : nodes) node->start();
+    return;
+  }
+  // Far from each other, so that joining takes long enough for calls to come amid it.
+  if (early_) world.set_latency(kFarLeast, kFarMost);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    SimProcess& node = *nodes[i];
+    const auto most = static_cast<std::uint64_t>(kLateStartMost.count());
+    const bool late = early_ && i >= kReplicas;
+    if (!late) {
+      node.start();
+      continue;
+    }
+    const auto pause = draw("late start of " + node.address()).below(most);
+    world.node("operator")
+        .loop()
+        .start_timer(world.now() + Duration(static_cast<std::int64_t>(pause)),
+                     [&node] { node.start(); });
   }
 }
 
-bool Scene::form() {
-  std::string waits_for;
-  const auto all_ready = [&] {
-    const auto unready =
-        std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return !node->ready(); });
-    if (unready != nodes.end()) waits_for = (*unready)->address();
-    return unready == nodes.end();
+bool Scene::enough_nodes() {
+  const auto ready = [this] {
+    return static_cast<std::size_t>(
+        std::count_if(nodes.begin(), nodes.end(), [](const auto& node) { return node->ready(); }));
   };
-  const bool formed = world.run_until(all_ready, kFormMost);
-  if (!formed) fail("forming", "", "the cluster did not form: " + waits_for + " is not in it");
-  return formed;
+  if (!world.run_until([&] { return ready() >= kReplicas; }, kFormMost)) return fail_to_form();
+  const auto most = static_cast<std::uint64_t>(kLateStartMost.count());
+  world.run_for(Duration(static_cast<std::int64_t>(draw("early start").below(most))));
+  return true;
+}
+
+bool Scene::form() {
+  const auto all_ready = [this] {
+    return std::all_of(nodes.begin(), nodes.end(), [](auto& node) { return node->ready(); });
+  };
+  const bool formed = world.run_until(all_ready, early_ ? kLateMost : kFormMost);
+  if (!early_) return formed || fail_to_form();
+  const auto& writes = history.writes();
+  const bool has_data =
+      std::any_of(writes.begin(), writes.end(), [](const auto& write) { return !write.never(); });
+  if (!formed && !has_data) return fail_to_form();
+  world.run_for(kNewsMost);  // of the last one
+  leave_out_the_late();
+  const fake::LinkRules usual;
+  world.set_latency(usual.latency_least, usual.latency_most);
+  learn_owners();
+  return true;
+}
+
+bool Scene::fail_to_form() {
+  const auto unready =
+      std::find_if(nodes.begin(), nodes.end(), [](const auto& node) { return !node->ready(); });
+  fail("forming", "", "the cluster did not form: " + (*unready)->address() + " is not in it");
+  return false;
+}
+
+void Scene::leave_out_the_late() {
+  for (auto& node : nodes) {
+    if (node->ready()) continue;
+    node->die(Death::Kill);
+    truth.forget(node->address());
+    outside_.push_back(std::move(node));
+  }
+  std::erase(nodes, nullptr);
+  report.nodes = nodes.size();
 }
 
 void Scene::listen(SimProcess& node) {
@@ -182,12 +244,13 @@ void Scene::make_clients() {
   const std::size_t drawn = 2 + random.below(4);
   Random work = draw("workload");
   workload = draw_workload(work, draw("keys"), drawn);
+  workload.cut_batches = draw("cut batches").below(6) == 0;
   if (options.keys) limit_keys(*options.keys);
   if (options.levels) workload.levels = *options.levels;
   report.keys = workload.keys.size() + workload.sets.size();
   report.clients = options.clients.value_or(drawn);
   while (clients.size() < report.clients) add_client();
-  learn_owners();
+  if (!early_) learn_owners();
   if (draw("level setter").below(4) == 0) {
     level_setter =
         std::make_unique<LevelSetter>(world, endpoints_, draw("level setter's own"),
@@ -244,7 +307,6 @@ void Scene::lose(const std::string& address) {
     const auto copy = truth.look(address, key);
     if (copy.ok()) history.holds(address, key, copy->record.context(), world.now());
   }
-  workload.cut_batches = draw("cut batches").below(6) == 0;
 }
 
 void Scene::pass(Duration span) {
@@ -270,6 +332,13 @@ bool Scene::clocks_were_wrong() {
 }
 
 void Scene::check_bounds(SimProcess& node) {
+  const auto since = node.stopping();
+  const Duration most = node.config().serve.drain() + kStopSlack;
+  if (since && !node.host().paused_since(*since) && world.now() > *since + most) {
+    fail("stop", "",
+         node.address() + " is still stopping, " + std::to_string(to_millis(world.now() - *since)) +
+             " ms after the signal");
+  }
   if (!node.ready()) return;  // its floors may not be built yet
   for (const auto& line : past_bounds(node.metrics(), node.config(), nodes.size())) {
     fail("bounds", "", node.address() + ": " + line);
@@ -292,10 +361,3 @@ Door& Scene::door(const SimProcess& node) {
 }
 
 }  // namespace parley::sim
-  const auto since = node.stopping();
-  const Duration most = node.config().serve.drain() + kStopSlack;
-  if (since && !node.host().paused_since(*since) && world.now() > *since + most) {
-    fail("stop", "",
-         node.address() + " is still stopping, " + std::to_string(to_millis(world.now() - *since)) +
-             " ms after the signal");
-  }

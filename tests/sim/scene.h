@@ -34,7 +34,12 @@ class Scene {
   void make_nodes();
   // In a run with Founding one now and one then, amid trouble, which has ended.
   void start_nodes();
-  // All of them are ready, after bounded time. Fails as `forming`.
+  // In some runs clients begin before all nodes are there, and when so many of them are ready that
+  // every key has three owners.
+  bool clients_are_early() const { return early_; }
+  bool enough_nodes();
+  // All of them are ready, after bounded time; or some write came before the others, which then
+  // stay outside: a cluster with data takes nobody in. Fails as `forming`.
   bool form();
   void make_clients();
   SimClient& add_client();
@@ -80,6 +85,8 @@ class Scene {
   std::vector<Told> changes;  // of the key that is watched
 
  private:
+  bool fail_to_form();
+  void leave_out_the_late();
   void learn_owners();
   void limit_keys(std::size_t count);
   void check_bounds(SimProcess& node);
@@ -87,6 +94,8 @@ class Scene {
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
+  const bool early_;
+  std::vector<std::unique_ptr<SimProcess>> outside_;  // for good
   // Of this cluster's nodes, whoever may have an address later.
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
