@@ -81,7 +81,11 @@ Nemesis::Nemesis(fake::World& world, std::vector<std::unique_ptr<SimProcess>>& n
 std::vector<Fault> Nemesis::draw(Random random) {
   // A copy that can ask nobody whether it is old serves like any restarted node (decision 11).
   const auto alone = random.below(16);
-  if (alone == 0) return {Fault::OldCopy, Fault::Skew};
+  if (alone == 0) {
+    if (random.below(2) == 0) return {Fault::OldCopy, Fault::Skew};
+    return {Fault::OldCopy,  Fault::Skew,     Fault::Kill,
+            Fault::PowerCut, Fault::Restarts, Fault::Stop};
+  }
   std::vector<Fault> on;
   for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(Fault::Damage); ++i) {
     if (random.below(2) == 0) on.push_back(static_cast<Fault>(i));
