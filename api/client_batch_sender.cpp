@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "api/client_codec.h"
+#include "base/mutant.h"
 #include "ring/ring.h"
 
 namespace parley::client {
@@ -17,7 +18,7 @@ std::vector<std::size_t> keep(std::vector<T>& results, const std::vector<std::si
                               std::vector<T> part) {
   std::vector<std::size_t> overloaded;
   for (std::size_t i = 0; i < group.size(); ++i) {
-    T& result = results[group[i]];
+    T& result = results[PARLEY_MUTANT(batch_results_by_group) ? i : group[i]];
     result = std::move(part[i]);
     const bool again = result.outcome == Outcome::NotWritten && result.connected && result.error &&
                        result.error->code == ErrorCode::Overloaded;

@@ -245,7 +245,10 @@ Status WiredNode::build_floors() {
 
   auto replication = replication::make_replication(
       {config_.replication, loop_, *rpc_, *store_, [this] { return serving_view(); },
-       [this] { return gossiper_->accepts_writes() && !stopping_; },
+       [this] {
+         const bool accepts = gossiper_->accepts_writes() || PARLEY_MUTANT(writes_amid_join);
+         return accepts && !stopping_;
+       },
        [this](const NodeId& node) { gossiper_->suspect_evidence(node); },
        log_.on_floor("replication"), metrics_, [this] { return clock_trouble(); }},
       random_.fork("replication"));

@@ -71,7 +71,8 @@ void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& settin
                                                      " of the ring's members are up, " +
                                                      std::to_string(needed) + " are needed");
   }
-  const bool on_later = later && later->version >= held->second.version;
+  const bool on_later =
+      later && later->version >= held->second.version && !PARLEY_MUTANT(keyspace_change_not_on_top);
   setting->record = setting->change(on_later ? *later : held->second);
   setting->record.version = held->second.version + 1;
   setting->needed = PARLEY_MUTANT(keyspace_set_alone) ? 1 : needed;

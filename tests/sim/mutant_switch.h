@@ -65,8 +65,11 @@
   X(record_checksum_ignored, "a record that fails its checksum is read")                         \
   X(newer_hint_erased, "a delivered hint is erased although a newer one merged in")              \
   /* membership */                                                                               \
+  X(goodbye_for_ever, "what a member that left says in its next life is not heard")              \
   X(keyspace_last_heard_wins, "an older record of a keyspace takes the place of a later one")    \
   X(keyspace_set_alone, "default levels count as set when the node asked has them")              \
+  X(keyspace_change_not_on_top,                                                                  \
+    "of two changes of a keyspace at one moment the later forgets one")                          \
   X(generation_not_raised, "a restart keeps the generation of the life before")                  \
   X(incarnation_not_raised, "a refutation names the incarnation that is accused")                \
   X(refutation_ignored, "a higher incarnation supersedes nothing")                               \
@@ -84,10 +87,12 @@
   X(frame_may_never_end, "a damaged length is believed, and such a frame may never end")         \
   X(never_redials, "a peer connection that failed is not dialled again")                         \
   /* api */                                                                                      \
+  X(writes_amid_join, "writes are taken while somebody joins")                                   \
   X(old_copy_serves, "an old copy of a disk serves before it is whole")                          \
   /* client */                                                                                   \
   X(lost_connection_told_as_not_written, "a connection lost under a write is `not_written`")     \
   X(client_deadline_ignored, "a call waits past its deadline")                                   \
+  X(batch_results_by_group, "a batch that is cut has its results in the order of the parts")     \
   X(default_levels_mixed_up, "reads take the default of writes, and the reverse")                \
   X(hedged_batch_refusal_stands, "a refusal in a batch stands although another node was asked")  \
   X(hedge_without_op, "another node is asked without the op-id")                                 \
