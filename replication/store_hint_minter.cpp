@@ -28,6 +28,12 @@ struct Trace {
   Bytes set;
 };
 
+// Nothing was written: what the disk's trouble is called elsewhere would leave that open.
+Error unreadable(const Error& error) {
+  if (error.code == ErrorCode::Overloaded) return error;
+  return {ErrorCode::NotReady, "this node cannot read its hints: " + error.message, 1000};
+}
+
 VersionSet merge_rows(const std::vector<storage::HintRow>& rows) {
   VersionSet merged;
   for (const storage::HintRow& row : rows) {
@@ -52,7 +58,7 @@ void StoreHintMinter::mint(const NodeId& target, MintRequest request,
   hints_.find(key,
               alive_.guard([this, target, request = std::move(request), done = std::move(done)](
                                const Result<std::vector<storage::HintRow>>& rows) mutable {
-                if (!rows) return done(rows.error());
+                if (!rows) return done(unreadable(rows.error()));
                 mint_in_room(target, std::move(request), merge_rows(*rows), std::move(done));
               }));
 }

@@ -81,6 +81,11 @@ class TempStore {
     store_ = std::move(*opened);
   }
   void reopen() { open(); }
+  // Puts another store in front of it, until it is opened again.
+  template <typename Front>
+  void put_behind() {
+    store_ = std::make_unique<Front>(std::move(store_));
+  }
 
  private:
   runtime::Loop& loop_;

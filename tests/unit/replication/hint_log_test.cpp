@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "storage/forwarding_store.h"
 #include "tests/unit/replication/test_cluster.h"
 
 namespace parley::replication {
@@ -22,6 +23,15 @@ NodeId target_of(std::uint8_t n) {
   id.octets[15] = n;
   return id;
 }
+
+class UnreadableHints final : public storage::ForwardingStore {
+ public:
+  using ForwardingStore::ForwardingStore;
+  void find_hints(storage::RecordKey,
+                  storage::Completion<std::vector<storage::HintRow>> done) override {
+    done(Error{ErrorCode::Internal, "the store cannot read: disk I/O error", 0});
+  }
+};
 
 struct Fixture {
   Cluster cluster;
@@ -258,6 +268,23 @@ TEST_CASE("write: at any, deletes at one time take no room", "[replication][clus
         std::move(request), [&](const WriteReply& reply) { kept += reply.outcome == Outcome::Ok; });
   }
   REQUIRE(cluster.world.run_until([&] { return kept == 4; }, 2s));
+}
+
+// Simulator seeds 40003426 and 40006603: `internal`, which leaves open what was written.
+TEST_CASE("write: at any, a node that cannot read its hints writes nothing and says so",
+          "[replication][cluster]") {
+  Cluster cluster;
+  const auto at = cluster.others("k")[0];
+  cluster.kill(at);
+  cluster.nodes[at].store->put_behind<UnreadableHints>();
+  cluster.start(at);
+  cluster.world.run_for(100ms);
+  for (const std::size_t owner : cluster.owners("k")) cluster.kill(owner);
+  cluster.publish();
+  const auto reply = cluster.put(at, "k", "a", "any");
+  CHECK(reply.outcome == Outcome::NotWritten);
+  CHECK(reply.error->code == ErrorCode::NotReady);
+  CHECK(cluster.hints_at(at) == 0);
 }
 
 }  // namespace parley::replication
