@@ -82,9 +82,11 @@ class GossiperDriver final : public Gossiper {
   void log_waiting();
   void begin_introduction();
   void introduced_to(const NodeId& node);
+  bool accepted_by_majority() const;
   void end_introduction();
   void consider(const OtherLife& other);
   void doubt(const OtherLife& other);
+  void look_at_doubt();
   void give_way();
 
   // gossiper_serve.cpp
@@ -142,7 +144,10 @@ class GossiperDriver final : public Gossiper {
   // After a restart, until the others have had their chance to say that they know a later life of
   // this node: no view is shown.
   bool introducing_ = false;
-  std::set<NodeId> introduced_;  // members that have heard our generation and accept it
+  // Members that have heard our generation and accept it; in doubt, since the last news of the
+  // other life.
+  std::set<NodeId> introduced_;
+  Instant disputed_at_{};  // the last news of another life
   std::map<NodeId, std::uint64_t> saved_nonces_;
   std::vector<NodeId> returned_early_;  // what the first view's observers are told too
   NodeRecord self_;

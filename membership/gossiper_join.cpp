@@ -13,6 +13,9 @@ constexpr Duration kJoinCallTimeout = 1s;
 constexpr Duration kWaitingLogInterval = 10s;
 // The answers of a healthy cluster take milliseconds, those of a starved one still less than this.
 constexpr Duration kIntroductionGrace = 1s;
+// Longer than what is on its way takes to arrive.
+constexpr Duration kDoubtLeast = 5s;
+constexpr Duration kDoubtLook = 1s;
 
 template <typename T>
 Result<T> decoded(const Result<Bytes>& answer, Result<T> (*decode)(ByteView)) {
@@ -215,10 +218,15 @@ void GossiperDriver::begin_introduction() {
 }
 
 void GossiperDriver::introduced_to(const NodeId& node) {
-  if (!introducing_ || own_life_.disputed() || records_.find(node) == nullptr) return;
+  if (!introducing_ || records_.find(node) == nullptr) return;
+  if (own_life_.disputed() && loop_.now() == disputed_at_) return;  // it has just told of the other
   introduced_.insert(node);
+  if (accepted_by_majority() && !own_life_.disputed()) end_introduction();
+}
+
+bool GossiperDriver::accepted_by_majority() const {
   const std::size_t others = records_.nodes().size() - 1;
-  if (introduced_.size() * 2 > others) end_introduction();
+  return introduced_.size() * 2 > others;
 }
 
 void GossiperDriver::end_introduction() {
@@ -238,6 +246,8 @@ void GossiperDriver::consider(const OtherLife& other) {
       return refuse({second_copy(self_.node, other.at ? to_text(*other.at) : "")});
     case OwnLife::Verdict::Unclear: break;
   }
+  disputed_at_ = loop_.now();
+  introduced_.clear();
   if (first) doubt(other);
   if (!own_life_.elsewhere()) return;
   SwimOutbox question;
@@ -250,11 +260,21 @@ void GossiperDriver::consider(const OtherLife& other) {
 void GossiperDriver::doubt(const OtherLife& other) {
   view_ = nullptr;
   introducing_ = true;
-  introduction_timer_.cancel();
+  look_at_doubt();
   if (start_.in_doubt) start_.in_doubt(own_life_.highest());
   log_.warn("membership.other_life", {{"generation", other.generation},
                                       {"own", self_.generation},
                                       {"waiting_for", waiting_for()}});
+}
+
+// Whoever holds with the other life says so in each answer. When a majority answers and nobody says
+// it any more, the members hold with this one, and will not find out that the other is over. There
+// was another, so this is an old copy; if it runs after all, where none of them is, it will hear of
+// the next life from them, ask there, and go.
+void GossiperDriver::look_at_doubt() {
+  if (leaving_) return;
+  if (accepted_by_majority() && loop_.now() - disputed_at_ >= kDoubtLeast) return give_way();
+  introduction_timer_.after(kDoubtLook, [this] { look_at_doubt(); });
 }
 
 // The next life must know whom it has to ask for what this one lacks.

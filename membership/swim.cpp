@@ -155,6 +155,14 @@ void Swim::probe_for_other(Instant now, const Endpoint& from, const Datagram& da
   send(target->second.endpoint, datagram.target, std::move(ping), out);
 }
 
+// Of the same generation, from a process that was started from the same disk.
+bool Swim::vouches_for_another(const Datagram& ack, const Claim& known) {
+  return std::any_of(ack.updates.begin(), ack.updates.end(), [&](const Claim& claim) {
+    return claim.node == known.node && claim.generation == known.generation && claim.nonce != 0 &&
+           known.nonce != 0 && claim.nonce != known.nonce;
+  });
+}
+
 void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
   const auto relay = relays_.find(datagram.sequence);
   if (relay != relays_.end() && relay->second.target == datagram.sender) {
@@ -172,9 +180,11 @@ void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
   const Probe probe = found->second;
   const bool direct = datagram.sender == probe.target;
   if (!direct && datagram.target != probe.target) return;
+  Peer& peer = peers_.at(probe.target);
+  // The helper heard another life of it. Whether the one that we know still runs it cannot say.
+  if (!direct && vouches_for_another(datagram, peer.claim)) return;
   probes_.erase(found);
   awareness_.add(-1);
-  Peer& peer = peers_.at(probe.target);
   peer.unchecked.reset();
   if (direct) {
     out.round_trip = now - probe.sent;

@@ -168,6 +168,7 @@ class Swim {
   void answer_ping(Instant now, const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
   void probe_for_other(Instant now, const Endpoint& from, const Datagram& datagram,
                        SwimOutbox& out);
+  static bool vouches_for_another(const Datagram& ack, const Claim& known);
   void take_ack(Instant now, const Datagram& datagram, SwimOutbox& out);
   void send(const Endpoint& to, const NodeId& node, Datagram datagram, SwimOutbox& out);
   void gossip(Instant now, SwimOutbox& out);

@@ -92,6 +92,39 @@ TEST_CASE("old copy: members that were all restarted in between know it too",
   CHECK(cluster[2].views.empty());
 }
 
+// Simulator seed 40002560: it served nothing until somebody restarted it.
+TEST_CASE("old copy: who knows of the lost life comes back when all others hold with the copy",
+          "[membership][cluster]") {
+  TestCluster cluster(3);
+  cluster.boot_all(1);
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 5s));
+  cluster[1].kill();
+  cluster[2].kill();
+  const auto old_disk = cluster[2].journal.kept;
+  REQUIRE(cluster[2].boot({}).ok());  // the life that will be lost: generation 2
+  REQUIRE(cluster.world.run_until([&] { return cluster[2].up(); }, 5s));
+  cluster.world.run_for(1s);  // its nonce is saved
+  cluster[0].kill();
+  cluster[2].kill();
+  cluster[2].journal.kept = old_disk;
+  cluster[2].generation = 1;
+  cluster[2].seed = 77;  // another nonce
+  REQUIRE(cluster[2].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[2].up(); }, 5s));  // nobody can tell
+  REQUIRE(cluster[1].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[1].sees_up(cluster[2]); }, 5s));
+  const bool restarted = GENERATE(false, true);  // incarnations at which the two camps differ
+  if (restarted) {
+    cluster.world.cut(cluster[1].address, cluster[2].address);
+    cluster.world.run_for(3s);
+    cluster.world.mend(cluster[1].address, cluster[2].address);
+  }
+  REQUIRE(cluster[0].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[2].doubted == 2; }, 5s));
+  REQUIRE(cluster.world.run_until([&] { return !cluster[2].refused.empty(); }, 30s));
+  CHECK(cluster[2].later == 2);
+}
+
 TEST_CASE("old copy: what it learned of the others is saved before it gives way",
           "[membership][cluster]") {
   TestCluster cluster(3);
