@@ -189,8 +189,12 @@ void Nemesis::put_old_copy_back(Stroke& stroke, SimProcess& victim) {
     victim.die(Death::Kill);
     return after(stroke.up_to(kShortLifeMost), [this, &victim] { start_again(victim); });
   }
-  // A life of which nobody has heard is none.
-  if (old_copy_shows_ && !(victim.running() && victim.ready())) return;
+  // A life of which nobody has heard is none. One that only nodes know that are down is known to
+  // nobody, and the copy serves as any restarted node does (decision 11).
+  const bool all_ready = std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->running() && node->ready();
+  });
+  if (old_copy_shows_ && !all_ready) return;
   if (std::exchange(put_back_, true)) return;
   tell("old copy of " + victim.address());
   victim.die(Death::Kill);

@@ -29,8 +29,9 @@ std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addr
   Addresses missing = nodes;
   for (const auto& row : rows) {
     if (missing.erase(row.address) == 0) out += " " + row.address + " is no node of this cluster";
-    // Whoever came after it at its address is another one.
-    if (row.liveness != (lost.contains(row.address) ? "dead" : "alive")) {
+    // Whoever came after a lost one at its address is another one; it may have said goodbye before.
+    const bool gone = row.liveness == "dead" || row.liveness == "left";
+    if (lost.contains(row.address) ? !gone : row.liveness != "alive") {
       out += " " + row.address + " is " + row.liveness;
     }
   }

@@ -20,8 +20,8 @@ using Addresses = std::set<std::string>;
 bool all_equal(const client::InspectResult& result, const Addresses& lost,
                std::uint64_t useless = 0);
 
-// The members as one node tells them: all of `nodes` alive, those of them that are `lost` dead, and
-// nobody else.
+// The members as one node tells them: all of `nodes` alive, those of them that are `lost` dead or
+// left, and nobody else.
 std::string wrong_members(const std::vector<client::GossipRow>& rows, const Addresses& nodes,
                           const Addresses& lost);
 
