@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/fake/fake_world.h"
+#include "tests/sim/levels.h"
 
 namespace parley::sim {
 namespace {
@@ -140,7 +141,19 @@ void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
   if (on_commit) on_commit(holder, hint_name(address_of(key.target), key.record.key), context);
 }
 
+// Nodes that have had it.
+std::size_t Ledger::holders(const std::string& key, const replication::Dot& dot) const {
+  std::size_t count = 0;
+  for (const auto& [node, address] : addresses_) {
+    const auto found = stored_.find({address, key});
+    if (found != stored_.end() && found->second.covers(dot)) ++count;
+  }
+  return count;
+}
+
 // docs/repair.md: a delivered hint is erased only if its stored version is the one that was acked.
+// Where somebody joined and the target owns the key no more, all who do have had it instead: as
+// many others as a key has replicas, while a target that is one of them leaves fewer.
 void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key) {
   const auto hint = hints_.extract({holder, key});
   if (on_hint_gone) on_hint_gone(holder, hint_name(address_of(key.target), key.record.key));
@@ -149,7 +162,7 @@ void Ledger::hint_erased(const std::string& holder, const storage::HintKey& key)
   const auto& there = stored_[{target->second, key.record.key}];
   for (const auto& [actor, counter] : hint.mapped().entries()) {
     const replication::Dot last{actor, counter};
-    if (there.covers(last)) continue;
+    if (there.covers(last) || holders(key.record.key, last) >= kReplicas) continue;
     history_.fail(
         "hint", key.record.key,
         holder + " erases a hint of which " + target->second + " has not had " + to_text(last));

@@ -78,6 +78,7 @@ class Ledger {
       return own != nullptr && dot.actor.storage == *own && !before.context().covers(dot);
     }
   };
+  std::size_t holders(const std::string& key, const replication::Dot& dot) const;
   void judge_stamps(const Held& held);
   void judge_first_stamp(const Held& held, const replication::Sibling& minted);
   void judge_mint(const Change& change, const replication::Sibling& minted, Instant now);

@@ -107,6 +107,20 @@ TEST_CASE("ledger: a hint goes when its target has had it, and only grows", "[le
     desk.ledger.hint_erased(kHere, key);
     CHECK(desk.found() == "hint");
   }
+  SECTION("all of it, in place of a target that owns the key no more") {
+    for (std::uint8_t i = 3; i < 6; ++i) {
+      NodeId owner;
+      owner.octets[0] = i;
+      const std::string address = "127.0.0." + std::to_string(i);
+      desk.ledger.node_is(owner, address);
+      // The last one has not had all of it.
+      const bool all = i < 5 || GENERATE(true, false);
+      desk.ledger.stored(address, "key", (all ? fresh : old).context(), Instant{});
+      if (i < 5) continue;
+      desk.ledger.hint_erased(kHere, key);
+      CHECK(desk.found() == (all ? "" : "hint"));
+    }
+  }
   SECTION("one more, for a target that has its share") {
     desk.ledger.hint_begun(kHere, key, 65536, 65536);
     CHECK(desk.found().empty());
