@@ -232,7 +232,7 @@ Status WiredNode::build_floors() {
   start.found = config_.found;
   start.vnodes = config_.vnodes;
   start.conflict_rule = config_.conflict_rule;
-  start.has_records = [this] { return store_->has_records(); };
+  start.has_records = [this] { return store_->holds_data(); };
   start.in_doubt = lifetime_.guard([this](Generation later) { doubt(later); });
   start.writes_under_way = [this] {
     return replication_ && replication_->coordinator().in_flight() > 0;

@@ -28,7 +28,7 @@ class ForwardingStore : public Store {
     store_->list_records(keyspace, std::move(after), limit, bytes_limit, std::move(done));
   }
   std::uint64_t undone() const override { return store_->undone(); }
-  bool has_records() const override { return store_->has_records(); }
+  bool holds_data() const override { return store_->holds_data(); }
   std::uint64_t bytes_on_disk() const override { return store_->bytes_on_disk(); }
   void observe(RecordObserver* observer) override { store_->observe(observer); }
   std::vector<std::uint64_t> initial_slot_digests(KeyspaceNumber keyspace) const override {

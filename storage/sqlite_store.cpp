@@ -49,7 +49,7 @@ class SqliteStore final : public Store {
   void list_records(KeyspaceNumber keyspace, std::optional<RecordKey> after, std::size_t limit,
                     std::size_t bytes_limit, Completion<std::vector<ListedRecord>> done) override;
   std::uint64_t undone() const override { return writer_.undone(); }
-  bool has_records() const override { return has_records_; }
+  bool holds_data() const override { return holds_data_; }
   std::uint64_t bytes_on_disk() const override { return writer_.bytes_on_disk(); }
   void observe(RecordObserver* observer) override { observer_ = observer; }
   std::vector<std::uint64_t> initial_slot_digests(KeyspaceNumber keyspace) const override;
@@ -100,7 +100,7 @@ class SqliteStore final : public Store {
 
   // Loop only.
   StoredState state_;
-  bool has_records_;
+  bool holds_data_;
   RecordObserver* observer_ = nullptr;
 
   WriterMetrics writer_metrics_;
@@ -127,7 +127,7 @@ SqliteStore::SqliteStore(Parts parts, const SqliteSettings& settings, const std:
       lock_(std::move(parts.lock)),
       vfs_(std::move(parts.vfs)),
       state_(std::move(parts.state)),
-      has_records_(state_.records > 0),
+      holds_data_(state_.records > 0 || !state_.hints.totals().empty()),
       writer_metrics_(metrics),
       writer_(std::move(parts.writing),
               {checkpoint_pages(options, directory), options.free_bytes_least()},
@@ -232,12 +232,13 @@ void SqliteStore::deliver(const std::shared_ptr<Shared>& shared, Delivery& deliv
 
 void SqliteStore::tell(const Change& change) {
   if (const auto* record = std::get_if<RecordChange>(&change)) {
-    has_records_ = true;
+    holds_data_ = true;
     if (observer_ != nullptr) {
       observer_->record_changed(record->key.keyspace, record->key.token, record->key.key,
                                 record->before, record->after);
     }
   } else if (const auto* hint = std::get_if<HintChange>(&change)) {
+    holds_data_ = true;
     state_.hints.change(hint->target, hint->before, hint->after);
   } else {
     const auto& named = std::get<NamedChange>(change);

@@ -129,7 +129,7 @@ class CountingStore final : public storage::Store {
                     storage::Completion<std::vector<storage::ListedRecord>> done) override {
     counted().list_records(keyspace, std::move(after), limit, bytes_limit, std::move(done));
   }
-  bool has_records() const override { return counted().has_records(); }
+  bool holds_data() const override { return counted().holds_data(); }
   std::uint64_t undone() const override { return counted().undone(); }
   std::uint64_t bytes_on_disk() const override { return counted().bytes_on_disk(); }
   void observe(storage::RecordObserver* observer) override { counted().observe(observer); }

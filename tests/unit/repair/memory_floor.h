@@ -121,7 +121,7 @@ class MemoryStore final : public storage::Store {
       done(std::move(out));
     });
   }
-  bool has_records() const override { return !records_.empty(); }
+  bool holds_data() const override { return !records_.empty(); }
   std::uint64_t undone() const override { return 0; }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver* observer) override { observer_ = observer; }

@@ -65,7 +65,7 @@ class MapStore final : public storage::Store {
                  storage::Completion<std::vector<storage::ListedKey>>) override {}
   void list_records(storage::KeyspaceNumber, std::optional<RecordKey>, std::size_t, std::size_t,
                     storage::Completion<std::vector<storage::ListedRecord>>) override {}
-  bool has_records() const override { return !records.empty(); }
+  bool holds_data() const override { return !records.empty(); }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver*) override {}
   std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber) const override {

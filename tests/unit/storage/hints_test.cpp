@@ -134,3 +134,12 @@ TEST_CASE("hints: dropping spares sole ones and other targets, over many slices"
   CHECK(scanned.bytes == totals.bytes);
   CHECK(scanned.oldest == totals.oldest);
 }
+
+TEST_CASE("hints: a store that holds a hint alone holds data") {
+  StoreCase test;
+  CHECK_FALSE(test.store->holds_data());
+  REQUIRE(test.update_hint(hint_key(1, "k"), true, {1}, put("v")).ok());
+  CHECK(test.store->holds_data());
+  test.store.reopen();
+  CHECK(test.store->holds_data());
+}

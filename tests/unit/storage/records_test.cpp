@@ -38,7 +38,7 @@ TEST_CASE("digests: frozen, never 0, and a missing record adds nothing to its sl
 TEST_CASE("records: written, read, replaced, left alone") {
   const auto settings = GENERATE(fake::inline_settings(), threaded_settings());
   StoreCase test(settings);
-  CHECK_FALSE(test.store->has_records());
+  CHECK_FALSE(test.store->holds_data());
   CHECK(test.get(record_key("a"))->condition == Condition::Missing);
 
   const auto first = test.update(record_key("a"), put("one"));
@@ -46,7 +46,7 @@ TEST_CASE("records: written, read, replaced, left alone") {
   CHECK(first->before == Condition::Missing);
   CHECK(first->changed);
   CHECK(first->digest == record_digest("a", "one"));
-  CHECK(test.store->has_records());
+  CHECK(test.store->holds_data());
 
   const auto found = test.get(record_key("a"));
   CHECK(found->condition == Condition::Sound);
@@ -201,7 +201,7 @@ TEST_CASE("records: slot digests scanned at open equal those kept from the chang
   CHECK(test.store->initial_slot_digests(kDefaultKeyspace) ==
         std::vector<std::uint64_t>(kSlotCount));
   test.store.reopen();
-  CHECK(test.store->has_records());
+  CHECK(test.store->holds_data());
   const auto sums = test.store->initial_slot_digests(kDefaultKeyspace);
   REQUIRE(sums.size() == kSlotCount);
   for (std::size_t i = 0; i < kSlotCount; ++i) {
@@ -222,7 +222,7 @@ TEST_CASE("named values: read at once after the completion, and after a reopen")
   test.store.reopen();
   CHECK(test.store->named("generation") == "2");
   CHECK(test.store->named("empty") == "");
-  CHECK_FALSE(test.store->has_records());
+  CHECK_FALSE(test.store->holds_data());
   CHECK(test.store->bytes_on_disk() >= 4096);
 }
 
