@@ -91,10 +91,20 @@ void Liveness::write(SimProcess& node, const std::string& key, const std::string
   const auto error = result.error;
   const bool ok = result.outcome == client::Outcome::Ok;
   history.end_write(number, call, std::move(result), scene_.world.now());
-  // Siblings are bounded, however well all works.
-  const bool full = error && error->code == ErrorCode::SiblingCap;
+  // Siblings are bounded, however well all works. (An owner that stays silent leaves it open what
+  // it did, and then the cap is not the reason that is named.)
+  const bool full = error && (error->code == ErrorCode::SiblingCap ||
+                              kept_at_any(key) >= node.config().replication.siblings_most());
   const bool must = must_be_stamped(node, key, level);
   if (!ok && !full && must && judged) refuse(node, key, "a write at " + level, error);
+}
+
+std::size_t Liveness::kept_at_any(const std::string& key) const {
+  const auto& writes = scene_.history.writes();
+  return static_cast<std::size_t>(std::count_if(writes.begin(), writes.end(), [&](const auto& one) {
+    return one.key == key && one.level == "any" && one.open == 0 &&
+           one.result.outcome == client::Outcome::Ok;
+  }));
 }
 
 // Where the last writer wins, somebody whose clock is sound must stamp it: an owner, or at `any`

@@ -42,6 +42,7 @@ class Liveness {
              const ReadRecord* seen, bool judged);
   void refuse(const SimProcess& node, const std::string& key, const std::string& what,
               const std::optional<Error>& error);
+  std::size_t kept_at_any(const std::string& key) const;  // writes, all told
   bool must_be_stamped(SimProcess& asked, const std::string& key, const std::string& level) const;
   void check_members(const SimProcess& node);
   std::string who_thinks_alive();
