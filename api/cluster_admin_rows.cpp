@@ -221,11 +221,12 @@ Result<std::optional<NodeId>> find_target(const View& view, const std::string& t
                "no node has the address or id \"" + target.substr(0, 64) + "\"", 0};
 }
 
-Result<NewLevels> parse_levels(const membership::KeyspaceRecord& keyspace,
-                               const std::string& read_level, const std::string& write_level) {
-  NewLevels out;
+Result<membership::KeyspaceChange> parse_levels(const membership::KeyspaceRecord& keyspace,
+                                                const std::string& read_level,
+                                                const std::string& write_level) {
+  membership::KeyspaceChange out;
   for (const auto& [text, code] :
-       {std::pair(&read_level, &out.read), std::pair(&write_level, &out.write)}) {
+       {std::pair(&read_level, &out.read_level), std::pair(&write_level, &out.write_level)}) {
     if (text->empty()) continue;
     const auto level = replication::parse_level(*text);
     if (!level) return level.error();
@@ -239,12 +240,6 @@ Result<NewLevels> parse_levels(const membership::KeyspaceRecord& keyspace,
     *code = replication::level_code(*level);
   }
   return out;
-}
-
-membership::KeyspaceRecord with_levels(membership::KeyspaceRecord record, const NewLevels& levels) {
-  record.read_level = levels.read.value_or(record.read_level);
-  record.write_level = levels.write.value_or(record.write_level);
-  return record;
 }
 
 void RepairSum::add(const Result<std::uint64_t>& one) {

@@ -43,15 +43,11 @@ std::vector<client::WorkRow> work_rows(const MetricRegistry& metrics);
 // An address, a peer endpoint or a node id of a member; "": nullopt, all. NotFound otherwise.
 Result<std::optional<NodeId>> find_target(const membership::View& view, const std::string& target);
 
-// Defaults of a keyspace; nullopt leaves one as it is.
-struct NewLevels {
-  std::optional<membership::LevelCode> read, write;
-};
-// "" for nullopt. InvalidArgument for a level that is none, or a number above the replication
-// factor.
-Result<NewLevels> parse_levels(const membership::KeyspaceRecord& keyspace,
-                               const std::string& read_level, const std::string& write_level);
-membership::KeyspaceRecord with_levels(membership::KeyspaceRecord record, const NewLevels& levels);
+// Defaults of a keyspace; "" leaves one as it is. InvalidArgument for a level that is none, or a
+// number above the replication factor.
+Result<membership::KeyspaceChange> parse_levels(const membership::KeyspaceRecord& keyspace,
+                                                const std::string& read_level,
+                                                const std::string& write_level);
 
 // What the nodes answered to `repair`.
 struct RepairSum {

@@ -448,13 +448,9 @@ void ClusterAdminService::set_consistency(const std::string& name, const std::st
   if (!view) return fail_later(std::move(done), view.error());
   const auto found = find_keyspace(**view, name);
   if (!found) return fail_later(std::move(done), found.error());
-  const auto levels = parse_levels(**found, read_level, write_level);
-  if (!levels) return fail_later(std::move(done), levels.error());
-  world_.gossiper.change_keyspace((*found)->id,
-                                  [levels = *levels](const membership::KeyspaceRecord& now) {
-                                    return with_levels(now, levels);
-                                  },
-                                  timeout - timeout / 10,
+  const auto change = parse_levels(**found, read_level, write_level);
+  if (!change) return fail_later(std::move(done), change.error());
+  world_.gossiper.change_keyspace((*found)->id, *change, timeout - timeout / 10,
                                   [done = std::move(done)](const auto& stored) {
                                     if (stored.ok()) return done(keyspace_info(*stored));
                                     done(stored.error());

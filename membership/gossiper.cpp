@@ -79,7 +79,7 @@ GossiperDriver::GossiperDriver(const MembershipOptions& options, GossiperStart s
         ++self_.ring.version;
       }
     }
-    for (const KeyspaceRecord& keyspace : saved->keyspaces) records_.merge(keyspace);
+    for (const HeldKeyspace& keyspace : saved->keyspaces) records_.merge(keyspace);
     if (member_) records_.merge(self_);
   }
   for (const auto liveness : {Liveness::Alive, Liveness::Suspect, Liveness::Dead, Liveness::Left}) {
@@ -299,7 +299,7 @@ void GossiperDriver::publish(const std::vector<NodeId>& returned) {
   view->cluster_name = start_.cluster_name;
   view->cluster_key = cluster_key_;
   view->self = self_.node;
-  view->keyspaces = records_.all_keyspaces();
+  for (const auto& [id, held] : records_.keyspaces()) view->keyspaces.push_back(held.record);
   view->ring = records_.ring();
   view->view_digest = records_.view_digest();
   members_by_state_ = {};

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/random.h"
+#include "membership/held_keyspace.h"
 #include "membership/options.h"
 #include "membership/view.h"
 #include "runtime/loop.h"
@@ -62,9 +63,6 @@ struct Refusal {
   Generation later = 0;
 };
 
-// What becomes of a keyspace as it is now; the version is not its affair. May be asked again.
-using KeyspaceChange = std::function<KeyspaceRecord(const KeyspaceRecord& now)>;
-
 class Gossiper {
  public:
   virtual ~Gossiper() = default;
@@ -94,10 +92,11 @@ class Gossiper {
   // A reason to probe this member out of turn (a call to it failed, its connection broke).
   virtual void suspect_evidence(const NodeId& node) = 0;
   // Changes a keyspace here and on a majority of the ring's members, durably, and answers with the
-  // record that they hold then. A later change by way of another member is changed again, not
-  // passed over. Errors: NotFound, Unavailable (nothing sent), Unknown (fewer than a majority took
-  // it in time: it may prevail later, even over a change that was made since).
-  virtual void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
+  // record that they hold then. A level that it does not name stays as whoever set it last left it;
+  // what another member made of the same level meanwhile is changed again, not passed over. Errors:
+  // NotFound, Unavailable (nothing sent), Unknown (fewer than a majority took it in time: it may
+  // prevail later, even over a change of the same level that was made since).
+  virtual void change_keyspace(const KeyspaceId& id, const KeyspaceChange& change, Duration timeout,
                                std::function<void(Result<KeyspaceRecord>)> done) = 0;
   // Says goodbye (Left) and calls `done` when it is on its way to all, at most `patience` later.
   virtual void leave(Duration patience, std::function<void()> done) = 0;

@@ -44,7 +44,7 @@ class GossiperDriver final : public Gossiper {
     return clocks_.off(loop_.now(), loop_.wall(), records_.nodes().size());
   }
   void suspect_evidence(const NodeId& node) override;
-  void change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
+  void change_keyspace(const KeyspaceId& id, const KeyspaceChange& change, Duration timeout,
                        std::function<void(Result<KeyspaceRecord>)> done) override;
   void leave(Duration patience, std::function<void()> done) override;
 
@@ -103,11 +103,10 @@ class GossiperDriver final : public Gossiper {
 
   // gossiper_keyspace.cpp
   struct KeyspaceSetting;
-  void try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting,
-                    const std::optional<KeyspaceRecord>& later);
+  void try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting);
+  void keyspace_held(const std::shared_ptr<KeyspaceSetting>& setting, unsigned attempt,
+                     const HeldKeyspace& held);
   void keyspace_answered(KeyspaceSetting& setting, unsigned attempt, bool taken);
-  void keyspace_passed(const std::shared_ptr<KeyspaceSetting>& setting, unsigned attempt,
-                       const Bytes& answer);
 
   // gossiper_sync.cpp
   void sync_with(const NodeId& node, const Endpoint& at);

@@ -24,13 +24,13 @@ Result<T> decoded(const Result<Bytes>& answer, Result<T> (*decode)(ByteView)) {
 }
 
 // Every member derives the same id, so the keyspace is one even if two founders' clusters differ.
-KeyspaceRecord default_keyspace(const ClusterId& cluster, ConflictRule rule) {
+HeldKeyspace default_keyspace(const ClusterId& cluster, ConflictRule rule) {
   KeyspaceRecord record;
   record.id = *KeyspaceId::from_bytes(mac128(cluster.view(), "keyspace default"));
   record.name = "default";
   record.conflict_rule = rule;
   record.version = 1;
-  return record;
+  return {record, 1, 1};
 }
 
 }  // namespace
@@ -156,7 +156,7 @@ void GossiperDriver::take_slots() {
       records_.merge(record);
     }
   }
-  for (const KeyspaceRecord& record : shown.keyspaces) records_.merge(record);
+  for (const HeldKeyspace& keyspace : shown.keyspaces) records_.merge(keyspace);
   if (!known) {
     const auto ring = ring::Ring::build(rings);
     self_.ring.status = ring::RingStatus::Normal;
@@ -196,7 +196,8 @@ void GossiperDriver::become_member() {
   log_.info("membership.member", {{"cluster", cluster_.id},
                                   {"members", records_.nodes().size()},
                                   {"generation", self_.generation}});
-  for (const auto& [id, keyspace] : records_.keyspaces()) {
+  for (const auto& [id, held] : records_.keyspaces()) {
+    const KeyspaceRecord& keyspace = held.record;
     if (start_.conflict_rule.value_or(keyspace.conflict_rule) == keyspace.conflict_rule) continue;
     log_.warn("membership.conflict_rule_stays", {{"keyspace", keyspace.name},
                                                  {"is", to_text(keyspace.conflict_rule)},

@@ -1,4 +1,10 @@
-// Changes of keyspaces: a record of the next version here and on a majority of the ring's members.
+// Changes of keyspaces: levels of the next version, here and on a majority of the ring's members.
+//
+// Why what was told ok stands until a later change of the same level: what a member holds of a
+// level only grows (held_keyspace.h), by whatever way it comes, and a member counts for a change
+// that holds the change's own version and level once that is durable. Two majorities share a
+// member. It held the first change when that was told ok, so a second one that it counts for is not
+// below it, and takes its place everywhere.
 #include <utility>
 
 #include "base/mutant.h"
@@ -8,7 +14,8 @@
 namespace parley::membership {
 namespace {
 
-// A change made elsewhere a moment ago takes one more; several at one moment take turns by chance.
+// A change of the same level made elsewhere a moment ago takes one more; several at one moment take
+// turns by chance.
 constexpr unsigned kAttemptsMost = 8;
 constexpr Duration kPauseMost = 20ms;  // before the second; more before each further one
 
@@ -24,7 +31,7 @@ struct GossiperDriver::KeyspaceSetting {
   bool waits = false;  // for the next one: what else is answered to the last changes nothing
   bool over = false;
   // Of this attempt.
-  KeyspaceRecord record;
+  HeldKeyspace record;
   std::size_t needed = 0, taken = 0, open = 0;
 
   void end(Result<KeyspaceRecord> result) {
@@ -36,23 +43,22 @@ struct GossiperDriver::KeyspaceSetting {
   }
 };
 
-void GossiperDriver::change_keyspace(const KeyspaceId& id, KeyspaceChange change, Duration timeout,
+void GossiperDriver::change_keyspace(const KeyspaceId& id, const KeyspaceChange& change,
+                                     Duration timeout,
                                      std::function<void(Result<KeyspaceRecord>)> done) {
   auto setting = std::make_shared<KeyspaceSetting>();
   setting->id = id;
-  setting->change = std::move(change);
+  setting->change = change;
   setting->deadline = loop_.now() + timeout;
   setting->done = std::move(done);
   // A disk, our own too, may take for ever.
   loop_.start_timer(setting->deadline, lifetime_.guard([setting] {
     setting->fail(ErrorCode::Unknown, "too few members stored the keyspace in time");
   }));
-  loop_.post(lifetime_.guard([this, setting] { try_keyspace(setting, std::nullopt); }));
+  loop_.post(lifetime_.guard([this, setting] { try_keyspace(setting); }));
 }
 
-// `later`: what a member holds that our last attempt was not made on top of.
-void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting,
-                                  const std::optional<KeyspaceRecord>& later) {
+void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& setting) {
   if (!view_ || leaving_) {
     return setting->fail(ErrorCode::Unavailable, "this node is no member of a cluster");
   }
@@ -71,10 +77,7 @@ void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& settin
                                                      " of the ring's members are up, " +
                                                      std::to_string(needed) + " are needed");
   }
-  const bool on_later =
-      later && later->version >= held->second.version && !PARLEY_MUTANT(keyspace_change_not_on_top);
-  setting->record = setting->change(on_later ? *later : held->second);
-  setting->record.version = held->second.version + 1;
+  setting->record = with_change(held->second, setting->change);
   setting->needed = PARLEY_MUTANT(keyspace_set_alone) ? 1 : needed;
   setting->taken = 0;
   setting->waits = false;
@@ -83,50 +86,58 @@ void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& settin
   out.changed = records_.merge(setting->record);
   const unsigned attempt = ++setting->attempts;
   save([this, setting, attempt] {
-    const bool stands = records_.keyspaces().at(setting->id) == setting->record;
-    keyspace_answered(*setting, attempt, stands);
+    keyspace_held(setting, attempt, records_.keyspaces().at(setting->id));
   });
   for (const Endpoint& other : others) {
     call(other, runtime::Verb::KeyspaceSet, encode_keyspace_set(setting->record),
          setting->deadline - loop_.now(), [this, setting, attempt](const Result<Bytes>& answer) {
-           if (answer.ok() && !answer->empty()) return keyspace_passed(setting, attempt, *answer);
-           keyspace_answered(*setting, attempt, answer.ok());
+           if (!answer.ok() || answer->empty()) {
+             return keyspace_answered(*setting, attempt, answer.ok());
+           }
+           const auto theirs = decode_keyspace_set(*answer);
+           if (!theirs.ok()) return keyspace_answered(*setting, attempt, false);
+           SwimOutbox news;
+           news.changed = records_.merge(*theirs);
+           if (news.changed) save([] {});
+           carry_out(std::move(news));
+           keyspace_held(setting, attempt, *theirs);
          });
   }
   carry_out(std::move(out));
 }
 
-void GossiperDriver::keyspace_answered(KeyspaceSetting& setting, unsigned attempt, bool taken) {
-  if (setting.waits || attempt != setting.attempts) return;
-  --setting.open;
-  setting.taken += taken ? 1 : 0;
-  if (setting.taken >= setting.needed) return setting.end(setting.record);
-  if (setting.taken + setting.open >= setting.needed) return;
-  setting.fail(ErrorCode::Unknown, std::to_string(setting.taken) + " of " +
-                                       std::to_string(setting.needed) +
-                                       " members stored the keyspace");
-}
-
-// A member holds what we had not heard of. At once, before a majority may have taken ours: others
-// that are silent could keep us waiting for it.
-void GossiperDriver::keyspace_passed(const std::shared_ptr<KeyspaceSetting>& setting,
-                                     unsigned attempt, const Bytes& answer) {
-  const auto later = decode_keyspace_set(answer);
-  SwimOutbox out;
-  out.changed = later.ok() && records_.merge(*later);
-  if (out.changed) save([] {});
-  carry_out(std::move(out));
+// What a member holds, durably. If that is not our change, it is made again, over what we have
+// heard by then: at once, before a majority may have taken this one, for others that are silent
+// could keep us waiting for it.
+void GossiperDriver::keyspace_held(const std::shared_ptr<KeyspaceSetting>& setting,
+                                   unsigned attempt, const HeldKeyspace& held) {
+  if (stands(setting->record, setting->change, held)) {
+    return keyspace_answered(*setting, attempt, true);
+  }
   if (setting->over || setting->waits || attempt != setting->attempts) return;
-  if (!later.ok()) return keyspace_answered(*setting, attempt, false);
   if (setting->attempts >= kAttemptsMost) {
     return setting->fail(ErrorCode::Unknown, "others change the keyspace at the same time");
   }
   const auto most = static_cast<std::uint64_t>((setting->attempts * kPauseMost).count());
   const Duration pause(static_cast<std::int64_t>(random_.below(most)));
   setting->waits = true;
-  loop_.start_timer(loop_.now() + pause, lifetime_.guard([this, setting, later = *later] {
-    if (!setting->over) try_keyspace(setting, later);
+  loop_.start_timer(loop_.now() + pause, lifetime_.guard([this, setting] {
+    if (!setting->over) try_keyspace(setting);
   }));
+}
+
+void GossiperDriver::keyspace_answered(KeyspaceSetting& setting, unsigned attempt, bool taken) {
+  if (setting.waits || attempt != setting.attempts) return;
+  --setting.open;
+  setting.taken += taken ? 1 : 0;
+  // Ours has what was told ok before by now: some member of this majority held it, and said so.
+  if (setting.taken >= setting.needed) {
+    return setting.end(records_.keyspaces().at(setting.id).record);
+  }
+  if (setting.taken + setting.open >= setting.needed) return;
+  setting.fail(ErrorCode::Unknown, std::to_string(setting.taken) + " of " +
+                                       std::to_string(setting.needed) +
+                                       " members stored the keyspace");
 }
 
 }  // namespace parley::membership

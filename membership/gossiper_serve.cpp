@@ -168,19 +168,14 @@ void GossiperDriver::serve_stream_probe(const runtime::RpcRequest& request,
 
 void GossiperDriver::serve_keyspace(const runtime::RpcRequest& request,
                                     const runtime::Responder& respond) {
-  const auto record = decode_keyspace_set(request.body);
-  if (!record.ok()) return respond(record.error());
+  const auto keyspace = decode_keyspace_set(request.body);
+  if (!keyspace.ok()) return respond(keyspace.error());
   if (!member_) return respond(Error{ErrorCode::NotReady, "no member of a cluster yet", 100});
-  // Only a later version is taken here: of two changes made on top of the same record, one fails
-  // to get a majority. (Gossip must choose between the two, and goes by their bytes.)
-  const auto held = records_.keyspaces().find(record->id);
   SwimOutbox out;
-  if (held == records_.keyspaces().end() || record->version > held->second.version) {
-    out.changed = records_.merge(*record);
-  }
-  save_if(out.changed, [this, respond, record = *record] {
-    const KeyspaceRecord& now = records_.keyspaces().at(record.id);
-    respond(now == record ? Bytes() : encode_keyspace_set(now));
+  out.changed = records_.merge(*keyspace);
+  save_if(out.changed, [this, respond, keyspace = *keyspace] {
+    const HeldKeyspace& now = records_.keyspaces().at(keyspace.record.id);
+    respond(now == keyspace ? Bytes() : encode_keyspace_set(now));
   });
   carry_out(std::move(out));
 }

@@ -76,8 +76,8 @@ MemberSync GossiperDriver::summary() const {
     message.nodes.push_back(
         {claim, record.generation, record.version, hash64(encode_record(record))});
   }
-  for (const auto& [id, record] : records_.keyspaces()) {
-    message.keyspaces.push_back({id, record.version, hash64(encode_keyspace(record))});
+  for (const auto& [id, held] : records_.keyspaces()) {
+    message.keyspaces.push_back({id, held.record.version, hash64(encode_keyspace(held))});
   }
   // Not before it is known that this is the latest life: it might take another one's place.
   if (!introducing_) message.node_records.push_back(self_);
@@ -138,17 +138,16 @@ MemberSync GossiperDriver::answer_to(const MemberSync& message) const {
   for (const auto& summary : message.keyspaces) {
     their_keyspaces[summary.id] = &summary;
     const auto ours = records_.keyspaces().find(summary.id);
+    // Both may hold a level that the other one lacks, whatever their versions.
     if (ours == records_.keyspaces().end() ||
-        (ours->second.version <= summary.version &&
-         hash64(encode_keyspace(ours->second)) != summary.digest)) {
+        hash64(encode_keyspace(ours->second)) != summary.digest) {
       answer.keyspaces_wanted.push_back(summary.id);
     }
   }
-  for (const auto& [id, record] : records_.keyspaces()) {
+  for (const auto& [id, held] : records_.keyspaces()) {
     const auto at = their_keyspaces.find(id);
-    if (at == their_keyspaces.end() || (at->second->version <= record.version &&
-                                        at->second->digest != hash64(encode_keyspace(record)))) {
-      answer.keyspace_records.push_back(record);
+    if (at == their_keyspaces.end() || at->second->digest != hash64(encode_keyspace(held))) {
+      answer.keyspace_records.push_back(held);
     }
   }
   return answer;
@@ -167,8 +166,8 @@ void GossiperDriver::take(const MemberSync& message, const Endpoint&, SwimOutbox
   for (const NodeRecord& record : message.node_records) {
     changed = take_record(record, claims, out) || changed;
   }
-  for (const KeyspaceRecord& record : message.keyspace_records) {
-    changed = records_.merge(record) || changed;
+  for (const HeldKeyspace& keyspace : message.keyspace_records) {
+    changed = records_.merge(keyspace) || changed;
   }
   std::erase_if(known, [this](const Claim& claim) {
     return claim.node != self_.node && swim_.peers().count(claim.node) == 0;

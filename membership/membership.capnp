@@ -77,7 +77,8 @@ struct StreamProbe {
   claim @0 :Claim;
 }
 
-# Answered by nothing once it is durable; by the record that stands there instead, if that is later.
+# Joined with what is held. Answered once that is durable: by nothing if it is this very record, else by
+# what is held.
 struct KeyspaceSet {
   record @0 :Data;
 }

@@ -247,13 +247,13 @@ Result<Claim> decode_stream_probe(ByteView bytes) {
       bytes, [](wire::StreamProbe::Reader in) { return read_claim(in.getClaim()); }));
 }
 
-Bytes encode_keyspace_set(const KeyspaceRecord& record) {
+Bytes encode_keyspace_set(const HeldKeyspace& keyspace) {
   capnp::MallocMessageBuilder message;
-  message.initRoot<wire::KeyspaceSet>().setRecord(data_of(encode_keyspace(record)));
+  message.initRoot<wire::KeyspaceSet>().setRecord(data_of(encode_keyspace(keyspace)));
   return flat_bytes(message);
 }
 
-Result<KeyspaceRecord> decode_keyspace_set(ByteView bytes) {
+Result<HeldKeyspace> decode_keyspace_set(ByteView bytes) {
   return or_malformed(read_flat<wire::KeyspaceSet>(bytes, [](wire::KeyspaceSet::Reader in) {
     return decode_keyspace(bytes_of(in.getRecord()));
   }));

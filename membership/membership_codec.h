@@ -21,7 +21,7 @@ Bytes encode_member_sync(const MemberSync& message);
 Result<MemberSync> decode_member_sync(ByteView bytes);
 Bytes encode_stream_probe(const Claim& claim);
 Result<Claim> decode_stream_probe(ByteView bytes);
-Bytes encode_keyspace_set(const KeyspaceRecord& record);
-Result<KeyspaceRecord> decode_keyspace_set(ByteView bytes);
+Bytes encode_keyspace_set(const HeldKeyspace& keyspace);
+Result<HeldKeyspace> decode_keyspace_set(ByteView bytes);
 
 }  // namespace parley::membership

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "membership/held_keyspace.h"
 #include "membership/member.h"
 #include "membership/view.h"
 
@@ -26,7 +27,7 @@ struct JoinAskReply {
   std::string cluster_name;
   Bytes cluster_key;
   std::vector<NodeRecord> nodes;
-  std::vector<KeyspaceRecord> keyspaces;
+  std::vector<HeldKeyspace> keyspaces;
   bool operator==(const JoinAskReply&) const = default;
 };
 
@@ -77,7 +78,7 @@ struct MemberSync {
   std::vector<NodeSummary> nodes;
   std::vector<KeyspaceSummary> keyspaces;
   std::vector<NodeRecord> node_records;
-  std::vector<KeyspaceRecord> keyspace_records;
+  std::vector<HeldKeyspace> keyspace_records;
   std::vector<NodeId> nodes_wanted;
   std::vector<KeyspaceId> keyspaces_wanted;
   bool operator==(const MemberSync&) const = default;

@@ -10,7 +10,8 @@ namespace parley::membership {
 namespace {
 
 constexpr std::uint8_t kRecordForm = 1;
-constexpr std::uint8_t kKeyspaceForm = 1;
+constexpr std::uint8_t kKeyspaceForm = 2;
+constexpr std::uint8_t kKeyspaceFormFirst = 1;     // one version for both levels
 constexpr std::uint8_t kServesNot = 0x80;          // beside the status on the ring
 constexpr std::uint32_t kStateMagic = 0x4d594c50;  // "PLYM"
 constexpr std::uint16_t kStateForm = 2;
@@ -87,12 +88,15 @@ std::optional<NodeRecord> decode_record(ByteView bytes) {
   return record;
 }
 
-Bytes encode_keyspace(const KeyspaceRecord& record) {
+Bytes encode_keyspace(const HeldKeyspace& keyspace) {
+  const KeyspaceRecord& record = keyspace.record;
+  const bool first = keyspace.read_version == keyspace.write_version;
   ByteWriter out;
-  out.number(kKeyspaceForm);
+  out.number(first ? kKeyspaceFormFirst : kKeyspaceForm);
   out.raw(record.id.view());
   out.sized(record.name);
-  out.number(record.version);
+  out.number(keyspace.read_version);
+  if (!first) out.number(keyspace.write_version);
   out.number(record.replication_factor);
   out.number(static_cast<std::uint8_t>(record.conflict_rule));
   out.number(record.read_level);
@@ -100,13 +104,17 @@ Bytes encode_keyspace(const KeyspaceRecord& record) {
   return out.take();
 }
 
-std::optional<KeyspaceRecord> decode_keyspace(ByteView bytes) {
+std::optional<HeldKeyspace> decode_keyspace(ByteView bytes) {
   ByteReader in(bytes);
-  if (in.number<std::uint8_t>() != kKeyspaceForm) return std::nullopt;
-  KeyspaceRecord record;
+  const auto form = in.number<std::uint8_t>();
+  if (form < kKeyspaceFormFirst || form > kKeyspaceForm) return std::nullopt;
+  HeldKeyspace keyspace;
+  KeyspaceRecord& record = keyspace.record;
   record.id = read_id<KeyspaceId>(in);
   record.name = read_text(in);
-  record.version = in.number<std::uint64_t>();
+  keyspace.read_version = keyspace.write_version = in.number<std::uint64_t>();
+  if (form != kKeyspaceFormFirst) keyspace.write_version = in.number<std::uint64_t>();
+  record.version = std::max(keyspace.read_version, keyspace.write_version);
   record.replication_factor = in.number<std::uint32_t>();
   const auto rule = in.number<std::uint8_t>();
   record.conflict_rule = static_cast<ConflictRule>(rule);
@@ -115,8 +123,10 @@ std::optional<KeyspaceRecord> decode_keyspace(ByteView bytes) {
   const bool sound = in.complete() && !record.id.is_nil() && !record.name.empty() &&
                      record.name.size() <= kTextMost && record.replication_factor >= 1 &&
                      rule <= static_cast<std::uint8_t>(ConflictRule::LastWriterWins);
-  if (!sound) return std::nullopt;
-  return record;
+  // One byte form each: digests are made over it.
+  const bool short_one = keyspace.read_version == keyspace.write_version;
+  if (!sound || short_one != (form == kKeyspaceFormFirst)) return std::nullopt;
+  return keyspace;
 }
 
 Bytes encode_state(const SavedState& state) {
@@ -130,7 +140,7 @@ Bytes encode_state(const SavedState& state) {
   out.number(static_cast<std::uint32_t>(state.nodes.size()));
   for (const NodeRecord& node : state.nodes) out.sized(encode_record(node));
   out.number(static_cast<std::uint32_t>(state.keyspaces.size()));
-  for (const KeyspaceRecord& keyspace : state.keyspaces) out.sized(encode_keyspace(keyspace));
+  for (const HeldKeyspace& keyspace : state.keyspaces) out.sized(encode_keyspace(keyspace));
   out.number(static_cast<std::uint32_t>(state.nonces.size()));
   for (const auto& [node, nonce] : state.nonces) {
     out.raw(node.view());

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "membership/held_keyspace.h"
 #include "membership/view.h"
 
 namespace parley::membership {
@@ -16,8 +17,9 @@ Bytes encode_record(const NodeRecord& record);
 // nullopt for what no encode_record wrote: every length, order and enum is checked.
 std::optional<NodeRecord> decode_record(ByteView bytes);
 
-Bytes encode_keyspace(const KeyspaceRecord& record);
-std::optional<KeyspaceRecord> decode_keyspace(ByteView bytes);
+// Of form 1 while both levels have one version: this is what earlier versions of Parley wrote.
+Bytes encode_keyspace(const HeldKeyspace& keyspace);
+std::optional<HeldKeyspace> decode_keyspace(ByteView bytes);
 
 // What membership keeps over a restart.
 struct SavedState {
@@ -26,7 +28,7 @@ struct SavedState {
   Bytes cluster_key;
   bool joined = false;            // some other member has our record (or we founded)
   std::vector<NodeRecord> nodes;  // ours is one of them
-  std::vector<KeyspaceRecord> keyspaces;
+  std::vector<HeldKeyspace> keyspaces;
   // Of the lives that `nodes` name, where known: another life of the same generation is then told
   // from them by members that were restarted in between.
   std::map<NodeId, std::uint64_t> nonces;

@@ -34,17 +34,16 @@ bool Records::merge(const NodeRecord& record) {
   return true;
 }
 
-bool Records::merge(const KeyspaceRecord& record) {
-  const Bytes fresh = encode_keyspace(record);
-  const auto at = keyspaces_.find(record.id);
-  if (at != keyspaces_.end()) {
-    const Bytes old = encode_keyspace(at->second);
-    const bool later = std::tie(record.version, fresh) > std::tie(at->second.version, old);
-    if (!later && !(PARLEY_MUTANT(keyspace_last_heard_wins) && fresh != old)) return false;
-    digest_sum_ -= hash64(old, kKeyspaceSeed);
+bool Records::merge(const HeldKeyspace& keyspace) {
+  const auto [at, is_new] = keyspaces_.emplace(keyspace.record.id, keyspace);
+  if (!is_new) {
+    const HeldKeyspace joined =
+        PARLEY_MUTANT(keyspace_last_heard_wins) ? keyspace : join(at->second, keyspace);
+    if (joined == at->second) return false;
+    digest_sum_ -= hash64(encode_keyspace(at->second), kKeyspaceSeed);
+    at->second = joined;
   }
-  digest_sum_ += hash64(fresh, kKeyspaceSeed);
-  keyspaces_[record.id] = record;
+  digest_sum_ += hash64(encode_keyspace(at->second), kKeyspaceSeed);
   return true;
 }
 
@@ -61,9 +60,9 @@ std::vector<NodeRecord> Records::all_nodes() const {
   return out;
 }
 
-std::vector<KeyspaceRecord> Records::all_keyspaces() const {
-  std::vector<KeyspaceRecord> out;
-  for (const auto& [id, record] : keyspaces_) out.push_back(record);
+std::vector<HeldKeyspace> Records::all_keyspaces() const {
+  std::vector<HeldKeyspace> out;
+  for (const auto& [id, keyspace] : keyspaces_) out.push_back(keyspace);
   return out;
 }
 

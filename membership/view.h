@@ -62,7 +62,7 @@ enum class ConflictRule : std::uint8_t {
 const char* to_text(ConflictRule rule);  // "siblings", "lww"
 std::optional<ConflictRule> parse_conflict_rule(std::string_view text);
 
-// What all nodes must know of a keyspace. The higher version wins, then the greater bytes.
+// What all nodes must know of a keyspace. Each level is set for itself (held_keyspace.h).
 struct KeyspaceRecord {
   KeyspaceId id;
   std::string name;

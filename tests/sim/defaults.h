@@ -40,10 +40,10 @@ class Defaults {
                        [&](auto& c) { return c.levels.write == level; });
   }
 
-  // When all is known to all: each half as some change that set it, or as at the start. A change
-  // that was ok before another one of this half began, which was ok too, is over. One that was not
-  // ok may prevail at any time (membership/gossiper.h), and brings the half that it left alone as
-  // it was somewhere before it ended.
+  // When all is known to all: each half as some change that set it, or as at the start; no change
+  // says anything of the half that it left alone (membership/held_keyspace.h). A change that was ok
+  // before another one of this half began, which was ok too, is over. One that was not ok may
+  // prevail at any time (membership/gossiper.h).
   bool may_last(const DefaultLevels& levels) const {
     return may_last(&DefaultLevels::read, levels.read) &&
            may_last(&DefaultLevels::write, levels.write);
@@ -61,19 +61,13 @@ class Defaults {
     const Change start{{}, Instant::min(), Instant::min(), true};
     const auto lasts = [&](const Change& change) {
       if (change.levels.*half != level) return false;
-      return !change.ok || !is_over(half, *change.ended) || may_be_brought(half, change);
+      return !change.ok || !is_over(half, *change.ended);
     };
     return lasts(start) || std::any_of(changes_.begin(), changes_.end(), lasts);
   }
   bool is_over(Half half, Instant ended) const {
     return std::any_of(changes_.begin(), changes_.end(), [&](const Change& later) {
       return later.ok && later.begun > ended && !(later.levels.*half).empty();
-    });
-  }
-  bool may_be_brought(Half half, const Change& by_now) const {
-    return std::any_of(changes_.begin(), changes_.end(), [&](const Change& other) {
-      const bool before = !other.ended || by_now.begun < *other.ended;
-      return !other.ok && (other.levels.*half).empty() && before;
     });
   }
 

@@ -65,10 +65,12 @@ class FixedGossiper final : public membership::Gossiper {
   bool views_agree() const override { return true; }
   std::optional<Duration> clock_off() const override { return std::nullopt; }
   void suspect_evidence(const NodeId&) override {}
-  void change_keyspace(const KeyspaceId& id, membership::KeyspaceChange change, Duration,
+  void change_keyspace(const KeyspaceId& id, const membership::KeyspaceChange& change, Duration,
                        std::function<void(Result<membership::KeyspaceRecord>)> done) override {
     if (refuse_keyspace) return done(Error{ErrorCode::Unavailable, "no majority"});
-    stored = change(*shown->keyspace(id));
+    stored = *shown->keyspace(id);
+    stored->read_level = change.read_level.value_or(stored->read_level);
+    stored->write_level = change.write_level.value_or(stored->write_level);
     done(*stored);
   }
   void leave(Duration, std::function<void()> done) override { done(); }

@@ -28,8 +28,13 @@ NodeRecord some_record() {
       node, 7,    2,    "127.0.0.5", 7400,
       7401, 7402, "r1", "d1",        {node, 4, ring::RingStatus::Normal, "r1", {1, 500, 65535}}};
 }
-KeyspaceRecord some_keyspace() {
-  return {some<KeyspaceId>(5), "default", 3, 3, ConflictRule::Siblings, 1, 17};
+HeldKeyspace some_keyspace() {
+  return {{some<KeyspaceId>(5), "default", 3, 3, ConflictRule::Siblings, 1, 17}, 3, 3};
+}
+HeldKeyspace keyspace_set_by_halves() {
+  HeldKeyspace out = some_keyspace();
+  out.write_version = 2;
+  return out;
 }
 const GossipCluster kCluster{some<ClusterId>(3), 77};
 
@@ -106,6 +111,8 @@ std::vector<Form> forms() {
       {"node record", encode_record(some_record()), same(some_record(), decode_record)},
       {"keyspace record", encode_keyspace(some_keyspace()), same(some_keyspace(), decode_keyspace)},
       {"saved state", encode_state(some_state()), same(some_state(), decode_state)},
+      {"keyspace record, a version for each level", encode_keyspace(keyspace_set_by_halves()),
+       same(keyspace_set_by_halves(), decode_keyspace)},
   };
 }
 

@@ -8,7 +8,7 @@ namespace {
 using Outcome = std::optional<Result<KeyspaceRecord>>;
 
 struct Five : TestCluster {
-  explicit Five(int count = 5) : TestCluster(count) {
+  explicit Five(int count = 5, std::uint64_t seed = 1) : TestCluster(count, seed) {
     boot_all(count);
     REQUIRE(world.run_until([&] { return whole(); }, 5s));
   }
@@ -30,13 +30,40 @@ struct Five : TestCluster {
     REQUIRE(world.run_until([&] { return whole(); }, 10s));
     for (std::size_t i = 0; i < nodes.size(); ++i) CHECK(read_level(i) == expected);
   }
-  static KeyspaceChange with_read(LevelCode level) {
-    return [level](KeyspaceRecord now) {
-      now.read_level = level;
-      return now;
-    };
-  }
+  static KeyspaceChange with_read(LevelCode level) { return {level, std::nullopt}; }
 };
+
+// A change of one level alone, as its caller knows it.
+struct Half {
+  bool of_reads = false;
+  LevelCode level = 0;
+  Instant begun;
+  std::optional<Instant> ended;
+  bool ok = false;
+};
+
+void change_half(Five& cluster, std::size_t node, Half& half) {
+  KeyspaceChange change;
+  (half.of_reads ? change.read_level : change.write_level) = half.level;
+  half.begun = cluster.world.now();
+  cluster[node].gossiper->change_keyspace(cluster[node].gossiper->view()->keyspace("default")->id,
+                                          change, 2s, [&half, &cluster](const auto& result) {
+                                            half.ended = cluster.world.now();
+                                            half.ok = result.ok();
+                                          });
+}
+
+// What was not ok may prevail at any time; what was ok, until another one that began later was.
+bool may_last(const std::vector<Half>& halves, bool of_reads, LevelCode shown) {
+  const auto over = [&](const Half& one) {
+    return std::any_of(halves.begin(), halves.end(), [&](const Half& other) {
+      return other.of_reads == of_reads && other.ok && other.begun > *one.ended;
+    });
+  };
+  return std::any_of(halves.begin(), halves.end(), [&](const Half& one) {
+    return one.of_reads == of_reads && one.level == shown && !(one.ok && over(one));
+  });
+}
 
 }  // namespace
 
@@ -64,18 +91,67 @@ TEST_CASE("keyspace: what another member changed a moment ago stays changed",
   REQUIRE(cluster.set(0, read, 300ms).ok());
   cluster.world.heal_all();
   Outcome outcome;
-  cluster[4].gossiper->change_keyspace(
-      cluster[4].gossiper->view()->keyspace("default")->id,
-      [write = write](KeyspaceRecord now) {
-        now.write_level = write;
-        return now;
-      },
-      5s, [&](const auto& result) { outcome = result; });
+  cluster[4].gossiper->change_keyspace(cluster[4].gossiper->view()->keyspace("default")->id,
+                                       {std::nullopt, write}, 5s,
+                                       [&](const auto& result) { outcome = result; });
   REQUIRE(cluster.world.run_until([&] { return outcome.has_value(); }, 6s));
   REQUIRE(outcome->ok());
   CHECK((*outcome)->read_level == read);
   CHECK((*outcome)->write_level == write);
   cluster.all_show(read);
+}
+
+// The streams of one that was cut off are slow to recover: its record comes by way of the exchange
+// of records before its members are asked.
+TEST_CASE("keyspace: of two changes at one moment, of one level each, both stand",
+          "[membership][keyspace]") {
+  int both = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Five cluster(4, seed);
+    std::vector<Half> halves{{true, 2, {}, {}, false}, {false, 3, {}, {}, false}};
+    for (std::size_t i = 1; i < 4; ++i) cluster.world.cut(cluster[0].address, cluster[i].address);
+    cluster.world.run_for(1s);
+    cluster.world.heal_all();
+    for (auto& half : halves) change_half(cluster, half.of_reads ? 0 : 1, half);
+    REQUIRE(cluster.world.run_until([&] { return halves[0].ended && halves[1].ended; }, 3s));
+    REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 10s));
+    const auto* shown = cluster[0].gossiper->view()->keyspace("default");
+    INFO("seed " << seed);
+    if (halves[0].ok) CHECK(shown->read_level == 2);
+    if (halves[1].ok) CHECK(shown->write_level == 3);
+    both += halves[0].ok && halves[1].ok ? 1 : 0;
+  }
+  CHECK(both > 0);
+}
+
+TEST_CASE("keyspace: what was told ok stands until it is changed (levels alone, links that fail)",
+          "[membership][keyspace][property]") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Five cluster(3, seed);
+    std::vector<Half> halves(14);
+    for (const std::size_t i : {0, 1}) {  // as it was founded
+      halves[i] = {i == 0, cluster.read_level(0), Instant::min(), Instant::min(), true};
+    }
+    for (std::size_t i = 2; i < halves.size(); ++i) {
+      const auto one = cluster.random.below(3), two = (one + 1 + cluster.random.below(2)) % 3;
+      if (i % 2 == 0) cluster.world.cut_one_way(cluster[one].address, cluster[two].address);
+      halves[i].of_reads = cluster.random.below(2) == 0;
+      halves[i].level = static_cast<LevelCode>(100 + i);
+      change_half(cluster, cluster.random.below(3), halves[i]);
+      if (cluster.random.below(2) == 0)
+        cluster.world.run_for(Duration(cluster.random.below(1s / 1ns)));
+      if (cluster.random.below(2) == 0) cluster.world.heal_all();
+    }
+    cluster.world.heal_all();
+    const auto ended = [](const Half& half) { return half.ended.has_value(); };
+    const auto all_ended = [&] { return std::all_of(halves.begin(), halves.end(), ended); };
+    REQUIRE(cluster.world.run_until(all_ended, 3s));
+    REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 10s));
+    const auto* shown = cluster[0].gossiper->view()->keyspace("default");
+    INFO("seed " << seed);
+    CHECK(may_last(halves, true, shown->read_level));
+    CHECK(may_last(halves, false, shown->write_level));
+  }
 }
 
 // Silent, and not suspected yet.
@@ -143,7 +219,7 @@ TEST_CASE(
   CHECK_FALSE(ok.empty());
   const auto* shown = cluster[0].gossiper->view()->keyspace("default");
   // What was not ok may prevail too.
-  if (ok.size() == outcomes.size()) CHECK(std::count(ok.begin(), ok.end(), *shown) == 1);
+  if (ok.size() == outcomes.size()) CHECK(std::count(ok.begin(), ok.end(), *shown) >= 1);
   for (const auto& one : ok) CHECK(one.version <= shown->version);
 }
 
