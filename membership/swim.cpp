@@ -269,6 +269,7 @@ void Swim::on_tick(Instant now, Duration lag, SwimOutbox& out) {
   }
   end_relays(now, out);
   end_probes(now, out);
+  ask_suspects(now, out);
   convict(now, out);
   if (next_probe_ && now >= *next_probe_) probe_next(now, out);
   if (next_dead_probe_ && now >= *next_dead_probe_) probe_the_dead(now, out);
@@ -288,7 +289,9 @@ Instant Swim::next_wake() const {
   sooner(probe_wake_);
   for (const auto& [sequence, relay] : relays_) sooner(relay.ends_at);
   for (const NodeId& node : suspects_) {
-    sooner(std::max(suspicion_deadline(peers_.at(node)), no_conviction_before_));
+    const Peer& suspect = peers_.at(node);
+    if (!suspect.asked_last) sooner(last_question_at(suspect));
+    sooner(std::max(suspicion_deadline(suspect), no_conviction_before_));
   }
   return wake;
 }

@@ -80,6 +80,7 @@ class Swim {
    private:
     friend class Swim;
     std::optional<Suspicion> suspicion;
+    bool asked_last = false;          // before that ends
     std::optional<Instant> answered;  // last unasked-for correction sent to it
     std::optional<Instant> out_of_turn;
     std::optional<Instant> knocked;
@@ -186,6 +187,8 @@ class Swim {
   void end_relays(Instant now, SwimOutbox& out);
   void convict(Instant now, SwimOutbox& out);
   Instant suspicion_deadline(const Peer& peer) const;
+  Instant last_question_at(const Peer& peer) const;
+  void ask_suspects(Instant now, SwimOutbox& out);
   std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
   std::vector<NodeId> draw_alive(std::size_t count, const NodeId& except);
   void extend_all(Duration gap);

@@ -97,6 +97,7 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
   peer.claim = claim;
   peer.claim.nonce = nonce;
   peer.suspicion.reset();
+  peer.asked_last = false;
   suspects_.erase(claim.node);
   if (peer.unchecked && !supersedes(*peer.unchecked, claim)) peer.unchecked.reset();
   if (claim.liveness == Liveness::Suspect) {

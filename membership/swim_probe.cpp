@@ -275,6 +275,22 @@ Instant Swim::suspicion_deadline(const Peer& peer) const {
       peer.suspicion->refused_deadline(witnesses, options_.probe_timeout).value_or(by_silence));
 }
 
+// A suspicion may be old when it ends: who was cut off suspects others, tells them in vain, and
+// asks so seldom in bad health that it has not asked again since. The last question tells the
+// suspect of its suspicion, and leaves it the time for an answer.
+Instant Swim::last_question_at(const Peer& peer) const {
+  return suspicion_deadline(peer) - options_.probe_timeout * 2;
+}
+
+void Swim::ask_suspects(Instant now, SwimOutbox& out) {
+  for (const NodeId& node : suspects_) {
+    Peer& peer = peers_.at(node);
+    if (peer.asked_last || now < last_question_at(peer)) continue;
+    peer.asked_last = true;
+    probe_out_of_turn(now, node, out, false);
+  }
+}
+
 void Swim::convict(Instant now, SwimOutbox& out) {
   if (now < no_conviction_before_) return;
   for (const NodeId& node : std::set<NodeId>(suspects_)) {
