@@ -13,7 +13,8 @@ constexpr Duration kJoinCallTimeout = 1s;
 constexpr Duration kWaitingLogInterval = 10s;
 // The answers of a healthy cluster take milliseconds, those of a starved one still less than this.
 constexpr Duration kIntroductionGrace = 1s;
-// Longer than what is on its way takes to arrive.
+// Longer than what is on its way takes to arrive; a member that is asked seldom may hold with the
+// other life and not have said so again in that time.
 constexpr Duration kDoubtLeast = 5s;
 constexpr Duration kDoubtLook = 1s;
 

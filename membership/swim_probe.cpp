@@ -278,6 +278,8 @@ Instant Swim::suspicion_deadline(const Peer& peer) const {
 // A suspicion may be old when it ends: who was cut off suspects others, tells them in vain, and
 // asks so seldom in bad health that it has not asked again since. The last question tells the
 // suspect of its suspicion, and leaves it the time for an answer.
+// Asked once: the end may move afterwards, with confirmations and with who else is alive; and 32
+// probes at one time are the most.
 Instant Swim::last_question_at(const Peer& peer) const {
   return suspicion_deadline(peer) - options_.probe_timeout * 2;
 }

@@ -105,7 +105,7 @@ void StoreHintLog::update(const storage::HintKey& key, bool sole, std::size_t by
 
 void StoreHintLog::wrote(const NodeId& target, std::size_t bytes) {
   const auto writing = writing_.find(target);
-  if (writing == writing_.end()) return;  // it was a delete, which takes no room
+  if (writing == writing_.end()) return;  // it counted for no bytes
   writing->second -= bytes;
   if (writing->second == 0) writing_.erase(writing);
 }

@@ -127,8 +127,8 @@ class Store {
   // How often updates of Durability::Memory were answered and then undone, because the commit found
   // the disk full. Any thread; a Decide sees the count of all that was undone before it.
   virtual std::uint64_t undone() const = 0;
-  // Was anything ever written here, a record or a hint? A write at `any` may be in a hint alone.
-  // (What a joining node's cluster is asked.)
+  // Was a record or a hint found here at open, or written since? A write at `any` may be in a hint
+  // alone. (What a joining node's cluster is asked.)
   virtual bool holds_data() const = 0;
   virtual std::uint64_t bytes_on_disk() const = 0;
   // At most one; set before the first update. The scan at open has already told it nothing: use
