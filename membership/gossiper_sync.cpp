@@ -13,11 +13,6 @@ constexpr Duration kSyncTimeout = 1s;
 constexpr std::size_t kSyncsAtOnce = 4;       // row 16: exchanges never storm
 constexpr std::size_t kRecordsPerSync = 256;  // the rest follows with the next exchange
 
-// Two processes took the same generation.
-bool other_life(const Claim& a, const Claim& b) {
-  return a.generation == b.generation && a.nonce != 0 && b.nonce != 0 && a.nonce != b.nonce;
-}
-
 }  // namespace
 
 void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {

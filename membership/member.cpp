@@ -14,6 +14,10 @@ bool supersedes(const Claim& a, const Claim& b) {
          std::tie(b.generation, b.incarnation, b.liveness);
 }
 
+bool other_life(const Claim& a, const Claim& b) {
+  return a.generation == b.generation && a.nonce != 0 && b.nonce != 0 && a.nonce != b.nonce;
+}
+
 Error old_copy(const NodeId& node) {
   return {ErrorCode::StaleCopy, "the cluster knows a later life of this node (" + to_text(node) +
                                     "): an old copy of its disk came back"};

@@ -26,6 +26,8 @@ struct Claim {
 // Alive < Suspect < Dead < Left). Only the member itself raises the first two, so it can outbid
 // whatever is said about it, and nothing said about an earlier life counts against this one.
 bool supersedes(const Claim& a, const Claim& b);
+// Two processes took the same generation: the claims are about one member, not about one life.
+bool other_life(const Claim& a, const Claim& b);
 
 // What a node must hear that runs on an old copy of its disk.
 Error old_copy(const NodeId& node);

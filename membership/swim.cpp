@@ -155,11 +155,9 @@ void Swim::probe_for_other(Instant now, const Endpoint& from, const Datagram& da
   send(target->second.endpoint, datagram.target, std::move(ping), out);
 }
 
-// Of the same generation, from a process that was started from the same disk.
 bool Swim::vouches_for_another(const Datagram& ack, const Claim& known) {
   return std::any_of(ack.updates.begin(), ack.updates.end(), [&](const Claim& claim) {
-    return claim.node == known.node && claim.generation == known.generation && claim.nonce != 0 &&
-           known.nonce != 0 && claim.nonce != known.nonce;
+    return claim.node == known.node && other_life(claim, known);
   });
 }
 
@@ -181,8 +179,12 @@ void Swim::take_ack(Instant now, const Datagram& datagram, SwimOutbox& out) {
   const bool direct = datagram.sender == probe.target;
   if (!direct && datagram.target != probe.target) return;
   Peer& peer = peers_.at(probe.target);
-  // The helper heard another life of it. Whether the one that we know still runs it cannot say.
-  if (!direct && vouches_for_another(datagram, peer.claim)) return;
+  // The helper heard another life of it, and has answered. Whether the one that we know still runs
+  // it cannot say.
+  if (!direct && vouches_for_another(datagram, peer.claim)) {
+    found->second.owing.erase(datagram.sender);
+    return;
+  }
   probes_.erase(found);
   awareness_.add(-1);
   peer.unchecked.reset();

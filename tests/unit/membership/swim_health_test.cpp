@@ -77,6 +77,28 @@ TEST_CASE("swim: a helper that could not be asked owes no nack", "[membership]")
   CHECK(bench.swim.health() == (told ? 0 : 1));
 }
 
+TEST_CASE("swim: a helper that vouches for another life has answered, and clears nobody",
+          "[membership]") {
+  Bench bench;
+  bench.out = {};
+  bench.swim.on_evidence(bench.now, id(3), bench.out);
+  REQUIRE(bench.count(DatagramKind::PingReq) == 3);
+  const auto sequence = bench.out.sends.front().datagram.sequence;
+  bench.now += 1ms;
+  for (const std::uint8_t n : {std::uint8_t{2}, std::uint8_t{4}, std::uint8_t{5}}) {
+    Claim copy = bench.belief(3);
+    copy.nonce += 1;
+    Datagram ack = bench.from(n, DatagramKind::Ack, {copy});
+    ack.sequence = sequence;
+    ack.target = id(3);
+    bench.hear(ack);
+  }
+  bench.run(520ms, {3});
+  CHECK(bench.out.probe_failures == 1);
+  CHECK(bench.belief(3).liveness == Liveness::Suspect);
+  CHECK(bench.swim.health() == 0);
+}
+
 TEST_CASE("swim: a third party's word alone kills nobody whom this node has heard",
           "[membership]") {
   const Claim dead = claim(3, Liveness::Dead);
