@@ -15,6 +15,7 @@ struct OtherLife {
   Liveness liveness = Liveness::Alive;  // as whoever tells of it believes
   std::optional<Endpoint> at;           // where it spoke, or its record says that it is
   bool met = false;                     // it spoke to this node itself: it runs now
+  NodeId told_by{};                     // nil: met
 };
 
 class OwnLife {

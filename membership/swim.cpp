@@ -15,8 +15,6 @@ constexpr std::size_t kGossipFanout = 3;
 constexpr std::size_t kDigestFanout = 16;
 constexpr std::size_t kRelaysMost = 1024;
 
-bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
-
 }  // namespace
 
 Swim::Swim(const SwimOptions& options, const NodeId& self, Generation generation,
@@ -292,8 +290,8 @@ Instant Swim::next_wake() const {
   for (const auto& [sequence, relay] : relays_) sooner(relay.ends_at);
   for (const NodeId& node : suspects_) {
     const Peer& suspect = peers_.at(node);
-    if (!suspect.asked_last) sooner(last_question_at(suspect));
-    sooner(std::max(suspicion_deadline(suspect), no_conviction_before_));
+    const Instant question = next_question_at(suspect);
+    sooner(question != Instant::max() ? question : conviction_at(suspect));
   }
   return wake;
 }
@@ -304,7 +302,7 @@ void Swim::leave(Instant now, SwimOutbox& out) {
   probes_.clear();
   relays_.clear();
   for (const auto& [node, peer] : peers_) {
-    if (!up(peer.claim.liveness)) continue;
+    if (!is_up(peer.claim.liveness)) continue;
     Datagram goodbye;
     goodbye.updates.push_back(self_claim());
     send(peer.endpoint, node, std::move(goodbye), out);

@@ -80,8 +80,8 @@ class Swim {
    private:
     friend class Swim;
     std::optional<Suspicion> suspicion;
-    bool asked_last = false;          // before that ends
-    std::optional<Instant> answered;  // last unasked-for correction sent to it
+    std::optional<Instant> asked_last;  // its last question, see next_question_at
+    std::optional<Instant> answered;    // last unasked-for correction sent to it
     std::optional<Instant> out_of_turn;
     std::optional<Instant> knocked;
     // Another's word that it is dead, which our own evidence does not bear out: our next failed
@@ -156,7 +156,7 @@ class Swim {
   void hear_myself(const Endpoint& from, const Datagram& datagram, SwimOutbox& out);
   void believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out);
   void weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
-  void weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out);
+  void weigh_about_me(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out);
   void weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOutbox& out);
   bool doubtful(const Claim& claim, const Peer& peer) const;
   // `refused`: its kernel said so; else our probe failed.
@@ -187,7 +187,8 @@ class Swim {
   void end_relays(Instant now, SwimOutbox& out);
   void convict(Instant now, SwimOutbox& out);
   Instant suspicion_deadline(const Peer& peer) const;
-  Instant last_question_at(const Peer& peer) const;
+  Instant next_question_at(const Peer& peer) const;
+  Instant conviction_at(const Peer& peer) const;
   void ask_suspects(Instant now, SwimOutbox& out);
   std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
   std::vector<NodeId> draw_alive(std::size_t count, const NodeId& except);

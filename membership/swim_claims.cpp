@@ -9,8 +9,6 @@ namespace parley::membership {
 
 namespace {
 
-bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
-
 constexpr Duration kCorrectionInterval = 500ms;  // row 14: corrections never flood
 
 }  // namespace
@@ -67,7 +65,7 @@ void Swim::hear_myself(const Endpoint& from, const Datagram& d, SwimOutbox& out)
   if (d.nonce == nonce_) return;
   const bool asks = d.kind == DatagramKind::Ping && d.target == self_;
   if (d.generation > generation_ || (d.generation == generation_ && !asks)) {
-    out.other_lives.push_back({d.generation, Liveness::Alive, from, true});
+    out.other_lives.push_back({d.generation, Liveness::Alive, from, true, {}});
   } else if (asks) {
     Datagram ack;
     ack.kind = DatagramKind::Ack;
@@ -88,7 +86,7 @@ void Swim::ask_other_life(const Endpoint& at, SwimOutbox& out) {
 // The one place where a belief changes. The claim is higher than what was believed.
 void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox& out) {
   Peer& peer = peers_.at(claim.node);
-  const bool was_up = up(peer.claim.liveness);
+  const bool was_up = is_up(peer.claim.liveness);
   if (peer.claim.liveness == Liveness::Alive) --alive_;
   if (claim.liveness == Liveness::Alive) ++alive_;
   const bool new_life = claim.generation > peer.claim.generation;
@@ -97,7 +95,7 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
   peer.claim = claim;
   peer.claim.nonce = nonce;
   peer.suspicion.reset();
-  peer.asked_last = false;
+  peer.asked_last.reset();
   suspects_.erase(claim.node);
   if (peer.unchecked && !supersedes(*peer.unchecked, claim)) peer.unchecked.reset();
   if (claim.liveness == Liveness::Suspect) {
@@ -114,14 +112,14 @@ void Swim::believe(Instant now, const Claim& claim, bool first_hand, SwimOutbox&
     peer.knocked.reset();
     peer.verified = first_hand;
   }
-  if (up(claim.liveness) && (!was_up || new_life)) out.returned.push_back(claim.node);
+  if (is_up(claim.liveness) && (!was_up || new_life)) out.returned.push_back(claim.node);
   out.changed = true;
   news_.add(peer.claim);
   gossip_soon(now);
 }
 
 void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out) {
-  if (claim.node == self_) return weigh_about_me(now, claim, out);
+  if (claim.node == self_) return weigh_about_me(now, from, claim, out);
   const auto found = peers_.find(claim.node);
   if (found == peers_.end()) {
     // Unverified until its record arrives or it speaks itself (row 5).
@@ -146,7 +144,7 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
     return;
   }
   const bool itself = claim.node == from;
-  if (up(claim.liveness) && !up(peer.claim.liveness) && !itself) {
+  if (is_up(claim.liveness) && !is_up(peer.claim.liveness) && !itself) {
     // Second-hand life, suspected or not, of a member that we think is down: ask it (row 5).
     probe_out_of_turn(now, claim.node, out);
     return;
@@ -162,7 +160,7 @@ void Swim::weigh(Instant now, const NodeId& from, const Claim& claim, SwimOutbox
 // once in many intervals. A true conviction waits for no more than a probe timeout, and not even
 // that where its suspicion was heard of before, for then the suspect was asked.
 bool Swim::doubtful(const Claim& claim, const Peer& peer) const {
-  if (claim.liveness != Liveness::Dead || !up(peer.claim.liveness)) return false;
+  if (claim.liveness != Liveness::Dead || !is_up(peer.claim.liveness)) return false;
   if (claim.generation != peer.claim.generation || claim.incarnation != peer.claim.incarnation) {
     return false;
   }
@@ -185,10 +183,10 @@ void Swim::weigh_accusation(Instant now, const Claim& claim, Peer& peer, SwimOut
   }
 }
 
-void Swim::weigh_about_me(Instant now, const Claim& claim, SwimOutbox& out) {
+void Swim::weigh_about_me(Instant now, const NodeId& from, const Claim& claim, SwimOutbox& out) {
   const bool clone = claim.generation == generation_ && claim.nonce != 0 && claim.nonce != nonce_;
   if (claim.generation > generation_ || clone) {
-    out.other_lives.push_back({claim.generation, claim.liveness, std::nullopt, false});
+    out.other_lives.push_back({claim.generation, claim.liveness, std::nullopt, false, from});
     return;
   }
   if (claim.generation < generation_) return;  // an earlier life of ours; our headers correct it

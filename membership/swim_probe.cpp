@@ -16,8 +16,6 @@ constexpr std::size_t kManyTimes = 8;
 constexpr std::size_t kWitnessesNeeded = 2;
 constexpr Duration kKnockInterval = 100ms;
 
-bool up(Liveness liveness) { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
-
 void shuffle(std::vector<NodeId>& nodes, Random& random) {
   for (std::size_t i = nodes.size(); i > 1; --i) std::swap(nodes[i - 1], nodes[random.below(i)]);
 }
@@ -34,7 +32,7 @@ void Swim::probe(Instant now, const NodeId& node, SwimOutbox& out, bool urgent) 
   probe.indirect_at = urgent ? now : now + options_.probe_timeout;
   probe.ends_at = urgent ? now + options_.probe_timeout
                          : now + std::max(options_.probe_timeout * 2, options_.probe_interval);
-  probe.counts = up(peer.claim.liveness);
+  probe.counts = is_up(peer.claim.liveness);
   Datagram ping;
   ping.kind = DatagramKind::Ping;
   ping.sequence = sequence;
@@ -85,12 +83,12 @@ void Swim::probe_next(Instant now, SwimOutbox& out) {
     while (!round_.empty()) {
       const NodeId node = round_.back();
       round_.pop_back();
-      if (!up(peers_.at(node).claim.liveness)) continue;
+      if (!is_up(peers_.at(node).claim.liveness)) continue;
       probe(now, node, out);
       return;
     }
     for (const auto& [node, peer] : peers_) {
-      if (up(peer.claim.liveness)) round_.push_back(node);
+      if (is_up(peer.claim.liveness)) round_.push_back(node);
     }
     shuffle(round_, random_);
   }
@@ -102,18 +100,18 @@ void Swim::probe_the_dead(Instant now, SwimOutbox& out) {
   next_dead_probe_ = now + options_.dead_probe_interval;
   if (PARLEY_MUTANT(dead_not_probed)) return;
   std::size_t dead = 0;
-  for (const auto& [node, peer] : peers_) dead += up(peer.claim.liveness) ? 0 : 1;
+  for (const auto& [node, peer] : peers_) dead += is_up(peer.claim.liveness) ? 0 : 1;
   std::size_t left = std::min(dead, kDeadProbesAtOnce);
   while (left > 0) {
     if (dead_round_.empty()) {
       for (const auto& [node, peer] : peers_) {
-        if (!up(peer.claim.liveness)) dead_round_.push_back(node);
+        if (!is_up(peer.claim.liveness)) dead_round_.push_back(node);
       }
       shuffle(dead_round_, random_);
     }
     const NodeId node = dead_round_.back();
     dead_round_.pop_back();
-    if (up(peers_.at(node).claim.liveness)) continue;
+    if (is_up(peers_.at(node).claim.liveness)) continue;
     probe(now, node, out);
     --left;
   }
@@ -139,7 +137,7 @@ std::vector<NodeId> Swim::some_up(std::size_t count, const NodeId& except) {
   }
   std::vector<NodeId> nodes, suspects;
   for (const auto& [node, peer] : peers_) {
-    if (node == except || !up(peer.claim.liveness)) continue;
+    if (node == except || !is_up(peer.claim.liveness)) continue;
     (peer.claim.liveness == Liveness::Alive ? nodes : suspects).push_back(node);
   }
   shuffle(nodes, random_);
@@ -153,7 +151,7 @@ std::vector<NodeId> Swim::some_up(std::size_t count, const NodeId& except) {
 // witnesses need no more of them, so a large cluster does not storm the host of a dead node.
 void Swim::knock(Instant now, const NodeId& node, SwimOutbox& out) {
   Peer& peer = peers_.at(node);
-  if (!up(peer.claim.liveness)) return;
+  if (!is_up(peer.claim.liveness)) return;
   if (peer.suspicion &&
       (peer.suspicion->witnesses() >= kWitnessesNeeded || peer.suspicion->witnessed_by(self_))) {
     return;
@@ -169,7 +167,7 @@ void Swim::on_refused(Instant now, const SwimOutbox::Knock& knock, SwimOutbox& o
   if (left_ || found == peers_.end()) return;
   Peer& peer = found->second;
   // A later life may have come meanwhile, and elsewhere.
-  if (!up(peer.claim.liveness) || peer.claim.generation != knock.generation ||
+  if (!is_up(peer.claim.liveness) || peer.claim.generation != knock.generation ||
       peer.endpoint != knock.at) {
     return;
   }
@@ -230,7 +228,7 @@ void Swim::end_probes(Instant now, SwimOutbox& out) {
     const bool refused = peer.suspicion && peer.suspicion->witnesses() > 0;
     const bool owed = failed.helpers == 0 || !failed.owing.empty();
     if (owed && !refused && !failed.blamed) awareness_.add(1);
-    if (!up(peer.claim.liveness)) continue;
+    if (!is_up(peer.claim.liveness)) continue;
     if (now < no_conviction_before_) {
       again.push_back(failed.target);
     } else {
@@ -276,28 +274,45 @@ Instant Swim::suspicion_deadline(const Peer& peer) const {
 }
 
 // A suspicion may be old when it ends: who was cut off suspects others, tells them in vain, and
-// asks so seldom in bad health that it has not asked again since. The last question tells the
-// suspect of its suspicion, and leaves it the time for an answer.
-// Asked once: the end may move afterwards, with confirmations and with who else is alive; and 32
-// probes at one time are the most.
-Instant Swim::last_question_at(const Peer& peer) const {
-  return suspicion_deadline(peer) - options_.probe_timeout * 2;
+// asks so seldom in bad health that it has not asked again since. So there is a last question, two
+// timeouts before the end: it tells the suspect of its suspicion, and leaves time for an answer.
+// The end may move (confirmations, who else is alive, lost time given back): a question asked too
+// long before it is asked again. Instant::max(): it has been asked.
+Instant Swim::next_question_at(const Peer& peer) const {
+  const Instant due = suspicion_deadline(peer) - options_.probe_timeout * 2;
+  if (!peer.asked_last) return due;
+  return *peer.asked_last >= due ? Instant::max()
+                                 : std::max(due, *peer.asked_last + options_.probe_timeout);
+}
+
+// Once it has been asked. An end that came sooner than thought still leaves time for an answer.
+Instant Swim::conviction_at(const Peer& peer) const {
+  const Instant end = std::max(suspicion_deadline(peer), no_conviction_before_);
+  return peer.asked_last ? std::max(end, *peer.asked_last + options_.probe_timeout) : end;
 }
 
 void Swim::ask_suspects(Instant now, SwimOutbox& out) {
   for (const NodeId& node : suspects_) {
     Peer& peer = peers_.at(node);
-    if (peer.asked_last || now < last_question_at(peer)) continue;
-    peer.asked_last = true;
-    probe_out_of_turn(now, node, out, false);
+    if (now < next_question_at(peer)) continue;
+    peer.asked_last = now;
+    if (probes_.size() < kProbesAtOnce) {
+      probe(now, node, out);
+      continue;
+    }
+    // Whole racks died. Its word alone would clear it, and that needs no probe to wait for.
+    Datagram ping;
+    ping.kind = DatagramKind::Ping;
+    ping.sequence = ++sequence_;
+    ping.target = node;
+    send(peer.endpoint, node, std::move(ping), out);
   }
 }
 
 void Swim::convict(Instant now, SwimOutbox& out) {
-  if (now < no_conviction_before_) return;
   for (const NodeId& node : std::set<NodeId>(suspects_)) {
     const Peer& peer = peers_.at(node);
-    if (now < suspicion_deadline(peer)) continue;
+    if (next_question_at(peer) != Instant::max() || now < conviction_at(peer)) continue;
     Claim dead = peer.claim;
     dead.liveness = Liveness::Dead;
     dead.accuser = self_;

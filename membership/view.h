@@ -23,6 +23,10 @@ enum class Liveness : std::uint8_t {
   Left = 3,     // said goodbye (clean stop); stays on the ring; may return with a new generation
 };
 const char* to_text(Liveness liveness);
+// A suspect is until it is convicted.
+constexpr bool is_up(Liveness liveness) {
+  return liveness == Liveness::Alive || liveness == Liveness::Suspect;
+}
 
 // What a node says about itself. Written by the node alone; (generation, version) orders it.
 struct NodeRecord {
@@ -46,7 +50,7 @@ struct Member {
   Liveness liveness = Liveness::Alive;
 
   // Worth sending to: alive, or only suspected.
-  bool is_up() const { return liveness == Liveness::Alive || liveness == Liveness::Suspect; }
+  bool is_up() const { return membership::is_up(liveness); }
   // Worth asking for a copy, or counting on for one.
   bool serves() const { return is_up() && record.serves; }
 };
