@@ -246,8 +246,9 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
     clocks_.heard(datagram->sender, datagram->wall, now, *out.round_trip);
     log_clock();
   }
-  // The answer to a ping of ours would tell of a later life.
-  const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil();
+  // The answer to a ping of ours tells of another life, if its sender holds with that.
+  const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil() &&
+                        out.other_lives.empty();
   carry_out(std::move(out));
   if (accepted) introduced_to(datagram->sender);
 }

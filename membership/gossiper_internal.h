@@ -115,8 +115,8 @@ class GossiperDriver final : public Gossiper {
   MemberSync summary() const;
   MemberSync answer_to(const MemberSync& message) const;
   void take(const MemberSync& message, const Endpoint& from, SwimOutbox& out);
-  bool take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
-                   SwimOutbox& out);
+  bool take_record(const NodeRecord& record, const NodeId& from,
+                   const std::map<NodeId, Claim>& claims, SwimOutbox& out);
   void probe_over_stream(const SwimOutbox::StreamProbe& probe);
   void dial(const SwimOutbox::Knock& knock);
 
@@ -146,6 +146,7 @@ class GossiperDriver final : public Gossiper {
   // Members that have heard our generation and accept it; in doubt, since the last news of the
   // other life.
   std::set<NodeId> introduced_;
+  std::set<NodeId> objectors_;  // told of the other life and have not accepted this one since
   Instant disputed_at_{};  // the last news of another life
   std::map<NodeId, std::uint64_t> saved_nonces_;
   std::vector<NodeId> returned_early_;  // what the first view's observers are told too

@@ -13,8 +13,7 @@ constexpr Duration kJoinCallTimeout = 1s;
 constexpr Duration kWaitingLogInterval = 10s;
 // The answers of a healthy cluster take milliseconds, those of a starved one still less than this.
 constexpr Duration kIntroductionGrace = 1s;
-// Longer than what is on its way takes to arrive; a member that is asked seldom may hold with the
-// other life and not have said so again in that time.
+// Longer than what is on its way takes to arrive.
 constexpr Duration kDoubtLeast = 5s;
 constexpr Duration kDoubtLook = 1s;
 
@@ -221,8 +220,8 @@ void GossiperDriver::begin_introduction() {
 
 void GossiperDriver::introduced_to(const NodeId& node) {
   if (!introducing_ || records_.find(node) == nullptr) return;
-  if (own_life_.disputed() && loop_.now() == disputed_at_) return;  // it has just told of the other
   introduced_.insert(node);
+  objectors_.erase(node);
   if (accepted_by_majority() && !own_life_.disputed()) end_introduction();
 }
 
@@ -250,6 +249,7 @@ void GossiperDriver::consider(const OtherLife& other) {
   }
   disputed_at_ = loop_.now();
   introduced_.clear();
+  if (records_.find(other.told_by) != nullptr) objectors_.insert(other.told_by);
   if (first) doubt(other);
   if (!own_life_.elsewhere()) return;
   SwimOutbox question;
@@ -272,10 +272,22 @@ void GossiperDriver::doubt(const OtherLife& other) {
 // Whoever holds with the other life says so in each answer. When a majority answers and nobody says
 // it any more, the members hold with this one, and will not find out that the other is over. There
 // was another, so this is an old copy; if it runs after all, where none of them is, it will hear of
-// the next life from them, ask there, and go.
+// the next life from them, ask there, and go. Whoever told of it and is up must have answered since
+// without telling: it may be asked seldom, and the other life may be at its side.
 void GossiperDriver::look_at_doubt() {
   if (leaving_) return;
-  if (accepted_by_majority() && loop_.now() - disputed_at_ >= kDoubtLeast) return give_way();
+  bool objected = false;
+  for (const NodeId& node : std::set<NodeId>(objectors_)) {
+    const NodeRecord* record = records_.find(node);
+    const auto peer = swim_.peers().find(node);
+    if (record == nullptr || peer == swim_.peers().end() || !is_up(peer->second.claim.liveness)) {
+      continue;
+    }
+    objected = true;
+    sync_with(node, record->peer());
+  }
+  const bool over = accepted_by_majority() && !objected;
+  if (over && loop_.now() - disputed_at_ >= kDoubtLeast) return give_way();
   introduction_timer_.after(kDoubtLook, [this] { look_at_doubt(); });
 }
 

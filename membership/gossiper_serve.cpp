@@ -134,7 +134,7 @@ void GossiperDriver::serve_join_done(const runtime::RpcRequest& request,
                                                  start_.cluster_name + "' now holds data"});
   }
   SwimOutbox out;
-  const bool changed = take_record(done->record.front(), {}, out);
+  const bool changed = take_record(done->record.front(), done->node, {}, out);
   if (changed) out.changed = true;
   desk_.release(done->node);
   save_if(changed, [respond] { respond(Bytes()); });

@@ -33,13 +33,14 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
          if (!message.ok()) return;
          SwimOutbox out;
          take(*message, at, out);
+         const bool accepted = out.other_lives.empty();
          carry_out(std::move(out));
          const bool wanted = !message->nodes_wanted.empty() || !message->keyspaces_wanted.empty();
          if (wanted && !leaving_ && !own_life_.disputed()) {
            call(at, runtime::Verb::MemberSync, encode_member_sync(answer_to(*message)),
                 kSyncTimeout, [](const Result<Bytes>&) {});
          }
-         introduced_to(message->sender);
+         if (accepted) introduced_to(message->sender);
        });
 }
 
@@ -152,14 +153,15 @@ void GossiperDriver::take(const MemberSync& message, const Endpoint&, SwimOutbox
   std::map<NodeId, Claim> claims;
   std::vector<Claim> known;
   for (const auto& summary : message.nodes) {
-    // A suspicion belongs to its accuser; by a summary it would have none.
-    if (summary.claim.liveness == Liveness::Suspect) continue;
+    // A suspicion belongs to its accuser; by a summary it would have none. One of this node it can
+    // answer, whoever accuses; and it may be of another life of it.
+    if (summary.claim.liveness == Liveness::Suspect && summary.claim.node != self_.node) continue;
     claims[summary.claim.node] = summary.claim;
     known.push_back(summary.claim);
   }
   bool changed = false;
   for (const NodeRecord& record : message.node_records) {
-    changed = take_record(record, claims, out) || changed;
+    changed = take_record(record, message.sender, claims, out) || changed;
   }
   for (const HeldKeyspace& keyspace : message.keyspace_records) {
     changed = records_.merge(keyspace) || changed;
@@ -176,15 +178,15 @@ void GossiperDriver::take(const MemberSync& message, const Endpoint&, SwimOutbox
 
 // True when it was news. A record is believed only from its writer's hand: (generation, version)
 // are raised by nobody else.
-bool GossiperDriver::take_record(const NodeRecord& record, const std::map<NodeId, Claim>& claims,
-                                 SwimOutbox& out) {
+bool GossiperDriver::take_record(const NodeRecord& record, const NodeId& from,
+                                 const std::map<NodeId, Claim>& claims, SwimOutbox& out) {
   if (record.node == self_.node) {
     const auto said = claims.find(self_.node);
     const bool known = said != claims.end() && said->second.generation == record.generation;
     if (record.generation > self_.generation ||
         (record.generation == self_.generation && own_life_.disputed())) {
       out.other_lives.push_back({record.generation, known ? said->second.liveness : Liveness::Alive,
-                                 record.peer(), false});
+                                 record.peer(), false, from});
     }
     return false;
   }

@@ -125,6 +125,46 @@ TEST_CASE("old copy: who knows of the lost life comes back when all others hold 
   CHECK(cluster[2].later == 2);
 }
 
+// It may be asked seldom, and the other life may run at its side.
+TEST_CASE("old copy: a member that held with the other life is waited for while it is up",
+          "[membership][cluster]") {
+  TestCluster cluster(6);
+  // Once doubted of, nobody is taken for dead within the five seconds that a doubt lasts at least.
+  for (std::size_t i = 0; i < 6; ++i) {
+    REQUIRE(cluster[i].options.suspicion_factor.set(16).ok());
+  }
+  cluster.boot_all(1);
+  REQUIRE(cluster.world.run_until([&] { return cluster.whole(); }, 10s));
+  for (std::size_t i = 1; i < 6; ++i) cluster[i].kill();
+  const auto old_disk = cluster[5].journal.kept;
+  REQUIRE(cluster[5].boot({}).ok());  // the life that will be lost, known to node 0 alone
+  REQUIRE(cluster.world.run_until([&] { return cluster[5].up() && cluster[0].sees_up(cluster[5]); },
+                                  5s));
+  cluster.world.run_for(1s);
+  cluster[0].kill();
+  cluster[5].kill();
+  cluster.world.run_for(100ms);  // nothing of it is on its way
+  cluster[5].journal.kept = old_disk;
+  cluster[5].generation = 1;
+  cluster[5].seed = 77;  // another nonce
+  for (std::size_t i = 1; i < 6; ++i) REQUIRE(cluster[i].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[5].up(); }, 5s));
+  cluster.world.run_for(1s);  // all of them hold with the copy
+  REQUIRE(cluster[0].boot({}).ok());
+  REQUIRE(cluster.world.run_until([&] { return cluster[5].doubted == 2; }, 10s));
+  for (std::size_t i = 1; i < 6; ++i) cluster.world.cut(cluster[0].address, cluster[i].address);
+  const bool comes_back = GENERATE(true, false);
+  cluster.world.run_for(8s);
+  REQUIRE(cluster[1].sees(cluster[0]) == Liveness::Suspect);
+  CHECK(cluster[5].refused.empty());
+  if (comes_back) {
+    for (std::size_t i = 1; i < 6; ++i) cluster.world.mend(cluster[0].address, cluster[i].address);
+  }
+  REQUIRE(cluster.world.run_until([&] { return !cluster[5].refused.empty(); }, 200s));
+  CHECK(cluster[5].later == 2);
+  if (!comes_back) CHECK(cluster[1].sees(cluster[0]) == Liveness::Dead);
+}
+
 TEST_CASE("old copy: what it learned of the others is saved before it gives way",
           "[membership][cluster]") {
   TestCluster cluster(3);
