@@ -189,6 +189,7 @@ class Swim {
   Instant suspicion_deadline(const Peer& peer) const;
   Instant next_question_at(const Peer& peer) const;
   Instant conviction_at(const Peer& peer) const;
+  bool asked_too_long_ago(Instant now, const Peer& peer) const;
   void ask_suspects(Instant now, SwimOutbox& out);
   std::vector<NodeId> some_up(std::size_t count, const NodeId& except);
   std::vector<NodeId> draw_alive(std::size_t count, const NodeId& except);

@@ -279,7 +279,8 @@ Instant Swim::suspicion_deadline(const Peer& peer) const {
 // The end may move (confirmations, who else is alive, lost time given back): a question asked too
 // long before it is asked again. Instant::max(): it has been asked.
 Instant Swim::next_question_at(const Peer& peer) const {
-  const Instant due = suspicion_deadline(peer) - options_.probe_timeout * 2;
+  const Instant end = std::max(suspicion_deadline(peer), no_conviction_before_);
+  const Instant due = end - options_.probe_timeout * 2;
   if (!peer.asked_last) return due;
   return *peer.asked_last >= due ? Instant::max()
                                  : std::max(due, *peer.asked_last + options_.probe_timeout);
@@ -291,10 +292,17 @@ Instant Swim::conviction_at(const Peer& peer) const {
   return peer.asked_last ? std::max(end, *peer.asked_last + options_.probe_timeout) : end;
 }
 
+// An end that moved off and came back finds a question that was asked for the first one. The third
+// timeout is for a tick that is a little late.
+bool Swim::asked_too_long_ago(Instant now, const Peer& peer) const {
+  return peer.asked_last && now >= conviction_at(peer) &&
+         now - *peer.asked_last > options_.probe_timeout * 3;
+}
+
 void Swim::ask_suspects(Instant now, SwimOutbox& out) {
   for (const NodeId& node : suspects_) {
     Peer& peer = peers_.at(node);
-    if (now < next_question_at(peer)) continue;
+    if (now < next_question_at(peer) && !asked_too_long_ago(now, peer)) continue;
     peer.asked_last = now;
     if (probes_.size() < kProbesAtOnce) {
       probe(now, node, out);

@@ -7,7 +7,7 @@ namespace {
 
 constexpr Duration kTimeout = SwimOptions{}.probe_timeout;
 
-// In a round of 30 nobody is asked twice by chance within a suspicion.
+// In a round of 30 and more a suspect is seldom asked by chance.
 struct Suspecting : Bench {
   explicit Suspecting(std::uint8_t peers = 30) : Bench(peers) {
     while (belief(3).liveness == Liveness::Alive) run(100ms, {3});
@@ -58,14 +58,56 @@ TEST_CASE("swim: whoever convicts has asked just before (a long round)", "[membe
 TEST_CASE("swim: whoever convicts has asked just before (a stall after the last question)",
           "[membership]") {
   Suspecting bench;
-  while (bench.now - bench.begun < 30s || bench.asked.empty() ||
-         bench.now - bench.asked.back() > kTimeout) {
+  const Duration lasts = suspicion_least(4, 31, 1s) * 6;  // nobody confirms
+  const Instant question = bench.begun + lasts - kTimeout * 2 - 100ms;  // or just after
+  while (bench.asked.empty() || bench.asked.back() < question) {
     bench.step();
+    REQUIRE(bench.suspected());
   }
   bench.now += 15s;  // the suspect gets them back
   while (bench.suspected()) bench.step();
-  CHECK(bench.now - bench.begun > 35s);
+  CHECK(bench.now - bench.begun >= lasts + 14s);
   CHECK(bench.asked_just_before());
+}
+
+TEST_CASE("swim: whoever convicts has asked just before (it was late itself)", "[membership]") {
+  Suspecting bench;
+  const Duration lasts = suspicion_least(4, 31, 1s) * 6;
+  while (bench.now - bench.begun < lasts - 300ms) bench.step();
+  const Instant late_until = bench.now + 5s;
+  while (bench.suspected()) {
+    bench.now = std::max(bench.now, bench.swim.next_wake());
+    bench.swim.on_tick(bench.now, bench.now < late_until ? 600ms : 0ms, bench.out);
+    bench.note_question();
+    bench.answer_all({3});
+  }
+  CHECK(bench.now >= late_until);
+  CHECK(bench.asked_just_before());
+}
+
+// Two confirmations are waited for while so many are alive, and none while fewer are.
+TEST_CASE("swim: whoever convicts has asked just before (an end that moved off and came back)",
+          "[membership]") {
+  Suspecting bench(3);
+  REQUIRE(bench.swim.peers().size() == 3);
+  const auto say = [&](Liveness liveness, Incarnation incarnation) {
+    bench.hear(bench.from(4, DatagramKind::Gossip, {claim(4, liveness, incarnation, 1, 4)}));
+  };
+  say(Liveness::Left, 0);  // one is alive
+  while (bench.now - bench.begun < 3500ms) bench.step();
+  REQUIRE(!bench.asked.empty());
+  Datagram back = bench.from(4);
+  back.generation = 2;
+  bench.hear(back);  // two: the end is 20 s away
+  // Nobody asks by turns any more: both are in bad health.
+  while (bench.now - bench.begun < 15s) bench.step();
+  REQUIRE(bench.suspected());
+  bench.asked.clear();
+  back.updates = {claim(4, Liveness::Left, 0, 2, 4)};
+  const Instant again = bench.now;
+  bench.hear(back);  // one, and the end was eleven seconds ago
+  while (bench.suspected()) bench.step();
+  CHECK(bench.asked_just_before(again));
 }
 
 TEST_CASE("swim: an end that comes sooner leaves the suspect the time to answer", "[membership]") {
@@ -99,18 +141,18 @@ TEST_CASE("swim: an end that comes sooner leaves the suspect the time to answer"
 TEST_CASE("swim: with too many probes under way the last question is asked all the same",
           "[membership]") {
   Suspecting bench(80);
-  // Calls to forty others fail: as many probes as may be are under way until the end.
   std::vector<std::uint8_t> silent{3};
   for (std::uint8_t n = 42; n < 82; ++n) silent.push_back(n);
-  Instant refilled{};
+  // Calls to forty others fail: as many probes as may be are under way until the end.
+  const auto fill = [&] {
+    for (std::uint8_t n = 42; n < 82; ++n) bench.swim.on_evidence(bench.now, id(n), bench.out);
+    bench.answer_all(silent);
+  };
   while (bench.suspected()) {
-    if (bench.now - bench.begun > 20s && bench.now - refilled >= 100ms) {
-      refilled = bench.now;
-      for (std::uint8_t n = 42; n < 82; ++n) {
-        bench.swim.on_evidence(bench.now, id(n), bench.out);
-      }
-      bench.answer_all(silent);
-    }
+    const Instant next = std::max(bench.now, bench.swim.next_wake());
+    if (bench.now - bench.begun > 20s) fill();
+    bench.now = next;
+    if (bench.now - bench.begun > 20s) fill();
     bench.step(silent);
   }
   CHECK(bench.asked_just_before());
