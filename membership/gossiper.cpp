@@ -246,11 +246,11 @@ void GossiperDriver::received(const Endpoint& from, ByteView bytes) {
     clocks_.heard(datagram->sender, datagram->wall, now, *out.round_trip);
     log_clock();
   }
-  // The answer to a ping of ours tells of another life, if its sender holds with that.
-  const bool accepted = datagram->kind == DatagramKind::Ack && datagram->target.is_nil() &&
-                        out.other_lives.empty();
+  // A member's own answer to a ping of ours tells of another life, if it holds with that.
+  const bool accepted = out.round_trip && out.other_lives.empty();
+  const Instant asked = now - out.round_trip.value_or(Duration(0));
   carry_out(std::move(out));
-  if (accepted) introduced_to(datagram->sender);
+  if (accepted) introduced_to(datagram->sender, asked);
 }
 
 void GossiperDriver::log_clock() {
@@ -396,7 +396,8 @@ void GossiperDriver::leave(Duration patience, std::function<void()> done) {
 std::string GossiperDriver::waiting_for() const {
   if (own_life_.disputed()) {
     return "certainty that no other process runs with this node's id" +
-           (own_life_.elsewhere() ? ", as at " + to_text(*own_life_.elsewhere()) : "");
+           (own_life_.elsewhere() ? ", as at " + to_text(*own_life_.elsewhere()) : "") +
+           (objectors_.empty() ? "" : ", as node " + to_text(*objectors_.begin()) + " told");
   }
   if (introducing_) return "the other members to accept this node's new life";
   if (member_) return {};

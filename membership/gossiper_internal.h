@@ -81,7 +81,7 @@ class GossiperDriver final : public Gossiper {
   void become_member();
   void log_waiting();
   void begin_introduction();
-  void introduced_to(const NodeId& node);
+  void introduced_to(const NodeId& node, Instant asked);
   bool accepted_by_majority() const;
   void end_introduction();
   void consider(const OtherLife& other);

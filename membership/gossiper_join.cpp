@@ -218,8 +218,9 @@ void GossiperDriver::begin_introduction() {
   introduction_timer_.after(kIntroductionGrace, [this] { end_introduction(); });
 }
 
-void GossiperDriver::introduced_to(const NodeId& node) {
-  if (!introducing_ || records_.find(node) == nullptr) return;
+// What was asked before the last news of another life may have been answered before it, too.
+void GossiperDriver::introduced_to(const NodeId& node, Instant asked) {
+  if (!introducing_ || records_.find(node) == nullptr || asked < disputed_at_) return;
   introduced_.insert(node);
   objectors_.erase(node);
   if (accepted_by_majority() && !own_life_.disputed()) end_introduction();

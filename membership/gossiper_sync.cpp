@@ -26,7 +26,7 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
   syncing_.insert(slot);
   metrics_.syncs.add();
   call(at, runtime::Verb::MemberSync, encode_member_sync(summary()), kSyncTimeout,
-       [this, slot, at](const Result<Bytes>& answer) {
+       [this, slot, at, now](const Result<Bytes>& answer) {
          syncing_.erase(slot);
          if (!answer.ok()) return;
          const auto message = decode_member_sync(*answer);
@@ -40,7 +40,7 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
            call(at, runtime::Verb::MemberSync, encode_member_sync(answer_to(*message)),
                 kSyncTimeout, [](const Result<Bytes>&) {});
          }
-         if (accepted) introduced_to(message->sender);
+         if (accepted) introduced_to(message->sender, now);
        });
 }
 
@@ -67,6 +67,9 @@ MemberSync GossiperDriver::summary() const {
   message.sender = self_.node;
   message.asks = true;
   for (const auto& [node, record] : records_.nodes()) {
+    // A doubted life says nothing of itself: who holds with the other would take its word, if its
+    // incarnation is the higher one. Each answer then tells which life the sender holds with.
+    if (node == self_.node && own_life_.disputed()) continue;
     const auto peer = swim_.peers().find(node);
     const Claim claim = peer == swim_.peers().end() ? swim_.self_claim() : peer->second.claim;
     message.nodes.push_back(
@@ -183,8 +186,9 @@ bool GossiperDriver::take_record(const NodeRecord& record, const NodeId& from,
   if (record.node == self_.node) {
     const auto said = claims.find(self_.node);
     const bool known = said != claims.end() && said->second.generation == record.generation;
-    if (record.generation > self_.generation ||
-        (record.generation == self_.generation && own_life_.disputed())) {
+    // A record of our own generation may be ours, come back; the claim tells whose it is.
+    const bool another = known && other_life(said->second, swim_.self_claim());
+    if (record.generation > self_.generation || another) {
       out.other_lives.push_back({record.generation, known ? said->second.liveness : Liveness::Alive,
                                  record.peer(), false, from});
     }
