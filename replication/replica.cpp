@@ -39,11 +39,12 @@ struct Incoming {
 class StoreReplica final : public Replica {
  public:
   StoreReplica(const ReplicationOptions& options, storage::Store& store, StorageId storage_id,
-               EpochLease& epochs, std::function<void(const storage::RecordKey&)> met_damage,
-               Logger log, MetricRegistry& metrics)
+               std::shared_ptr<EpochLease> epochs,
+               std::function<void(const storage::RecordKey&)> met_damage, Logger log,
+               MetricRegistry& metrics)
       : store_(store),
         storage_id_(storage_id),
-        epochs_(epochs),
+        epochs_(std::move(epochs)),
         limits_{options.siblings_most(), options.set_bytes_most()},
         met_damage_(std::move(met_damage)),
         log_(log),
@@ -88,15 +89,15 @@ class StoreReplica final : public Replica {
   }
 
   void mint(MintRequest request, std::function<void(Result<Minted>)> done) override {
-    epochs_.top_up();
+    epochs_->top_up();
     auto trace = std::make_shared<MintTrace>();
     const auto key = request.key;
     const auto durability = request.durability;
-    auto decide = [this_id = storage_id_, &epochs = epochs_, limits = limits_, trace,
+    auto decide = [this_id = storage_id_, epochs = epochs_, limits = limits_, trace,
                    damage = on_damage(key),
                    request = std::move(request)](const storage::Found& found) {
       const LocalState local = local_state(found, damage);
-      trace->decision = decide_mint(local, request, this_id, epochs, limits);
+      trace->decision = decide_mint(local, request, this_id, *epochs, limits);
       std::optional<Bytes> out;
       if (!trace->decision) return out;
       trace->replaced = local.condition == storage::Condition::Missing &&
@@ -109,7 +110,7 @@ class StoreReplica final : public Replica {
         key, std::move(decide), durability,
         alive_.guard(
             [this, key, trace, done = std::move(done)](const Result<storage::Updated>& updated) {
-              epochs_.top_up();
+              epochs_->top_up();
               if (!updated) return done(updated.error());
               if (!trace->decision) {
                 if (trace->decision.error().code == ErrorCode::Damaged) tell_damage(key);
@@ -149,12 +150,13 @@ class StoreReplica final : public Replica {
 
   void submit(std::shared_ptr<const Incoming> incoming, int raises_left, MergeDone done) {
     auto trace = std::make_shared<MergeTrace>();
-    auto decide = [this_id = storage_id_, &epochs = epochs_, trace,
+    auto decide = [this_id = storage_id_, epochs = epochs_, trace,
                    incoming](const storage::Found& found) {
       std::optional<Bytes> out;
       LocalState local = local_state(found, incoming->on_damage);
       const bool sound = local.condition == storage::Condition::Sound;
-      const auto decision = decide_merge(std::move(local), incoming->set, this_id, epochs.bounds());
+      const auto decision =
+          decide_merge(std::move(local), incoming->set, this_id, epochs->bounds());
       if (!decision) {
         trace->error = decision.error();
         return out;
@@ -193,7 +195,7 @@ class StoreReplica final : public Replica {
       return done(Error{ErrorCode::Overloaded, "dots of this storage id keep appearing", 1000});
     }
     log_.warn("replica.record_forgotten", {{"epoch", draw}});
-    epochs_.raise_floor(draw, alive_.guard([this, incoming, raises_left,
+    epochs_->raise_floor(draw, alive_.guard([this, incoming, raises_left,
                                             done = std::move(done)](const Status& raised) {
       if (!raised) return done(raised.error());
       submit(incoming, raises_left - 1, done);
@@ -202,7 +204,7 @@ class StoreReplica final : public Replica {
 
   storage::Store& store_;
   const StorageId storage_id_;
-  EpochLease& epochs_;
+  const std::shared_ptr<EpochLease> epochs_;  // updates that wait in the store hold it too
   const MintLimits limits_;
   const std::function<void(const storage::RecordKey&)> met_damage_;
   std::set<storage::RecordKey> written_off_;
@@ -216,11 +218,11 @@ class StoreReplica final : public Replica {
 }  // namespace
 
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,
-                                      StorageId storage_id, EpochLease& epochs,
+                                      StorageId storage_id, std::shared_ptr<EpochLease> epochs,
                                       std::function<void(const storage::RecordKey&)> met_damage,
                                       Logger log, MetricRegistry& metrics) {
-  return std::make_unique<StoreReplica>(options, store, storage_id, epochs, std::move(met_damage),
-                                        log, metrics);
+  return std::make_unique<StoreReplica>(options, store, storage_id, std::move(epochs),
+                                        std::move(met_damage), log, metrics);
 }
 
 }  // namespace parley::replication

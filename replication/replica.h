@@ -72,11 +72,12 @@ class Replica {
 };
 
 class EpochLease;
-// All but `options` are borrowed for the Replica's life. Mints answer NotReady until the lease
-// has started. `met_damage` is told on the loop of every damaged record that is met and not written
-// off, before the answer that says so.
+// All but `options` and `epochs` are borrowed for the Replica's life. Updates that wait in the
+// store when it ends draw epochs yet, and keep the lease as long. Mints answer NotReady until the
+// lease has started. `met_damage` is told on the loop of every damaged record that is met and not
+// written off, before the answer that says so.
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,
-                                      StorageId storage_id, EpochLease& epochs,
+                                      StorageId storage_id, std::shared_ptr<EpochLease> epochs,
                                       std::function<void(const storage::RecordKey&)> met_damage,
                                       Logger log, MetricRegistry& metrics);
 

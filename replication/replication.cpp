@@ -20,14 +20,6 @@ constexpr std::uint32_t kNumbersCounted = 16;  // as levels with a label of thei
 // Of 2^62 draws: room for 2^24 starts, and two of them meet with a chance of about draws / 2^38.
 constexpr std::uint64_t kEpochJump = std::uint64_t{1} << 38;
 
-// Updates already submitted draw epochs on the writer's thread: the lease lives until the writer
-// has passed this point of its queue. (Erasing a hint that cannot exist does nothing.)
-void outlive_updates(storage::Store& store, std::shared_ptr<EpochLease> epochs) {
-  store.erase_hint({}, 0, [&store, epochs](const Result<bool>& passed) {
-    if (!passed) outlive_updates(store, epochs);
-  });
-}
-
 class OperationSet final : public Coordinator {
  public:
   OperationSet(Coordination& parts)
@@ -153,13 +145,13 @@ class StoreReplication final : public Replication {
         epochs_(std::make_shared<EpochLease>(world_.store, mark, world_.options.epoch_lease(),
                                              random_.below(kEpochJump))),
         replica_(make_replica(
-            world_.options, world_.store, identity.id, *epochs_,
+            world_.options, world_.store, identity.id, epochs_,
             [this](const storage::RecordKey& key) {
               if (parts_.observer != nullptr) parts_.observer->record_damaged(key);
             },
             world_.log, world_.metrics)),
         hints_(world_),
-        minter_(world_, hints_, identity.id, *epochs_),
+        minter_(world_, hints_, identity.id, epochs_),
         latencies_(world_.options.latency_half_life()),
         peers_(world_, *replica_, hints_, latencies_),
         metrics_(world_.metrics),
@@ -183,8 +175,6 @@ class StoreReplication final : public Replication {
     ready_ = std::move(ready);
     if (leased_) world_.loop.post(alive_.guard([this] { tell_ready(); }));
   }
-
-  ~StoreReplication() override { outlive_updates(world_.store, epochs_); }
 
   // What to tell once the storage id is durable, or is not.
   std::function<void(const Status&)> when_named() {

@@ -46,10 +46,10 @@ VersionSet merge_rows(const std::vector<storage::HintRow>& rows) {
 }  // namespace
 
 StoreHintMinter::StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hints,
-                                 StorageId storage, EpochLease& epochs)
+                                 StorageId storage, std::shared_ptr<EpochLease> epochs)
     : hints_(hints),
       storage_(storage),
-      epochs_(epochs),
+      epochs_(std::move(epochs)),
       limits_{world.options.siblings_most(), world.options.set_bytes_most(), Minter::Hint} {}
 
 void StoreHintMinter::mint(const NodeId& target, MintRequest request,
@@ -64,7 +64,7 @@ void StoreHintMinter::mint(const NodeId& target, MintRequest request,
 }
 
 Result<Minted> StoreHintMinter::mint_unkept(const MintRequest& request) {
-  FreshEpochs fresh(epochs_);
+  FreshEpochs fresh(*epochs_);
   const auto decision = decide_mint({}, request, storage_, fresh, limits_);
   if (!decision) return decision.error();
   return Minted{decision->dot, decision->set.encode(), false};
@@ -86,17 +86,17 @@ void StoreHintMinter::mint_onto(const NodeId& target, std::size_t bytes, MintReq
                                 VersionSet known, std::function<void(Result<Minted>)> done) {
   // A hint is durable whatever the request relaxed.
   request.durability = storage::Durability::Fsync;
-  epochs_.top_up();
+  epochs_->top_up();
   auto trace = std::make_shared<Trace>();
   const storage::RecordKey key = request.key;
-  auto decide = [own = storage_, &epochs = epochs_, limits = limits_, trace, known,
+  auto decide = [own = storage_, epochs = epochs_, limits = limits_, trace, known,
                  request = std::move(request)](const storage::Found& found) {
     // A damaged hint is replaced: what other hints of the key hold is kept, and nobody counts a
     // hint as a replica's answer.
     LocalState local = local_state(found, OnDamage::Replace);
     local.set.merge(known);
     local.condition = local.set.empty() ? storage::Condition::Missing : storage::Condition::Sound;
-    FreshEpochs fresh(epochs);
+    FreshEpochs fresh(*epochs);
     trace->decision = decide_mint(local, request, own, fresh, limits);
     std::optional<Bytes> out;
     if (!trace->decision) return out;

@@ -12,7 +12,7 @@ class StoreHintMinter final : public HintMinter {
  public:
   // `epochs` must outlive every update submitted to the store.
   StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hints, StorageId storage,
-                  EpochLease& epochs);
+                  std::shared_ptr<EpochLease> epochs);
   void mint(const NodeId& target, MintRequest request,
             std::function<void(Result<Minted>)> done) override;
   Result<Minted> mint_unkept(const MintRequest& request) override;
@@ -26,7 +26,7 @@ class StoreHintMinter final : public HintMinter {
 
   StoreHintLog& hints_;
   const StorageId storage_;
-  EpochLease& epochs_;
+  const std::shared_ptr<EpochLease> epochs_;  // updates that wait in the store hold it too
   const MintLimits limits_;
   Lifetime alive_;
 };

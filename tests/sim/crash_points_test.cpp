@@ -85,12 +85,12 @@ class Life {
     world_.run_for(0ms);
     const auto mark = replication::stored_epoch_mark(*store_);
     if (!mark.ok()) return false;
-    epochs_ = std::make_unique<replication::EpochLease>(*store_, *mark, 4);
+    epochs_ = std::make_shared<replication::EpochLease>(*store_, *mark, 4);
     bool ready = false;
     epochs_->start([&](const Status& started) { ready = started.ok(); });
     world_.run_for(0ms);
     if (!ready) return false;
-    replica_ = replication::make_replica(options_, *store_, identity->id, *epochs_, nullptr,
+    replica_ = replication::make_replica(options_, *store_, identity->id, epochs_, nullptr,
                                          Logger{}, metrics_);
     return true;
   }
@@ -191,7 +191,7 @@ class Life {
   replication::ReplicationOptions options_;
   MetricRegistry metrics_;
   std::unique_ptr<storage::Store> store_;
-  std::unique_ptr<replication::EpochLease> epochs_;
+  std::shared_ptr<replication::EpochLease> epochs_;
   std::unique_ptr<replication::Replica> replica_;
 };
 
