@@ -98,9 +98,11 @@ void ClientRouter::learned(const Topology& topology, Instant now) {
     records.push_back(std::move(record));
   }
   if (records.empty() || topology.replication_factor == 0) return;  // not a member yet
-  // The same ring is not built again: 64 vnodes times the nodes, every few seconds.
-  if (ring_ == nullptr || ring_->digest() != topology.ring_digest) {
+  // The same ring is not built again: 64 vnodes times the nodes, every few seconds. Its digest is of
+  // the members' records, so the ring built here has another.
+  if (ring_ == nullptr || ring_digest_ != topology.ring_digest) {
     ring_ = ring::Ring::build(records);
+    ring_digest_ = topology.ring_digest;
   }
   replication_factor_ = topology.replication_factor;
   nodes_ = std::move(nodes);

@@ -74,6 +74,7 @@ class ClientRouter {
   const std::vector<Endpoint> given_;
   const bool learn_;
   std::shared_ptr<const ring::Ring> ring_;
+  std::uint64_t ring_digest_ = 0;  // as the topology said
   std::uint32_t replication_factor_ = 0;
   std::map<NodeId, KnownNode> nodes_;
   std::map<Endpoint, Penalty> penalties_;

@@ -74,11 +74,7 @@ TEST_CASE("router: a node without slots is known and replica of nothing", "[api]
 
 TEST_CASE("router: equal digests are one ring, whoever is named with it", "[api][router]") {
   Topology topology = five_nodes();
-  std::vector<ring::RingRecord> records;
-  for (const auto& node : topology.nodes) {
-    records.push_back({node.node, 1, ring::RingStatus::Normal, "", node.slots});
-  }
-  topology.ring_digest = ring::Ring::build(records)->digest();
+  topology.ring_digest = 4711;  // of the members' records, which have versions of their own
   ClientRouter router({node_at(1)}, true);
   router.learned(topology, kNow);
   topology.nodes.erase(topology.nodes.begin() + 1);  // node 2 cannot be dialled
