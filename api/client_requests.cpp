@@ -29,6 +29,13 @@ T settled(std::map<std::size_t, T>& results, const CallPlan::Ending& ending,
   return out;
 }
 
+// Room for a request in one piece: its items, of so many bytes, and the options. For a message whose
+// size it is not told, Cap'n Proto clears 8 KiB.
+capnp::MessageSize room_for(std::size_t items, std::size_t bytes) {
+  constexpr std::size_t kItemWords = 16, kOptionsWords = 16;
+  return {kOptionsWords + items * kItemWords + bytes / sizeof(capnp::word), 0};
+}
+
 Slot home_slot(ByteView key) { return slot_of(ring::token_of(key)); }
 
 class WriteCall final : public ClientCall {
@@ -41,8 +48,9 @@ class WriteCall final : public ClientCall {
 
   kj::Promise<Verdict> send(ClientConnection& to, std::size_t attempt,
                             std::uint32_t timeout_ms) override {
-    if (item_.value) return send_as(to.key_value().putRequest(), attempt, timeout_ms);
-    return send_as(to.key_value().deleteRequest(), attempt, timeout_ms);
+    const auto room = room_for(1, write_bytes(item_));
+    if (item_.value) return send_as(to.key_value().putRequest(room), attempt, timeout_ms);
+    return send_as(to.key_value().deleteRequest(room), attempt, timeout_ms);
   }
   void finish(const CallPlan::Ending& ending) override {
     done_(settled(results_, ending, options_.level));
@@ -79,7 +87,7 @@ class ReadCall final : public ClientCall {
 
   kj::Promise<Verdict> send(ClientConnection& to, std::size_t attempt,
                             std::uint32_t timeout_ms) override {
-    auto request = to.key_value().getRequest();
+    auto request = to.key_value().getRequest(room_for(1, key_.size()));
     request.setKey(data_of(key_));
     write_options(options_, timeout_ms, request.initOptions());
     return request.send().then([this, attempt](auto&& response) {
@@ -165,7 +173,9 @@ class WriteManyCall final : public ManyCall<WriteResult> {
 
   kj::Promise<Verdict> send(ClientConnection& to, std::size_t attempt,
                             std::uint32_t timeout_ms) override {
-    auto request = to.key_value().putManyRequest();
+    std::size_t bytes = 0;
+    for (const PutItem& item : items_) bytes += write_bytes(item);
+    auto request = to.key_value().putManyRequest(room_for(items_.size(), bytes));
     auto writes = request.initWrites(static_cast<unsigned>(items_.size()));
     for (unsigned i = 0; i < items_.size(); ++i) {
       write_write(items_[i].key, items_[i].value, items_[i].context, ops_[i], writes[i]);
@@ -191,7 +201,9 @@ class ReadManyCall final : public ManyCall<ReadResult> {
 
   kj::Promise<Verdict> send(ClientConnection& to, std::size_t attempt,
                             std::uint32_t timeout_ms) override {
-    auto request = to.key_value().getManyRequest();
+    std::size_t bytes = 0;
+    for (const Bytes& key : keys_) bytes += key.size();
+    auto request = to.key_value().getManyRequest(room_for(keys_.size(), bytes));
     auto keys = request.initKeys(static_cast<unsigned>(keys_.size()));
     for (unsigned i = 0; i < keys_.size(); ++i) keys.set(i, data_of(keys_[i]));
     write_options(options_, timeout_ms, request.initOptions());

@@ -32,6 +32,9 @@ schema::ReplicaReceipt::State to_schema(replication::ReplicaState state) {
   PARLEY_UNREACHABLE();
 }
 
+// In a message: a result without what varies, and a row of a trace.
+constexpr std::size_t kStructBytes = 256, kRowBytes = 192;
+
 unsigned count(std::size_t n) { return static_cast<unsigned>(n); }
 
 void write_trace(const std::vector<replication::TraceRow>& rows,
@@ -148,9 +151,14 @@ replication::ReadReply refused_read(Error error, std::optional<replication::Leve
   return reply;
 }
 
+std::size_t reply_bytes(const replication::WriteReply& reply) {
+  constexpr std::size_t kReceiptBytes = 128;
+  return kStructBytes + reply.version.size() + reply.context.size() + reply.trace.size() * kRowBytes +
+         (reply.replicas.size() + reply.hint_holders.size()) * kReceiptBytes;
+}
+
 std::size_t reply_bytes(const replication::ReadReply& reply) {
-  constexpr std::size_t kStructBytes = 256;
-  std::size_t bytes = kStructBytes + reply.context.size();
+  std::size_t bytes = kStructBytes + reply.context.size() + reply.trace.size() * kRowBytes;
   for (const auto& value : reply.values) bytes += value.value.size() + value.version.size() + 64;
   return bytes;
 }

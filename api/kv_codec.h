@@ -26,7 +26,12 @@ replication::WriteReply refused_write(Error error, std::optional<replication::Le
 replication::ReadReply refused_read(Error error, std::optional<replication::Level> level);
 
 // What a reply takes in a message, about.
+std::size_t reply_bytes(const replication::WriteReply& reply);
 std::size_t reply_bytes(const replication::ReadReply& reply);
+// Room for it in one piece: Cap'n Proto clears 8 KiB for a message whose size it is not told.
+inline capnp::MessageSize room_for(std::size_t reply_bytes) {
+  return {reply_bytes / sizeof(capnp::word), 0};
+}
 
 // By name, "" being "default"; points into the view. NotFound with a clear line.
 Result<const membership::KeyspaceRecord*> find_keyspace(const membership::View& view,

@@ -180,7 +180,7 @@ kj::Promise<void> KvService::write(Context context, bool is_delete) {
   context.releaseParams();
   context.allowCancellation();
   return reply.then([context](WriteReply&& done) mutable {
-    write_result(done, context.getResults().initResult());
+    write_result(done, context.getResults(room_for(reply_bytes(done))).initResult());
   });
 }
 
@@ -211,7 +211,7 @@ kj::Promise<void> KvService::get(GetContext context) {
         const Status room =
             state->gate.admit_answer(*connection, reply_bytes(done), state->world.loop.now());
         if (!room) done = refused_read(room.error(), done.level);
-        write_result(done, context.getResults().initResult());
+        write_result(done, context.getResults(room_for(reply_bytes(done))).initResult());
       });
 }
 
@@ -251,7 +251,10 @@ kj::Promise<void> KvService::putMany(PutManyContext context) {
   context.releaseParams();
   context.allowCancellation();
   return all.promise.then([context](std::vector<WriteReply>&& replies) mutable {
-    auto results = context.getResults().initResults(static_cast<unsigned>(replies.size()));
+    std::size_t room = 0;
+    for (const WriteReply& reply : replies) room += reply_bytes(reply);
+    auto results =
+        context.getResults(room_for(room)).initResults(static_cast<unsigned>(replies.size()));
     for (unsigned i = 0; i < replies.size(); ++i) write_result(replies[i], results[i]);
   });
 }
