@@ -29,8 +29,8 @@ T settled(std::map<std::size_t, T>& results, const CallPlan::Ending& ending,
   return out;
 }
 
-// Room for a request in one piece: its items, of so many bytes, and the options. For a message whose
-// size it is not told, Cap'n Proto clears 8 KiB.
+// Room for a request in one piece: its items, of so many bytes, and the options. For a message of a
+// size that it is not told, Cap'n Proto clears 8 KiB.
 capnp::MessageSize room_for(std::size_t items, std::size_t bytes) {
   constexpr std::size_t kItemWords = 16, kOptionsWords = 16;
   return {kOptionsWords + items * kItemWords + bytes / sizeof(capnp::word), 0};

@@ -98,8 +98,8 @@ void ClientRouter::learned(const Topology& topology, Instant now) {
     records.push_back(std::move(record));
   }
   if (records.empty() || topology.replication_factor == 0) return;  // not a member yet
-  // The same ring is not built again: 64 vnodes times the nodes, every few seconds. Its digest is of
-  // the members' records, so the ring built here has another.
+  // The same ring is not built again: 64 vnodes times the nodes, every few seconds. The digest told
+  // is of the members' records; the ring built here has another.
   if (ring_ == nullptr || ring_digest_ != topology.ring_digest) {
     ring_ = ring::Ring::build(records);
     ring_digest_ = topology.ring_digest;

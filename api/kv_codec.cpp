@@ -153,7 +153,8 @@ replication::ReadReply refused_read(Error error, std::optional<replication::Leve
 
 std::size_t reply_bytes(const replication::WriteReply& reply) {
   constexpr std::size_t kReceiptBytes = 128;
-  return kStructBytes + reply.version.size() + reply.context.size() + reply.trace.size() * kRowBytes +
+  return kStructBytes + reply.version.size() + reply.context.size() +
+         reply.trace.size() * kRowBytes +
          (reply.replicas.size() + reply.hint_holders.size()) * kReceiptBytes;
 }
 
