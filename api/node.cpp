@@ -58,6 +58,9 @@ class WiredNode final : public Node, public membership::MembershipObserver {
     }));
   }
 
+  // What waits in the store refers to the parts that are destroyed before it.
+  ~WiredNode() override { store_->finish(); }
+
   void stop(std::function<void()> done) override;
   FaultDesk* fault_desk() override { return faults_.get(); }
 

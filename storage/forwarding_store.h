@@ -12,6 +12,7 @@ class ForwardingStore : public Store {
  public:
   explicit ForwardingStore(std::unique_ptr<Store> store) : store_(std::move(store)) {}
 
+  void finish() override { store_->finish(); }
   void get(RecordKey key, Completion<Found> done) override {
     store_->get(std::move(key), std::move(done));
   }

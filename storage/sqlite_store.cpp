@@ -41,6 +41,7 @@ class SqliteStore final : public Store {
               std::function<void(const Error&)> fatal);
   ~SqliteStore() override;
 
+  void finish() override;
   void get(RecordKey key, Completion<Found> done) override;
   void update(RecordKey key, Decide decide, Durability durability,
               Completion<Updated> done) override;
@@ -149,9 +150,13 @@ SqliteStore::SqliteStore(Parts parts, const SqliteSettings& settings, const std:
 
 SqliteStore::~SqliteStore() {
   shared_->alive = false;
+  finish();
+  if (!shared_->stopped) writer_.close();
+}
+
+void SqliteStore::finish() {
   reads_->stop();  // before the writer: it may still send marks
   writes_->stop();
-  if (!shared_->stopped) writer_.close();
 }
 
 // --- between the threads ---

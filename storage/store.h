@@ -111,6 +111,11 @@ class Store {
  public:
   virtual ~Store() = default;
 
+  // Decides all that waits and takes nothing more (Overloaded); waits for its threads. Call it
+  // before anything ends that a Decide refers to, a store in front of this one included: the
+  // destructor decides what waits, too. Once or more.
+  virtual void finish() = 0;
+
   // --- records ---
   virtual void get(RecordKey key, Completion<Found> done) = 0;
   virtual void update(RecordKey key, Decide decide, Durability durability,

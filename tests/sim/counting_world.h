@@ -110,6 +110,7 @@ class CountingStore final : public storage::Store {
  public:
   CountingStore(std::unique_ptr<storage::Store> inner, Calls& calls)
       : inner_(std::move(inner)), calls_(calls) {}
+  void finish() override { inner_->finish(); }
   void get(storage::RecordKey key, storage::Completion<storage::Found> done) override {
     ++calls_.callbacks;
     counted().get(std::move(key), std::move(done));

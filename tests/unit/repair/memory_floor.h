@@ -38,6 +38,7 @@ inline storage::RecordKey record_key(const Bytes& key) {
 class MemoryStore final : public storage::Store {
  public:
   explicit MemoryStore(runtime::Loop& loop) : loop_(loop) {}
+  void finish() override {}
 
   // Straight into the table; the observer is told as by a commit.
   void put(const Bytes& key, const Bytes& value) { set(record_key(key), value, false); }

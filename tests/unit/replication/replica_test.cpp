@@ -17,6 +17,7 @@ using storage::RecordKey;
 // One record map; what is submitted is done at run(), in order. Only what a Replica uses.
 class MapStore final : public storage::Store {
  public:
+  void finish() override {}
   std::map<RecordKey, Found> records;
   std::map<Bytes, Bytes> names;
   int writes = 0;

@@ -226,6 +226,29 @@ TEST_CASE("named values: read at once after the completion, and after a reopen")
   CHECK(test.store->bytes_on_disk() >= 4096);
 }
 
+TEST_CASE("records: a store that finishes decides what waits, and takes nothing more") {
+  StoreCase test(GENERATE(true, false) ? fake::inline_settings() : threaded_settings());
+  constexpr ErrorCode kNone{};
+  int decided = 0;
+  const auto submit = [&](std::optional<ErrorCode>& answer) {
+    test.store->update(
+        record_key("k"), [&](const Found&) { return ++decided, std::optional<Bytes>("v"); },
+        Durability::Fsync, [&](const Result<Updated>& updated) {
+          answer = updated ? kNone : updated.error().code;
+        });
+  };
+  std::optional<ErrorCode> first, second;
+  submit(first);
+  test.store->finish();
+  CHECK(decided == 1);
+  submit(second);
+  REQUIRE(test.world.run_real_until([&] { return first && second; }, 10s));
+  CHECK(first == kNone);
+  CHECK(second == ErrorCode::Overloaded);
+  test.store->finish();
+  CHECK(decided == 1);
+}
+
 TEST_CASE("records: memory durability answers too, and is there after a clean close") {
   StoreCase test(threaded_settings());
   Listener listener;
