@@ -27,7 +27,7 @@ void Ledger::judge(const Change& change, Instant now) {
   for (const auto& sibling : change.after.siblings()) {
     const bool own = sibling.dot.actor.storage == change.own;
     if (!own || change.before.context().covers(sibling.dot)) continue;
-    // What was lost here comes back from others, and is no mint.
+    // What was lost here, or minted onto a hint, comes back, and is no mint.
     if (!own_dots_.insert({change.node, sibling.dot}).second) continue;
     last_mint_ = now;
     judge_mint(change, sibling, now);
@@ -115,6 +115,8 @@ void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
                         const replication::VersionSet& before,
                         const replication::VersionSet& after) {
   judge_stamps({holder, key.record.key, before, after});
+  // What it mints onto a hint comes to its record, if it does, when the hint is delivered.
+  for (const auto& sibling : after.siblings()) own_dots_.insert({holder, sibling.dot});
   if (after.context().covers(before.context())) return;
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }

@@ -64,6 +64,21 @@ TEST_CASE("ledger: a retry mints nothing where its write is", "[ledger]") {
   SECTION("nor does it replace it") { CHECK(desk.found() == "twice"); }
 }
 
+// Simulator seed 61008921: on a full disk an owner kept the write as a hint for itself, and had
+// minted the retry when that hint was delivered.
+TEST_CASE("ledger: what an owner minted onto a hint is no second mint when it arrives",
+          "[ledger]") {
+  Desk desk;
+  const VersionSet hinted = desk.with({}, dot_of(1, 1));
+  const VersionSet retried = desk.with({}, dot_of(1, 2));
+  desk.ledger.judge_hint(kHere, {NodeId{}, {1, 0, "key"}}, {}, hinted);
+  desk.change({}, retried);
+  VersionSet both = retried;
+  both.merge(hinted);
+  desk.change(retried, both);
+  CHECK(desk.found().empty());
+}
+
 TEST_CASE("ledger: a write that was passed on is minted in time, or not at all", "[ledger]") {
   Desk desk;
   const auto minted = [&desk](std::uint64_t counter) { return desk.with({}, dot_of(1, counter)); };
