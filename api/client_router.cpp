@@ -99,7 +99,7 @@ void ClientRouter::learned(const Topology& topology, Instant now) {
   }
   if (records.empty() || topology.replication_factor == 0) return;  // not a member yet
   // The same ring is not built again: 64 vnodes times the nodes, every few seconds. The digest told
-  // is of the members' records; the ring built here has another.
+  // covers racks, which no topology carries: the ring built here may have another.
   if (ring_ == nullptr || ring_digest_ != topology.ring_digest) {
     ring_ = ring::Ring::build(records);
     ring_digest_ = topology.ring_digest;

@@ -12,7 +12,8 @@
 
 namespace parley::replication {
 
-// Must outlive every update submitted with it: the store calls draw() from its own thread.
+// Updates hold it, for the store calls draw() from its own thread. It ends on the loop: a store
+// with threads finishes before whoever else holds the lease ends.
 class EpochLease final : public EpochSource {
  public:
   EpochLease(storage::Store& store, const EpochMark& on_disk, std::uint64_t block)

@@ -204,7 +204,7 @@ class StoreReplica final : public Replica {
 
   storage::Store& store_;
   const StorageId storage_id_;
-  const std::shared_ptr<EpochLease> epochs_;  // updates that wait in the store hold it too
+  const std::shared_ptr<EpochLease> epochs_;
   const MintLimits limits_;
   const std::function<void(const storage::RecordKey&)> met_damage_;
   std::set<storage::RecordKey> written_off_;

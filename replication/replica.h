@@ -73,7 +73,7 @@ class Replica {
 
 class EpochLease;
 // All but `options` and `epochs` are borrowed for the Replica's life. Updates that wait in the
-// store when it ends draw epochs yet, and keep the lease as long. Mints answer NotReady until the
+// store when it ends hold the lease that they draw from. Mints answer NotReady until the
 // lease has started. `met_damage` is told on the loop of every damaged record that is met and not
 // written off, before the answer that says so.
 std::unique_ptr<Replica> make_replica(const ReplicationOptions& options, storage::Store& store,

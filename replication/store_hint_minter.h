@@ -10,7 +10,7 @@ namespace parley::replication {
 
 class StoreHintMinter final : public HintMinter {
  public:
-  // `epochs` must outlive every update submitted to the store.
+  // Updates that wait in the store hold `epochs` too.
   StoreHintMinter(const ReplicationWorld& world, StoreHintLog& hints, StorageId storage,
                   std::shared_ptr<EpochLease> epochs);
   void mint(const NodeId& target, MintRequest request,
@@ -26,7 +26,7 @@ class StoreHintMinter final : public HintMinter {
 
   StoreHintLog& hints_;
   const StorageId storage_;
-  const std::shared_ptr<EpochLease> epochs_;  // updates that wait in the store hold it too
+  const std::shared_ptr<EpochLease> epochs_;
   const MintLimits limits_;
   Lifetime alive_;
 };

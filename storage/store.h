@@ -111,9 +111,9 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  // Decides all that waits and takes nothing more (Overloaded); waits for its threads. Call it
-  // before anything ends that a Decide refers to, a store in front of this one included: the
-  // destructor decides what waits, too. Once or more.
+  // Decides all that waits and takes nothing more (Overloaded; nothing is answered after a failed
+  // fsync); waits for its threads. Call it before anything ends that a Decide refers to, a store in
+  // front of this one included: the destructor decides what waits, too. Once or more.
   virtual void finish() = 0;
 
   // --- records ---

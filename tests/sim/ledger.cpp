@@ -115,8 +115,6 @@ void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
                         const replication::VersionSet& before,
                         const replication::VersionSet& after) {
   judge_stamps({holder, key.record.key, before, after});
-  // What it mints onto a hint comes to its record, if it does, when the hint is delivered.
-  for (const auto& sibling : after.siblings()) own_dots_.insert({holder, sibling.dot});
   if (after.context().covers(before.context())) return;
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }
@@ -138,9 +136,13 @@ void Ledger::stored(const std::string& node, const std::string& key,
 }
 
 void Ledger::hint_kept(const std::string& holder, const storage::HintKey& key,
-                       const replication::VersionVector& context) {
-  hints_[{holder, key}] = context;
-  if (on_commit) on_commit(holder, hint_name(address_of(key.target), key.record.key), context);
+                       const replication::VersionSet& set) {
+  // What it minted onto a hint comes to its record, if it does, when the hint is delivered.
+  for (const auto& sibling : set.siblings()) own_dots_.insert({holder, sibling.dot});
+  hints_[{holder, key}] = set.context();
+  if (on_commit) {
+    on_commit(holder, hint_name(address_of(key.target), key.record.key), set.context());
+  }
 }
 
 // Nodes that have had it.

@@ -56,7 +56,7 @@ class Ledger {
       on_commit;
   std::function<void(const std::string& holder, const std::string& name)> on_hint_gone;
   void hint_kept(const std::string& holder, const storage::HintKey& key,
-                 const replication::VersionVector& context);
+                 const replication::VersionSet& set);
   // Not because of its age, nor by command.
   void hint_erased(const std::string& holder, const storage::HintKey& key);
   void hint_gone(const std::string& holder, const storage::HintKey& key) {

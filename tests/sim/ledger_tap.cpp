@@ -76,7 +76,7 @@ class LedgerTap final : public storage::ForwardingStore {
                  done = std::move(done)](Result<storage::Updated> result) {
       if (result.ok() && *after) {
         if (sole) sole_.insert(key);
-        ledger_.hint_kept(node_.address, key, (*after)->context());
+        ledger_.hint_kept(node_.address, key, **after);
         kept_.try_emplace(key, *since);
       }
       done(std::move(result));

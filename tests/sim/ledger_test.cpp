@@ -71,7 +71,7 @@ TEST_CASE("ledger: what an owner minted onto a hint is no second mint when it ar
   Desk desk;
   const VersionSet hinted = desk.with({}, dot_of(1, 1));
   const VersionSet retried = desk.with({}, dot_of(1, 2));
-  desk.ledger.judge_hint(kHere, {NodeId{}, {1, 0, "key"}}, {}, hinted);
+  desk.ledger.hint_kept(kHere, {NodeId{}, {1, 0, "key"}}, hinted);
   desk.change({}, retried);
   VersionSet both = retried;
   both.merge(hinted);
@@ -111,7 +111,7 @@ TEST_CASE("ledger: a hint goes when its target has had it, and only grows", "[le
   const VersionSet old = desk.with({}, dot_of(1, 1)), fresh = desk.with(old, dot_of(1, 2));
   desk.ledger.node_is(there, kThere);
   desk.ledger.judge_hint(kHere, key, old, fresh);
-  desk.ledger.hint_kept(kHere, key, fresh.context());
+  desk.ledger.hint_kept(kHere, key, fresh);
   SECTION("all of it") {
     desk.ledger.stored(kThere, "key", fresh.context(), Instant{});
     desk.ledger.hint_erased(kHere, key);

@@ -74,7 +74,7 @@ TEST_CASE("router: a node without slots is known and replica of nothing", "[api]
 
 TEST_CASE("router: equal digests are one ring, whoever is named with it", "[api][router]") {
   Topology topology = five_nodes();
-  topology.ring_digest = 4711;  // of the members' records, which have versions of their own
+  topology.ring_digest = 4711;  // covers racks, which no topology carries
   ClientRouter router({node_at(1)}, true);
   router.learned(topology, kNow);
   topology.nodes.erase(topology.nodes.begin() + 1);  // node 2 cannot be dialled
