@@ -113,7 +113,7 @@ function(parley_sim_tests)
   # A sanitizer's build is twenty times slower: it looks at memory, not at histories.
   set(seeds 300)
   if(PARLEY_ASAN OR PARLEY_TSAN)
-    set(seeds 5)
+    set(seeds 20)
   endif()
   # Two processes beside each other, as many as the smallest machine has cores.
   add_test(NAME sim.seeds COMMAND parley-sim --seeds ${seeds} --twice --jobs 2 --shrink 30)
