@@ -81,7 +81,7 @@ class FramedRpc final : public Rpc {
 
  private:
   void schedule_sweep() {
-    sweep_.after(context_->options.silence_max() / 12, [this] { sweep(); });
+    sweep_.after(context_->options.silence_max() / kTendsPerSilence, [this] { sweep(); });
   }
 
   void sweep() {
@@ -90,6 +90,7 @@ class FramedRpc final : public Rpc {
     // What follows may call back and so destroy this object: it uses copies only.
     const auto server = server_;
     std::vector<std::shared_ptr<RpcChannel>> channels;
+    channels.reserve(channels_.size());
     for (const auto& [key, channel] : channels_) channels.push_back(channel);
     for (const auto& channel : channels) channel->tend();
     server->tend();

@@ -211,9 +211,10 @@ void RpcChannel::on_peer_recovered() {
     if (link_) std::exchange(link_, nullptr)->close();
     return dial();
   }
-  // Alive by its datagrams and silent here: a stream that a partition left half open.
+  // Alive by its datagrams and silent here, for longer than between two heartbeats: a stream that a
+  // partition left half open.
   const Duration silence_max = context_->options.silence_max();
-  if (link_ && !dialling_ && link_->silent_for() > link_->patience(silence_max) / 2) {
+  if (link_ && !dialling_ && link_->silent_for() > link_->patience(silence_max) * 2 / 3) {
     std::exchange(link_, nullptr)->close();
     for (const std::uint64_t id : calls_that_were(true)) {
       finish_later(id, Error{ErrorCode::NoAnswer, "the connection to " + to_text(to_) +

@@ -27,7 +27,7 @@ class RpcChannel final : public RpcLinkObserver, public std::enable_shared_from_
   void on_deadline(std::uint64_t id);
   void on_identity_changed();
   void on_peer_recovered();
-  // Several times per silence_max: heartbeats, silence, retries.
+  // kTendsPerSilence times per silence_max: heartbeats, silence, retries.
   void tend();
   // No callback comes after it.
   void stop();

@@ -46,23 +46,24 @@ void RpcLink::break_off(const Error& why) {
 
 void RpcLink::tend(Duration silence_max, const ClusterId& cluster) {
   const Instant now = loop_.now();
-  // When this very process was away, the peer's words may still be on their way to us.
-  const bool we_were_away = loop_.lag() > silence_max / 4;
-  if (const Status patience = check_patience(silence_max); !patience && !we_were_away) {
-    return break_off(patience.error());
+  if (const Status fine = check_patience(now, silence_max); !fine) {
+    // When this very process was away, the peer's words may still be on their way to us.
+    const bool we_were_away = loop_.lag() > silence_max / 4;
+    if (!we_were_away) return break_off(fine.error());
   }
-  if (now - last_sent_ < silence_max / 3) return;
+  // Of the moments at which this is called the nearest one, a little early or late.
+  const Duration rounding = silence_max / (2 * kTendsPerSilence);
+  if (now - last_sent_ < patience(silence_max) / 2 - rounding) return;
   FrameHeader header;
   header.cluster = cluster;
   send(header, {});
 }
 
-Status RpcLink::check_patience(Duration silence_max) const {
-  const Instant now = loop_.now();
+Status RpcLink::check_patience(Instant now, Duration silence_max) const {
   if (!greeted_ && now - opened_at_ > std::min(silence_max, kHelloPatience)) {
     return Error{ErrorCode::Expired, "the peer did not say who it is"};
   }
-  if (silent_for() > patience(silence_max)) {
+  if (now - last_received_ > patience(silence_max)) {
     return Error{ErrorCode::NoAnswer, "the peer was silent for too long"};
   }
   if (unfinished_since_ && now - *unfinished_since_ > kFramePatience &&

@@ -16,6 +16,8 @@ namespace parley::runtime {
 
 class RpcLink;
 
+inline constexpr int kTendsPerSilence = 12;
+
 // Whatever silence is allowed: how long the hello may take, and any one frame from its first byte.
 inline constexpr Duration kHelloPatience = 10s;
 inline constexpr Duration kFramePatience = 30s;
@@ -47,9 +49,9 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
   void close() { connection_.reset(); }
   // As if the peer had gone.
   void break_off(const Error& why);
-  // Sends a heartbeat when idle for a third of our `silence_max`, breaks off when the peer was
-  // silent for longer than patience() (NoAnswer), does not say who it is or finish a frame
-  // (Expired).
+  // Sends a heartbeat when idle for half of patience(), breaks off when the peer was silent for
+  // longer than that (NoAnswer), does not say who it is or finish a frame (Expired). Expects to be
+  // called kTendsPerSilence times per `silence_max`, which is our own.
   void tend(Duration silence_max, const ClusterId& cluster);
 
   // The longer one of both ends': whoever waits longer for others also says less.
@@ -64,7 +66,7 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
 
  private:
   void on_bytes(ByteView bytes);
-  Status check_patience(Duration silence_max) const;
+  Status check_patience(Instant now, Duration silence_max) const;
   void on_frame(const Frame& frame);
   void on_hello(const Frame& frame);
 

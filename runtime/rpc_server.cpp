@@ -90,7 +90,8 @@ void RpcServer::serve(Verb verb, Admission admission, RpcHandler handler) {
 
 void RpcServer::on_accept(std::unique_ptr<Connection> connection) {
   auto link = std::make_shared<RpcLink>(context_->loop, std::move(connection), *this);
-  links_.emplace(link.get(), Served{++accepted_, link, std::make_shared<std::size_t>(0)});
+  links_.emplace(link.get(), Served{link, std::make_shared<std::size_t>(0)});
+  in_order_.push_back(link);
   link->start();
   link->say_hello(context_->hello(Channel::Foreground));
 }
@@ -165,6 +166,7 @@ void RpcServer::on_down(RpcLink& link, const Error& why) {
   const auto self = shared_from_this();
   const auto gone = links_.extract(&link);
   if (gone.empty()) return;
+  std::erase(in_order_, gone.mapped().link);
   if (why.code == ErrorCode::Expired) {
     context_->metrics.overdue_streams.add();
     context_->log.info("peer.overdue", {{"remote", link.remote()}, {"reason", why.message}});
@@ -176,33 +178,23 @@ void RpcServer::on_down(RpcLink& link, const Error& why) {
 }
 
 void RpcServer::on_identity_changed() {
-  for (const auto& link : links_in_order()) {
+  const auto links = in_order_;
+  for (const auto& link : links) {
     if (link->greeted()) on_hello(*link);
     link->say_hello(context_->hello(Channel::Foreground));
   }
 }
 
-std::vector<std::shared_ptr<RpcLink>> RpcServer::links_in_order() const {
-  std::vector<const Served*> served;
-  served.reserve(links_.size());
-  for (const auto& [key, one] : links_) served.push_back(&one);
-  std::sort(served.begin(), served.end(),
-            [](const Served* a, const Served* b) { return a->number < b->number; });
-  std::vector<std::shared_ptr<RpcLink>> out;
-  out.reserve(served.size());
-  for (const Served* one : served) out.push_back(one->link);
-  return out;
-}
-
 void RpcServer::tend() {
-  for (const auto& link : links_in_order()) {
+  const auto links = in_order_;  // one that breaks off leaves it
+  for (const auto& link : links) {
     link->tend(context_->options.silence_max(), context_->identity.cluster);
   }
 }
 
 void RpcServer::stop() {
   listener_.reset();
-  for (const auto& link : links_in_order()) link->close();
+  for (const auto& link : std::exchange(in_order_, {})) link->close();
   links_.clear();
   const auto dropped = std::exchange(services_, {});
 }

@@ -29,13 +29,10 @@ class RpcServer final : public RpcLinkObserver, public std::enable_shared_from_t
     RpcHandler handler;
   };
   struct Served {
-    std::uint64_t number = 0;  // in the order of acceptance
     std::shared_ptr<RpcLink> link;
     std::shared_ptr<std::size_t> outstanding;  // requests whose handler has not answered yet
   };
 
-  // In the order of acceptance: that of the map is chance, and what is sent must not be.
-  std::vector<std::shared_ptr<RpcLink>> links_in_order() const;
   void on_accept(std::unique_ptr<Connection> connection);
   void on_hello(RpcLink& link) override;
   void on_frame(RpcLink& link, const Frame& frame, Duration waited) override;
@@ -51,8 +48,9 @@ class RpcServer final : public RpcLinkObserver, public std::enable_shared_from_t
   const std::shared_ptr<RpcContext> context_;
   std::unique_ptr<Listener> listener_;
   std::map<Verb, std::shared_ptr<const Service>> services_;
-  std::uint64_t accepted_ = 0;
   std::unordered_map<const RpcLink*, Served> links_;
+  // The same in the order of acceptance: that of the map is chance, and what is sent must not be.
+  std::vector<std::shared_ptr<RpcLink>> in_order_;
 };
 
 }  // namespace parley::runtime

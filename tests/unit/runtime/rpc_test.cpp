@@ -1,6 +1,7 @@
 // The rpc over a fake world: answers, deadlines, breaks, redial.
 #include "runtime/rpc.h"
 
+#include "runtime/frame.h"
 #include "tests/unit/runtime/rpc_fixture.h"
 
 using namespace parley;
@@ -213,7 +214,10 @@ TEST_CASE("rpc: calls in flight fail with NoAnswer when the peer dies, and it is
 TEST_CASE("rpc: a silent connection is dropped, an idle one is kept") {
   Two t;
   t.warm_up();
+  const auto sent = t.world.stream_bytes_sent();
   t.world.run_for(60s);
+  // Each way a heartbeat after half of rpc.silence_max, and no more.
+  CHECK((t.world.stream_bytes_sent() - sent) / kFrameHeaderBytes == 2 * 40);
   CHECK(t.world.open_streams() == 2);
   CHECK(t.a.broken.empty());
   t.world.cut("127.0.0.1", "127.0.0.2");
