@@ -27,7 +27,7 @@ class RepairFloor final : public Repair {
                      [this](const NodeId& node) { anti_entropy_.compare_soon(node); }),
         damage_mender_(world_) {
     index_.load(storage::kDefaultKeyspace,
-                world_.store.initial_slot_digests(storage::kDefaultKeyspace));
+                world_.store.take_slot_digests(storage::kDefaultKeyspace));
   }
 
   void start() override {

@@ -24,15 +24,17 @@ void SlotIndex::touch(Sums& sums, Slot slot) {
 }
 
 void SlotIndex::load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums) {
+  if (sums.empty()) return;
   PARLEY_CHECK(sums.size() == kSlotCount);
-  Sums& into = keyspaces_[keyspace];
+  const auto [at, fresh] = keyspaces_.emplace(keyspace, std::move(sums));
+  PARLEY_CHECK(fresh);
+  Sums& into = at->second;
   for (std::size_t group = 0; group < kGroupCount; ++group) {
-    const auto first = static_cast<std::ptrdiff_t>(group * kGroupSlots);
-    const auto begin = sums.begin() + first;
-    const auto size = static_cast<std::ptrdiff_t>(kGroupSlots);
-    if (!std::equal(begin, begin + size, into.sum.begin() + first)) ++into.group_changes[group];
+    const auto own = std::span(into.sum).subspan(group * kGroupSlots, kGroupSlots);
+    if (std::any_of(own.begin(), own.end(), [](auto sum) { return sum != 0; })) {
+      ++into.group_changes[group];
+    }
   }
-  into.sum = std::move(sums);
   ++into.changes;
 }
 

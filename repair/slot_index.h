@@ -26,7 +26,7 @@ std::uint64_t index_term(Token token, ByteView key, std::uint64_t digest);
 
 class SlotIndex {
  public:
-  // `sums` as the store scanned them, kSlotCount of them.
+  // `sums` as the store scanned them, kSlotCount of them or none. Before any change, and once.
   void load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums);
   void change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
               std::uint64_t digest_before, std::uint64_t digest_after);

@@ -55,13 +55,11 @@ std::size_t RawFile::size() {
   return static_cast<std::size_t>(size);
 }
 
-Bytes RawFile::read(std::size_t at, std::size_t size) {
-  Bytes bytes(size, '\0');
-  if (size == 0) return bytes;
-  check(file()->pMethods->xRead(file(), bytes.data(), static_cast<int>(size),
+void RawFile::read(std::size_t at, std::span<char> into) {
+  if (into.empty()) return;
+  check(file()->pMethods->xRead(file(), into.data(), static_cast<int>(into.size()),
                                 static_cast<sqlite3_int64>(at)),
         "cannot be read");
-  return bytes;
 }
 
 void RawFile::write(std::size_t at, ByteView bytes) {
@@ -79,8 +77,11 @@ void rewrite_log(const std::string& database_path, const std::string& vfs) {
   if (!log) return;
   const std::size_t size = log->size();
   if (size == 0) return;
-  for (std::size_t at = 0; at < size; at += kRewriteBytes) {
-    log->write(at, log->read(at, std::min(kRewriteBytes, size - at)));
+  std::vector<char> part(std::min(kRewriteBytes, size));
+  for (std::size_t at = 0; at < size; at += part.size()) {
+    part.resize(std::min(kRewriteBytes, size - at));
+    log->read(at, part);
+    log->write(at, ByteView(part.data(), part.size()));
   }
   log->sync();
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ class RawFile {
   ~RawFile();
 
   std::size_t size();
-  Bytes read(std::size_t at, std::size_t size);  // all of it must be there
+  void read(std::size_t at, std::span<char> into);  // all of it must be there
   void write(std::size_t at, ByteView bytes);
   void sync();
 

@@ -53,7 +53,9 @@ constexpr std::size_t kHeaderBytes = 100;
 std::optional<Bytes> read_header(const std::string& path, const std::string& vfs) {
   auto file = RawFile::open(path, vfs, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB);
   if (!file) return std::nullopt;
-  return file->read(0, std::min(file->size(), kHeaderBytes));
+  Bytes header(std::min(file->size(), kHeaderBytes), '\0');
+  file->read(0, header);
+  return header;
 }
 
 std::int64_t big_endian(const Bytes& header, std::size_t at) {

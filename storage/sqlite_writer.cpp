@@ -83,11 +83,7 @@ void SqliteWriter::run_batch(std::deque<WriteRequest>& queue) {
       roll_back_full(group, queue);
     } else {
       fail_stop(doing, error);
-      // No answer at all: what of it will be there after a restart, nobody knows.
-      for (auto& finished : group.finished) {
-        queue.emplace_back(PutNamed{{}, {}, [answer = std::move(finished.answer)](Status) {}});
-      }
-      world_.bury(std::exchange(queue, {}));
+      bury(group, queue);
     }
     return;
   }
@@ -162,8 +158,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
       connection_.exec("ROLLBACK");
     } catch (const SqliteError& error) {
       fail_stop("roll back", error);
-      world_.bury(std::exchange(queue, {}));
-      return;
+      return bury(group, queue);
     }
   }
   found_no_room("write");
@@ -187,6 +182,16 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
   }
   world_.deliver(std::move(delivery));
   refuse(queue, false);
+}
+
+// No answer at all: what of the group will be there after a restart, nobody knows. What its answers
+// own belongs to the loop.
+void SqliteWriter::bury(Group& group, std::deque<WriteRequest>& queue) {
+  for (auto& finished : group.finished) {
+    queue.emplace_back(PutNamed{{}, {}, [answer = std::move(finished.answer)](Status) {}});
+  }
+  for (auto& request : group.again) queue.push_back(std::move(request));
+  world_.bury(std::exchange(queue, {}));
 }
 
 void SqliteWriter::fail_stop(const std::string& doing, const SqliteError& error) {

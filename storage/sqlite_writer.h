@@ -85,6 +85,7 @@ class SqliteWriter {
   void deliver_committed(Group& group);
   void roll_back_full(Group& group, std::deque<WriteRequest>& queue);
   void fail_stop(const std::string& doing, const SqliteError& error);
+  void bury(Group& group, std::deque<WriteRequest>& queue);
 
   void apply(UpdateRecord& request, Group& group);
   void apply(UpdateHint& request, Group& group);

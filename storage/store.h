@@ -137,11 +137,12 @@ class Store {
   virtual bool holds_data() const = 0;
   virtual std::uint64_t bytes_on_disk() const = 0;
   // At most one; set before the first update. The scan at open has already told it nothing: use
-  // initial_slot_digests().
+  // take_slot_digests().
   virtual void observe(RecordObserver* observer) = 0;
   // Sum (wrapping) over the slot's records of slot_term(token, key, digest), for each of the
-  // kSlotCount slots, as scanned at open, before any update.
-  virtual std::vector<std::uint64_t> initial_slot_digests(KeyspaceNumber keyspace) const = 0;
+  // kSlotCount slots, as scanned at open, before any update. Empty: no record was found. The store
+  // keeps them (half a megabyte) only until they are taken.
+  virtual std::vector<std::uint64_t> take_slot_digests(KeyspaceNumber keyspace) = 0;
 
   // --- hints: at most one per (target, key) ---
   // `decide` sees the hint that is there. `sole` is sticky once true until the hint is erased.

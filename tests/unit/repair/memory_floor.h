@@ -126,7 +126,7 @@ class MemoryStore final : public storage::Store {
   std::uint64_t undone() const override { return 0; }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver* observer) override { observer_ = observer; }
-  std::vector<std::uint64_t> initial_slot_digests(storage::KeyspaceNumber) const override {
+  std::vector<std::uint64_t> take_slot_digests(storage::KeyspaceNumber) override {
     std::vector<std::uint64_t> sums(kSlotCount);
     for (const auto& [key, record] : records_) {
       sums[slot_of(key.token)] += storage::slot_term(key.token, key.key, digest_of(key, record));
