@@ -147,7 +147,7 @@ class GossiperDriver final : public Gossiper {
   // other life.
   std::set<NodeId> introduced_;
   std::set<NodeId> objectors_;  // told of the other life and have not accepted this one since
-  Instant disputed_at_{};  // the last news of another life
+  Instant disputed_at_{};       // the last news of another life
   std::map<NodeId, std::uint64_t> saved_nonces_;
   std::vector<NodeId> returned_early_;  // what the first view's observers are told too
   NodeRecord self_;

@@ -196,7 +196,7 @@ class StoreReplica final : public Replica {
     }
     log_.warn("replica.record_forgotten", {{"epoch", draw}});
     epochs_->raise_floor(draw, alive_.guard([this, incoming, raises_left,
-                                            done = std::move(done)](const Status& raised) {
+                                             done = std::move(done)](const Status& raised) {
       if (!raised) return done(raised.error());
       submit(incoming, raises_left - 1, done);
     }));

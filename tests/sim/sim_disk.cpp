@@ -45,6 +45,13 @@ void forget_unsynced(DiskFile& file) {
   file.unsynced_end = 0;
 }
 
+bool has(const DiskFile& file, std::size_t at, ByteView data) {
+  return at <= file.written.size() && ByteView(file.written).substr(at, data.size()) == data;
+}
+
+// But for its name in the directory.
+bool durable_as_read(const DiskFile& file) { return file.unsynced.empty() && !file.apart; }
+
 Bytes durable_of(const DiskFile& file) {
   if (file.apart) return *file.apart;
   Bytes out = file.written;
@@ -69,6 +76,8 @@ void SimDisk::remove(const std::string& name) { files_.erase(name); }
 void SimDisk::write(DiskFile& file, std::int64_t offset, ByteView data) {
   if (data.empty()) return;
   const auto at = static_cast<std::size_t>(offset);
+  // What is durable and written again as it is changes nothing (each start writes its log so).
+  if (durable_as_read(file) && has(file, at, data)) return;
   note(file, at, data.size());
   put(file.written, at, data);
 }
@@ -172,7 +181,7 @@ bool SimDisk::is_durable_as_read(const std::string& name) const {
   if (found == files_.end() || found->second->share->shared == 0) return false;
   return std::all_of(files_.begin(), files_.end(), [](const auto& entry) {
     const DiskFile& file = *entry.second;
-    return file.durable_entry && file.unsynced.empty() && !file.apart;
+    return file.durable_entry && durable_as_read(file);
   });
 }
 

@@ -53,8 +53,7 @@ class DiskReader {
   explicit DiskReader(const std::string& path)
       : connection_(storage::open_reading(path, SimVfs::kName)),
         record_(connection_, "SELECT digest, value FROM records WHERE keyspace=1 AND key=?"),
-        hint_(connection_,
-              "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?") {}
+        hint_(connection_, "SELECT digest, value, target FROM hints WHERE keyspace=1 AND key=?") {}
 
   Result<DurableCopy> read(const std::string& key) {
     // The store's own checkpoints must not meet a snapshot left open here.

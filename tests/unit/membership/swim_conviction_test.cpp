@@ -58,7 +58,7 @@ TEST_CASE("swim: whoever convicts has asked just before (a long round)", "[membe
 TEST_CASE("swim: whoever convicts has asked just before (a stall after the last question)",
           "[membership]") {
   Suspecting bench;
-  const Duration lasts = suspicion_least(4, 31, 1s) * 6;  // nobody confirms
+  const Duration lasts = suspicion_least(4, 31, 1s) * 6;                // nobody confirms
   const Instant question = bench.begun + lasts - kTimeout * 2 - 100ms;  // or just after
   while (bench.asked.empty() || bench.asked.back() < question) {
     bench.step();
