@@ -155,9 +155,12 @@ void FaultyNetwork::connect(const std::string& local_address, const Endpoint& to
   const LinkFault there = table_.link(to.address, Direction::Out, Traffic::Peer);
   const LinkFault back = table_.link(to.address, Direction::In, Traffic::Peer);
   const Instant now = loop_.now();
-  // A greeting each way before the stream is there.
-  FaultyLane lane(random_.fork("dial"));
-  const Duration wait = lane.piece_due(there, 0, now) - now + (lane.piece_due(back, 0, now) - now);
+  Duration wait{0};
+  if (!there.at_rest() || !back.at_rest()) {
+    // A greeting each way before the stream is there.
+    FaultyLane lane(random_.fork("dial"));
+    wait = lane.piece_due(there, 0, now) - now + (lane.piece_due(back, 0, now) - now);
+  }
   if (there.cut || back.cut || wait >= timeout) {
     loop_.start_timer(now + timeout, lifetime_.guard([to, done = std::move(done)] {
       done(Error{ErrorCode::Unreachable, "cannot connect to " + to_text(to) + ": timed out"});

@@ -16,8 +16,8 @@ FaultyStream::FaultyStream(std::unique_ptr<Connection> raw, Loop& loop, const Fa
       table_(table),
       raw_(std::move(raw)),
       remote_(raw_->remote()),
-      out_(random.fork("out"), loop),
-      in_(random.fork("in"), loop) {}
+      in_(random.fork("in"), loop),
+      out_(std::move(random), loop) {}
 
 LinkFault FaultyStream::fault(Direction direction) const {
   return table_.link(remote_.address, direction, Traffic::Peer);

@@ -62,7 +62,7 @@ class FaultyStream final : public std::enable_shared_from_this<FaultyStream> {
   const Endpoint remote_;
   std::function<void(ByteView)> on_bytes_;
   std::function<void(const Error&)> on_closed_;
-  Way out_, in_;
+  Way in_, out_;
   Error why_ended_;
   bool reading_ = true, raw_ended_ = false, owned_ = true;
   Lifetime lifetime_;

@@ -54,7 +54,8 @@ class RpcLink : public std::enable_shared_from_this<RpcLink> {
   // called kTendsPerSilence times per `silence_max`, which is our own.
   void tend(Duration silence_max, const ClusterId& cluster);
 
-  // The longer one of both ends': whoever waits longer for others also says less.
+  // The longer one of both ends': each knows the other's from its hello, waits for so long, and
+  // speaks within half of it.
   Duration patience(Duration silence_max) const { return std::max(silence_max, peer_.silence_max); }
 
   bool is_open() const { return connection_ != nullptr; }
