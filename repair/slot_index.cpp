@@ -8,6 +8,12 @@
 
 namespace parley::repair {
 
+namespace {
+
+constexpr std::size_t within_group(Slot slot) { return slot % kGroupSlots; }
+
+}  // namespace
+
 std::uint64_t index_term(Token token, ByteView key, std::uint64_t digest) {
   return digest == 0 ? 0 : storage::slot_term(token, key, digest);
 }
@@ -17,25 +23,33 @@ const SlotIndex::Sums* SlotIndex::find(storage::KeyspaceNumber keyspace) const {
   return found == keyspaces_.end() ? nullptr : &found->second;
 }
 
+const SlotIndex::Group* SlotIndex::find_group(storage::KeyspaceNumber keyspace,
+                                              std::size_t group) const {
+  const Sums* sums = find(keyspace);
+  return sums == nullptr ? nullptr : sums->groups[group].get();
+}
+
+SlotIndex::Group& SlotIndex::Sums::group(Slot slot) {
+  auto& found = groups[group_of(slot)];
+  if (!found) found = std::make_unique<Group>();
+  return *found;
+}
+
 void SlotIndex::touch(Sums& sums, Slot slot) {
-  ++sums.slot_changes[slot];
+  ++sums.group(slot).slot_changes[within_group(slot)];
   ++sums.group_changes[group_of(slot)];
   ++sums.changes;
 }
 
-void SlotIndex::load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums) {
+void SlotIndex::load(storage::KeyspaceNumber keyspace, std::span<const storage::SlotDigest> sums) {
   if (sums.empty()) return;
-  PARLEY_CHECK(sums.size() == kSlotCount);
-  const auto [at, fresh] = keyspaces_.emplace(keyspace, std::move(sums));
-  PARLEY_CHECK(fresh);
-  Sums& into = at->second;
-  for (std::size_t group = 0; group < kGroupCount; ++group) {
-    const auto own = std::span(into.sum).subspan(group * kGroupSlots, kGroupSlots);
-    if (std::any_of(own.begin(), own.end(), [](auto sum) { return sum != 0; })) {
-      ++into.group_changes[group];
-    }
+  PARLEY_CHECK(!keyspaces_.contains(keyspace));
+  Sums& into = keyspaces_[keyspace];
+  for (const auto& [slot, sum] : sums) {
+    into.group(slot).sum[within_group(slot)] = sum;
+    into.group_changes[group_of(slot)] = 1;
   }
-  ++into.changes;
+  into.changes = 1;
 }
 
 void SlotIndex::change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
@@ -44,20 +58,21 @@ void SlotIndex::change(storage::KeyspaceNumber keyspace, Token token, ByteView k
   if (PARLEY_MUTANT(overwrite_left_out_of_digest) && digest_before != 0) return;
   const Slot slot = slot_of(token);
   Sums& sums = keyspaces_[keyspace];
-  sums.sum[slot] += index_term(token, key, digest_after) - index_term(token, key, digest_before);
+  sums.group(slot).sum[within_group(slot)] +=
+      index_term(token, key, digest_after) - index_term(token, key, digest_before);
   touch(sums, slot);
 }
 
 std::uint64_t SlotIndex::sum(storage::KeyspaceNumber keyspace, Slot slot) const {
-  const Sums* sums = find(keyspace);
-  return sums == nullptr ? 0 : sums->sum[slot];
+  const Group* group = find_group(keyspace, group_of(slot));
+  return group == nullptr ? 0 : group->sum[within_group(slot)];
 }
 
 std::span<const std::uint64_t> SlotIndex::group_sums(storage::KeyspaceNumber keyspace,
                                                      std::size_t group) const {
-  const Sums* sums = find(keyspace);
-  if (sums == nullptr) return {};
-  return std::span(sums->sum).subspan(group * kGroupSlots, kGroupSlots);
+  const Group* found = find_group(keyspace, group);
+  if (found == nullptr) return {};
+  return found->sum;
 }
 
 std::uint64_t SlotIndex::changes(storage::KeyspaceNumber keyspace) const {
@@ -72,8 +87,8 @@ std::span<const std::uint64_t> SlotIndex::group_changes(storage::KeyspaceNumber 
 }
 
 std::uint32_t SlotIndex::slot_changes(storage::KeyspaceNumber keyspace, Slot slot) const {
-  const Sums* sums = find(keyspace);
-  return sums == nullptr ? 0 : sums->slot_changes[slot];
+  const Group* group = find_group(keyspace, group_of(slot));
+  return group == nullptr ? 0 : group->slot_changes[within_group(slot)];
 }
 
 bool SlotIndex::recount(storage::KeyspaceNumber keyspace, Slot slot, std::uint64_t listed,
@@ -93,7 +108,7 @@ bool SlotIndex::recount(storage::KeyspaceNumber keyspace, Slot slot, std::uint64
   }
   doubts_.erase(doubt);
   Sums& sums = keyspaces_[keyspace];
-  sums.sum[slot] = listed;
+  sums.group(slot).sum[within_group(slot)] = listed;
   touch(sums, slot);
   return true;
 }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -26,18 +27,18 @@ std::uint64_t index_term(Token token, ByteView key, std::uint64_t digest);
 
 class SlotIndex {
  public:
-  // `sums` as the store scanned them, kSlotCount of them or none. Before any change, and once.
-  void load(storage::KeyspaceNumber keyspace, std::vector<std::uint64_t> sums);
+  // As the store scanned them. Before any change in the keyspace, and once.
+  void load(storage::KeyspaceNumber keyspace, std::span<const storage::SlotDigest> sums);
   void change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
               std::uint64_t digest_before, std::uint64_t digest_after);
 
   std::uint64_t sum(storage::KeyspaceNumber keyspace, Slot slot) const;
-  // Of the group's slots in order; empty when nothing was ever counted in the keyspace.
+  // Of the group's slots in order; empty when nothing was ever counted in the group.
   std::span<const std::uint64_t> group_sums(storage::KeyspaceNumber keyspace,
                                             std::size_t group) const;
   // Go up with every change in the keyspace, in the group, or in the slot: equal numbers mean
-  // equal sums, and 0 that there are none. Of the groups in order; empty when nothing was ever
-  // counted in the keyspace.
+  // equal sums, and 0 of a keyspace or a group that there are none. Of the groups in order; empty
+  // when nothing was ever counted in the keyspace.
   std::uint64_t changes(storage::KeyspaceNumber keyspace) const;
   std::span<const std::uint64_t> group_changes(storage::KeyspaceNumber keyspace) const;
   std::uint32_t slot_changes(storage::KeyspaceNumber keyspace, Slot slot) const;
@@ -50,11 +51,17 @@ class SlotIndex {
                std::uint32_t changes);
 
  private:
+  struct Group {
+    std::array<std::uint64_t, kGroupSlots> sum{};
+    std::array<std::uint32_t, kGroupSlots> slot_changes{};
+  };
   struct Sums {
-    std::vector<std::uint64_t> sum = std::vector<std::uint64_t>(kSlotCount);
-    std::vector<std::uint32_t> slot_changes = std::vector<std::uint32_t>(kSlotCount);
+    // Made when something is counted in them: a node with few records has few.
+    std::array<std::unique_ptr<Group>, kGroupCount> groups;
     std::array<std::uint64_t, kGroupCount> group_changes{};
     std::uint64_t changes = 0;
+
+    Group& group(Slot slot);
   };
   struct Doubt {
     std::uint64_t listed = 0;
@@ -63,6 +70,7 @@ class SlotIndex {
   static constexpr std::size_t kDoubtsMost = 4096;
 
   const Sums* find(storage::KeyspaceNumber keyspace) const;
+  const Group* find_group(storage::KeyspaceNumber keyspace, std::size_t group) const;
   static void touch(Sums& sums, Slot slot);
 
   std::map<storage::KeyspaceNumber, Sums> keyspaces_;

@@ -32,7 +32,7 @@ class ForwardingStore : public Store {
   bool holds_data() const override { return store_->holds_data(); }
   std::uint64_t bytes_on_disk() const override { return store_->bytes_on_disk(); }
   void observe(RecordObserver* observer) override { store_->observe(observer); }
-  std::vector<std::uint64_t> take_slot_digests(KeyspaceNumber keyspace) override {
+  std::vector<SlotDigest> take_slot_digests(KeyspaceNumber keyspace) override {
     return store_->take_slot_digests(keyspace);
   }
 

@@ -6,18 +6,20 @@ namespace parley::storage {
 namespace {
 
 void scan_records(const Connection& connection, StoredState& state) {
-  Statement rows(connection, "SELECT keyspace, token, key, digest FROM records");
-  std::vector<std::uint64_t>* sums = nullptr;
+  Statement rows(connection,
+                 "SELECT keyspace, token, key, digest FROM records ORDER BY keyspace, token, key");
+  std::vector<SlotDigest>* sums = nullptr;
   KeyspaceNumber last = 0;
   while (rows.step()) {
     const auto keyspace = static_cast<KeyspaceNumber>(rows.number(0));
     if (sums == nullptr || keyspace != last) {
       sums = &state.slot_digests[keyspace];
-      sums->resize(kSlotCount);
       last = keyspace;
     }
     const Token token = loaded_token(rows.number(1));
-    (*sums)[slot_of(token)] += slot_term(token, rows.blob(2), loaded_number(rows.number(3)));
+    const Slot slot = slot_of(token);
+    if (sums->empty() || sums->back().slot != slot) sums->push_back({slot, 0});
+    sums->back().sum += slot_term(token, rows.blob(2), loaded_number(rows.number(3)));
     ++state.records;
   }
 }

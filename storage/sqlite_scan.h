@@ -12,7 +12,7 @@
 namespace parley::storage {
 
 struct StoredState {
-  std::map<KeyspaceNumber, std::vector<std::uint64_t>> slot_digests;  // kSlotCount each
+  std::map<KeyspaceNumber, std::vector<SlotDigest>> slot_digests;
   std::uint64_t records = 0;
   HintLedger hints;
   std::map<Bytes, Bytes, std::less<>> named;

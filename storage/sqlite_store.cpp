@@ -53,7 +53,7 @@ class SqliteStore final : public Store {
   bool holds_data() const override { return holds_data_; }
   std::uint64_t bytes_on_disk() const override { return writer_.bytes_on_disk(); }
   void observe(RecordObserver* observer) override { observer_ = observer; }
-  std::vector<std::uint64_t> take_slot_digests(KeyspaceNumber keyspace) override;
+  std::vector<SlotDigest> take_slot_digests(KeyspaceNumber keyspace) override;
 
   void update_hint(HintKey key, bool sole, WallTime now, Decide decide,
                    Completion<Updated> done) override;
@@ -292,9 +292,9 @@ void SqliteStore::list_records(KeyspaceNumber keyspace, std::optional<RecordKey>
   read(ListRecords{keyspace, std::move(after), limit, bytes_limit, done}, done);
 }
 
-std::vector<std::uint64_t> SqliteStore::take_slot_digests(KeyspaceNumber keyspace) {
+std::vector<SlotDigest> SqliteStore::take_slot_digests(KeyspaceNumber keyspace) {
   auto taken = state_.slot_digests.extract(keyspace);
-  return taken.empty() ? std::vector<std::uint64_t>{} : std::move(taken.mapped());
+  return taken.empty() ? std::vector<SlotDigest>{} : std::move(taken.mapped());
 }
 
 void SqliteStore::update_hint(HintKey key, bool sole, WallTime now, Decide decide,

@@ -182,12 +182,14 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
   }
   world_.deliver(std::move(delivery));
   refuse(queue, false);
+  bury(group, queue);
 }
 
-// No answer at all: what of the group will be there after a restart, nobody knows. What its answers
-// own belongs to the loop.
+// No answer to what is left: after a failure nobody knows what of it a restart will find. What the
+// answers own belongs to the loop.
 void SqliteWriter::bury(Group& group, std::deque<WriteRequest>& queue) {
   for (auto& finished : group.finished) {
+    if (!finished.answer) continue;
     queue.emplace_back(PutNamed{{}, {}, [answer = std::move(finished.answer)](Status) {}});
   }
   for (auto& request : group.again) queue.push_back(std::move(request));

@@ -69,6 +69,12 @@ struct Updated {
   std::uint64_t digest = 0;  // after; 0 when there is no record
 };
 
+// Of one slot: the sum (wrapping) over its records of slot_term(token, key, digest).
+struct SlotDigest {
+  Slot slot = 0;
+  std::uint64_t sum = 0;
+};
+
 struct ListedKey {
   Bytes key;
   std::uint64_t digest = 0;  // 0: damaged here
@@ -139,10 +145,9 @@ class Store {
   // At most one; set before the first update. The scan at open has already told it nothing: use
   // take_slot_digests().
   virtual void observe(RecordObserver* observer) = 0;
-  // Sum (wrapping) over the slot's records of slot_term(token, key, digest), for each of the
-  // kSlotCount slots, as scanned at open, before any update. Empty: no record was found. The store
-  // keeps them (half a megabyte) only until they are taken.
-  virtual std::vector<std::uint64_t> take_slot_digests(KeyspaceNumber keyspace) = 0;
+  // Of each slot in which records were found at open, in order. Before any update, and once: then
+  // the store has none any more.
+  virtual std::vector<SlotDigest> take_slot_digests(KeyspaceNumber keyspace) = 0;
 
   // --- hints: at most one per (target, key) ---
   // `decide` sees the hint that is there. `sole` is sticky once true until the hint is erased.

@@ -134,7 +134,7 @@ class CountingStore final : public storage::Store {
   std::uint64_t undone() const override { return counted().undone(); }
   std::uint64_t bytes_on_disk() const override { return counted().bytes_on_disk(); }
   void observe(storage::RecordObserver* observer) override { counted().observe(observer); }
-  std::vector<std::uint64_t> take_slot_digests(storage::KeyspaceNumber keyspace) override {
+  std::vector<storage::SlotDigest> take_slot_digests(storage::KeyspaceNumber keyspace) override {
     return counted().take_slot_digests(keyspace);
   }
   void update_hint(storage::HintKey key, bool sole, WallTime now, storage::Decide decide,

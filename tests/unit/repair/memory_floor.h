@@ -126,12 +126,14 @@ class MemoryStore final : public storage::Store {
   std::uint64_t undone() const override { return 0; }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver* observer) override { observer_ = observer; }
-  std::vector<std::uint64_t> take_slot_digests(storage::KeyspaceNumber) override {
-    std::vector<std::uint64_t> sums(kSlotCount);
+  std::vector<storage::SlotDigest> take_slot_digests(storage::KeyspaceNumber) override {
+    std::map<Slot, std::uint64_t> sums;
     for (const auto& [key, record] : records_) {
       sums[slot_of(key.token)] += storage::slot_term(key.token, key.key, digest_of(key, record));
     }
-    return sums;
+    std::vector<storage::SlotDigest> out;
+    for (const auto& [slot, sum] : sums) out.push_back({slot, sum});
+    return out;
   }
   // Hints live in MemoryHints.
   void update_hint(storage::HintKey, bool, WallTime, storage::Decide,

@@ -270,8 +270,7 @@ TEST_CASE("slot index: sums follow changes, whatever their order", "[repair]") {
 }
 
 TEST_CASE("slot index: begins with what the store scanned", "[repair]") {
-  std::vector<std::uint64_t> sums(kSlotCount);
-  sums[3] = index_term(Token{3} << 48, "k", 5);
+  const std::vector<storage::SlotDigest> sums{{3, index_term(Token{3} << 48, "k", 5)}};
   SlotIndex index;
   index.load(kSpace, {});  // a store without records
   REQUIRE(index.group_changes(kSpace).empty());

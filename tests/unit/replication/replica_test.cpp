@@ -69,7 +69,9 @@ class MapStore final : public storage::Store {
   bool holds_data() const override { return !records.empty(); }
   std::uint64_t bytes_on_disk() const override { return 0; }
   void observe(storage::RecordObserver*) override {}
-  std::vector<std::uint64_t> take_slot_digests(storage::KeyspaceNumber) override { return {}; }
+  std::vector<storage::SlotDigest> take_slot_digests(storage::KeyspaceNumber) override {
+    return {};
+  }
   void update_hint(storage::HintKey, bool, WallTime, storage::Decide,
                    storage::Completion<storage::Updated>) override {}
   void erase_hint(storage::HintKey, std::uint64_t, storage::Completion<bool>) override {}

@@ -263,7 +263,7 @@ TEST_CASE("damage: a wrong checksum is no answer, is marked once, and can be rep
   raw_sql(test.store.directory() + "/parley.db", "UPDATE records SET value=x'76616c7566'");
   test.store.open();
   Sums sums;
-  sums.sum = test.store->take_slot_digests(kDefaultKeyspace)[0];
+  sums.sum = test.store->take_slot_digests(kDefaultKeyspace).at(0).sum;
   CHECK(sums.sum == slot_term(7, "a", digest));
   test.store->observe(&sums);
   CHECK(test.get(key)->condition == Condition::Damaged);
