@@ -46,30 +46,52 @@ std::vector<Slot> candidate_slots(const std::vector<bool>& claimed, const NodeId
   return out;
 }
 
-// Sum over 1..3 replicas of the squared relative deviations from an even share.
+// The first distinct owners from a vnode on. Those of the vnode before it are the same with its own
+// owner moved to the front.
+class OwnersAhead {
+ public:
+  explicit OwnersAhead(std::size_t depth) : depth_(static_cast<std::ptrdiff_t>(depth)) {}
+  void step_back(std::uint32_t owner) {
+    const auto end = owners_.begin() + met_;
+    auto at = std::find(owners_.begin(), end, owner);
+    if (at == end) {
+      met_ = std::min(met_ + 1, depth_);
+      at = owners_.begin() + met_ - 1;
+    }
+    std::copy_backward(owners_.begin(), at, at + 1);
+    owners_[0] = owner;
+  }
+  std::uint32_t operator[](std::size_t i) const { return owners_[i]; }
+
+ private:
+  std::array<std::uint32_t, kReplicasJudged> owners_{};
+  std::ptrdiff_t depth_, met_ = 0;
+};
+
+// Sum over 1..3 replicas of the squared relative deviations from an even share. Each node has a
+// vnode.
 double unevenness(const std::vector<Taken>& vnodes, std::size_t nodes) {
   const std::size_t depth = std::min(kReplicasJudged, nodes);
-  std::array<std::vector<double>, kReplicasJudged> owned;  // by the first; the first two; all
-  for (auto& shares : owned) shares.resize(nodes);
-  for (std::size_t i = 0; i < vnodes.size(); ++i) {
+  OwnersAhead ahead(depth);
+  // Once around, so that the last vnodes know who follows them.
+  for (std::size_t i = vnodes.size(); i-- > 0;) ahead.step_back(vnodes[i].owner);
+  std::vector<double> owned(depth * nodes);  // as the first; as the second; as the third
+  for (std::size_t i = vnodes.size(); i-- > 0;) {
+    ahead.step_back(vnodes[i].owner);
     const Slot previous = vnodes[i == 0 ? vnodes.size() - 1 : i - 1].slot;
     // 0 for a lone vnode, which is as even anywhere.
     const double length = static_cast<Slot>(vnodes[i].slot - previous);
-    std::array<std::uint32_t, kReplicasJudged> seen;
-    std::size_t met = 0, at = i;
-    while (met < depth) {  // each node has a vnode
-      const std::uint32_t owner = vnodes[at].owner;
-      at = at + 1 == vnodes.size() ? 0 : at + 1;
-      if (std::find(seen.begin(), seen.begin() + met, owner) != seen.begin() + met) continue;
-      for (std::size_t d = met; d < depth; ++d) owned[d][owner] += length;
-      seen[met++] = owner;
-    }
+    for (std::size_t d = 0; d < depth; ++d) owned[d * nodes + ahead[d]] += length;
   }
   double sum = 0;
+  std::vector<double> shares(nodes);
   for (std::size_t d = 0; d < depth; ++d) {
     const double even =
         static_cast<double>(kSlotCount) * static_cast<double>(d + 1) / static_cast<double>(nodes);
-    for (const double share : owned[d]) sum += (share / even - 1) * (share / even - 1);
+    for (std::size_t node = 0; node < nodes; ++node) {
+      shares[node] += owned[d * nodes + node];
+      sum += (shares[node] / even - 1) * (shares[node] / even - 1);
+    }
   }
   return sum;
 }
