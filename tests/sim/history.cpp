@@ -115,13 +115,14 @@ void History::establish(const WriteRecord& write, const client::WriteResult& res
   auto context = vector_of(result.context);
   if (!context) return;  // said by the receipt's judge
   KeyModel& model = models_[write.key];
+  const auto dot = parse_dot(result.version);
   if (last_writer_wins) {
     // A later one may discard it whoever had seen it; but everybody has seen it.
-    if (const auto dot = parse_dot(result.version)) context->add(*dot);
+    if (dot) context->add(*dot);
   } else {
     model.must_be_shown(write);
   }
-  model.established(write, *context);
+  model.established(write, *context, dot);
 }
 
 std::size_t History::begin_read(std::uint32_t client, std::string key, std::string level,

@@ -111,6 +111,23 @@ TEST_CASE("history: reads go back with a disk, as far as they must", "[history]"
     story.read({{put, kA1}}, vector_with({kA1}));
     CHECK(story.found() == "backwards unseen");
   }
+  SECTION("it has all again but a write that its own token does not cover") {
+    const auto other = story.put(kB1);
+    const auto write = story.begin(vector_with({kB1}), {other});
+    // Of the same actor as a sibling that its writer has not seen.
+    auto result = ok_write(kA2, {});
+    result.context = token_of(vector_with({kB1}));
+    story.end(write, result);
+    story.history.went_back("127.0.0.1", story.now);
+    story.history.holds("127.0.0.1", "key", vector_with({kA1, kB1}), story.now);
+    story.now += 1ms;
+    story.read({{put, kA1}}, vector_with({kA1, kB1}));
+    CHECK(story.found().empty());
+    story.history.holds("127.0.0.1", "key", vector_with({kA2, kB1}), story.now);
+    story.now += 1ms;
+    story.read({{put, kA1}}, vector_with({kA1, kB1}));
+    CHECK(story.found() == "unseen");
+  }
 }
 
 TEST_CASE("history: every write that ended is told, whatever its outcome", "[history]") {

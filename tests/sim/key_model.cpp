@@ -30,10 +30,13 @@ void KeyModel::refused(const WriteRecord& write) {
   }
 }
 
-void KeyModel::established(const WriteRecord& write, const replication::VersionVector& context) {
+void KeyModel::established(const WriteRecord& write, const replication::VersionVector& context,
+                           const std::optional<replication::Dot>& dot) {
   now_.floor.merge(context);
   now_.replaced.merge(write.seen);
-  owe(context, write.begun, write.ended);
+  replication::VersionVector all = context;
+  if (dot) all.add(*dot);
+  owe(all, write.begun, write.ended);
 }
 
 void KeyModel::must_be_shown(const WriteRecord& write) {
@@ -43,7 +46,7 @@ void KeyModel::must_be_shown(const WriteRecord& write) {
   puts.emplace(write.number, write.ended);
 }
 
-void KeyModel::went_back(Instant now) { old_copy_ = OldCopy{now, now_.floor, {}, {}}; }
+void KeyModel::went_back(Instant now) { old_copy_ = OldCopy{now, owed_, {}, {}}; }
 
 void KeyModel::regained(const replication::VersionVector& context, Instant now) {
   if (!old_copy_) return;
@@ -52,6 +55,7 @@ void KeyModel::regained(const replication::VersionVector& context, Instant now) 
 }
 
 void KeyModel::owe(const replication::VersionVector& context, Instant begun, Instant now) {
+  owed_.merge(context);
   if (!old_copy_ || begun > old_copy_->since) return;
   old_copy_->owed.merge(context);
   old_copy_->whole.reset();

@@ -24,8 +24,10 @@ class KeyModel {
   void begun(const WriteRecord& write);
   // ... but it was not written: nothing of that is.
   void refused(const WriteRecord& write);
-  // Ok at a majority, durably. `context`: that of its receipt.
-  void established(const WriteRecord& write, const replication::VersionVector& context);
+  // Ok at a majority, durably. `context` and `dot`: those of its receipt. The one may leave the
+  // other out, since covering it would cover a sibling that the writer has not seen.
+  void established(const WriteRecord& write, const replication::VersionVector& context,
+                   const std::optional<replication::Dot>& dot);
   // Where siblings are kept: readers see that until something may have replaced it.
   void must_be_shown(const WriteRecord& write);
 
@@ -53,13 +55,14 @@ class KeyModel {
     WriteNumber write = 0;
     Instant since{};
   };
-  // Established by a call that began then: the copy that went back had to have it.
+  // Established by a call that began then: a copy that goes back had to have it.
   void owe(const replication::VersionVector& context, Instant begun, Instant now);
   bool may_go_back(const ReadRecord& read) const;
   void remember(const ReadRecord& read, const std::vector<SeenValue>& values,
                 std::vector<Finding>& out);
 
   Snapshot now_;
+  replication::VersionVector owed_;  // by any copy of a majority, once it has all
   // Puts that are ok at a majority, since when; apart, those that something may have replaced.
   std::map<WriteNumber, Instant> acked_, excused_;
   // By what may have replaced them: those that were begun, and not refused.
