@@ -144,6 +144,7 @@ void SyncRun::on_fetched(Result<FetchReply> reply) {
     return finish(Error{ErrorCode::InvalidArgument, "fetched copies do not fit the keys"});
   }
   asked_ = count;
+  ++merging_;  // this loop itself: a set that cannot be read is refused inside the call
   for (std::size_t i = 0; i < count; ++i) {
     FetchedCopy& copy = reply->copies[i];
     if (copy.condition == storage::Condition::Sound) {
@@ -153,7 +154,7 @@ void SyncRun::on_fetched(Result<FetchReply> reply) {
       if (copy.condition == storage::Condition::Damaged) damaged_there_.insert(to_fetch_[i]);
     }
   }
-  if (merging_ == 0) on_batch_merged();
+  if (--merging_ == 0) on_batch_merged();
 }
 
 void SyncRun::merge(const Bytes& key, Bytes set) {

@@ -53,7 +53,7 @@ class Replica {
   virtual void read(const storage::RecordKey& key, std::function<void(Result<LocalCopy>)> done) = 0;
   // Merges a version set received from elsewhere. `done` has the digest after the merge. Errors:
   // Overloaded, DiskFull, Damaged (the local record is), InvalidArgument (the bytes are no version
-  // set); nothing was done in each case.
+  // set: `done` comes inside the call); nothing was done in each case.
   virtual void merge(const storage::RecordKey& key, Bytes encoded_set,
                      storage::Durability durability,
                      std::function<void(Result<storage::Updated>)> done) = 0;

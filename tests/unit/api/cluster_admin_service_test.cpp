@@ -177,7 +177,7 @@ class CountedRepair final : public repair::Repair {
 struct TestNode {
   TestNode(std::size_t n, Switchboard& board, runtime::Loop& loop, FaultDesk* faults)
       : store(loop),
-        replica(store, loop),
+        replica(store),
         rpc(board, loop, id_of(n), {address_of(n), 7401}),
         replication(replica, hints) {
     gossiper.shown = view_of(n, {});

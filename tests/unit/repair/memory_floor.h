@@ -186,7 +186,7 @@ class MemoryStore final : public storage::Store {
 
 class MemoryReplica final : public replication::Replica {
  public:
-  explicit MemoryReplica(MemoryStore& store, runtime::Loop& loop) : store_(store), loop_(loop) {}
+  explicit MemoryReplica(MemoryStore& store) : store_(store) {}
   StorageId storage_id() const override { return {}; }
   void read(const storage::RecordKey&,
             std::function<void(Result<replication::LocalCopy>)>) override {
@@ -195,9 +195,7 @@ class MemoryReplica final : public replication::Replica {
   void merge(const storage::RecordKey& key, Bytes set, storage::Durability durability,
              std::function<void(Result<storage::Updated>)> done) override {
     PARLEY_CHECK(durability == storage::Durability::Fsync);
-    if (!is_letters(set)) {
-      return loop_.post([done] { done(Error{ErrorCode::InvalidArgument, "no letters"}); });
-    }
+    if (!is_letters(set)) return done(Error{ErrorCode::InvalidArgument, "no letters"});
     ++merges;
     auto refused = std::make_shared<bool>(false);
     store_.update(
@@ -227,7 +225,6 @@ class MemoryReplica final : public replication::Replica {
 
  private:
   MemoryStore& store_;
-  runtime::Loop& loop_;
 };
 
 class MemoryHints final : public replication::HintLog {

@@ -171,7 +171,7 @@ class Cluster {
     node.id = members_[i].record.node;
     node.at = members_[i].record.peer();
     node.store = std::make_unique<MemoryStore>(loop(i));
-    node.replica = std::make_unique<MemoryReplica>(*node.store, loop(i));
+    node.replica = std::make_unique<MemoryReplica>(*node.store);
     node.hints = std::make_unique<MemoryHints>(loop(i));
     node.rpc = std::make_unique<MemoryRpc>(board, loop(i), node.id, node.at);
     node.metrics = std::make_unique<MetricRegistry>();
