@@ -12,6 +12,8 @@ namespace {
 // begun in time may wait for the processor (decision 5).
 constexpr Duration kLateMost = 1500ms;
 constexpr Duration kClocksApartMost = 4s;  // that are taken for right
+// A write that was begun before may still be under way.
+constexpr Duration kClockKnownOffMost = 10s;
 
 std::string name_of(WriteNumber number) { return "w" + std::to_string(number); }
 
@@ -91,6 +93,14 @@ void Ledger::judge_mint(const Change& change, const replication::Sibling& minted
   if (!number) return;
   const WriteRecord& write = history_.write(*number);
   judge_time(change, minted, write, now);
+  // docs/versions.md: whose clock is off stamps nothing.
+  if (history_.last_writer_wins && clock_off_for &&
+      clock_off_for(change.node) > kClockKnownOffMost) {
+    history_.fail("clock", change.key,
+                  change.node + " stamps " + name_of(*number) + " and has known for " +
+                      std::to_string(to_millis(clock_off_for(change.node))) +
+                      " ms that its clock is off");
+  }
   if (write.memory) return;
   // docs/versions.md: an owner that holds a write when its retry comes mints nothing.
   const auto& held = change.before.siblings();

@@ -66,6 +66,8 @@ class Ledger {
 
   // Has this write come to this node from another one, to which it came without delay?
   std::function<bool(const WriteRecord& write, const std::string& node)> passed_on;
+  // For how long the node has known by now that its clock is off; 0: not at all.
+  std::function<Duration(const std::string& node)> clock_off_for;
 
  private:
   struct Held {

@@ -55,6 +55,23 @@ TEST_CASE("ledger: a record may only learn", "[ledger]") {
   CHECK(desk.found() == "forgets");
 }
 
+TEST_CASE("ledger: whose clock is off stamps nothing, once it has known for long", "[ledger]") {
+  Desk desk;
+  desk.history.last_writer_wins = true;
+  Duration off{};
+  desk.ledger.clock_off_for = [&](const std::string& node) {
+    CHECK(node == kHere);
+    return off;
+  };
+  VersionSet stamped;
+  stamped.write({}, Sibling{dot_of(1, 1), false, desk.history.write(desk.number).op, "v", 1});
+  SECTION("it is right") {}
+  SECTION("a write was under way when it was found to be off") { off = 10s; }
+  SECTION("no such write can be") { off = 11s; }
+  desk.change({}, stamped);
+  CHECK(desk.found() == (off > 10s ? "clock" : ""));
+}
+
 TEST_CASE("ledger: a retry mints nothing where its write is", "[ledger]") {
   Desk desk;
   const VersionSet first = desk.with({}, dot_of(1, 1));

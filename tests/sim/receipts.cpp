@@ -139,6 +139,7 @@ std::vector<std::string> judge_receipt(const ReadRecord& read,
   if (result.from_hint) {
     expect(read.level == "any", out, "hints answered a read at " + named(read.level));
     expect(result.answered < required, out, "marked as from a hint although a replica answered");
+    expect(!result.context.empty(), out, "from a hint, and none says anything");
   } else {
     expect(result.answered >= required, out,
            "ok at " + named(read.level) + " with " + std::to_string(result.answered) + " answers");

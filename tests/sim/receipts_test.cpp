@@ -145,6 +145,16 @@ TEST_CASE("receipts: a read that its own words do not bear out is found", "[rece
       {"more answered than asked", [](auto& r) { r.result.answered = 3; }},
       {"more asked than there are", [](auto& r) { r.result.asked = 4; }},
       {"hints at quorum", [](auto& r) { r.result.from_hint = true; }},
+      {"not found in a hint that is not there",
+       [](auto& r) {
+         r.level = r.result.level = "any";
+         r.result.required = 1;
+         r.result.from_hint = true;
+         r.result.found = false;
+         r.result.answered = r.result.agreed = 0;
+         r.result.values.clear();
+         r.result.context.clear();
+       }},
       {"not found, with a value", [](auto& r) { r.result.found = false; }},
       {"too few required", [](auto& r) { r.result.required = 1; }},
       {"another level", [](auto& r) { r.result.level = "all"; }},

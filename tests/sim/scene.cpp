@@ -1,6 +1,7 @@
 #include "tests/sim/scene.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -257,6 +258,11 @@ void Scene::make_clients() {
         std::make_unique<LevelSetter>(world, endpoints_, draw("level setter's own"),
                                       draw("half levels").below(2) == 0, history.defaults);
   }
+  ledger.clock_off_for = [this](const std::string& node) {
+    look_at_clocks();  // it may have come right a moment ago
+    const auto since = clock_off_since_.find(node);
+    return since == clock_off_since_.end() ? Duration{0} : world.now() - since->second;
+  };
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
   };
@@ -321,6 +327,7 @@ void Scene::pass(Duration span) {
     world.run_for(std::min<Duration>(100ms, end - world.now()));
     nemesis->supervise();
     clocks_were_wrong();
+    if (history.last_writer_wins) look_at_clocks();
     if (world.now() < look_at_bounds_) continue;
     look_at_bounds_ = world.now() + kBoundsPause;
     for (const auto& node : nodes) check_bounds(*node);
@@ -335,6 +342,19 @@ bool Scene::clocks_were_wrong() {
         return !is_clock_sound(node->wall(), {right}, 1);
       });
   return clocks_were_wrong_;
+}
+
+void Scene::look_at_clocks() {
+  for (const auto& node : nodes) {
+    const auto off = node->ready() ? node->metrics().total("membership_clock_off_milliseconds")
+                                   : std::optional<double>();
+    const auto most = static_cast<double>(to_millis(node->config().membership.clock_off_most()));
+    if (off && std::abs(*off) > most) {
+      clock_off_since_.emplace(node->address(), world.now());
+    } else {
+      clock_off_since_.erase(node->address());
+    }
+  }
 }
 
 void Scene::check_bounds(SimProcess& node) {

@@ -91,6 +91,7 @@ class Scene {
   void limit_keys(std::size_t count);
   void check_bounds(SimProcess& node);
   bool clocks_were_wrong();
+  void look_at_clocks();
   void listen(SimProcess& node);
   bool was_passed_on(const WriteRecord& write, const std::string& minter) const;
 
@@ -100,6 +101,7 @@ class Scene {
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
   bool clocks_were_wrong_ = false;
+  std::map<std::string, Instant> clock_off_since_;  // as the node itself says
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };
