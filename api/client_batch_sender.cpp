@@ -52,7 +52,7 @@ class PutBatch final : public Batch {
                                    GroupEnded ended) override {
     if (group.size() == 1) {
       WriteOptions options = options_;
-      options.op = ops_[group.front()];
+      if (!PARLEY_MUTANT(lone_item_without_op)) options.op = ops_[group.front()];
       return write_call(items_[group.front()], std::move(options), timeout,
                         [this, group, ended = std::move(ended)](WriteResult result) {
                           ended(keep<WriteResult>(results_, group, {std::move(result)}));

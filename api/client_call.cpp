@@ -171,6 +171,8 @@ void CallPlan::end(Instant) {
     const bool said_unknown =
         attempt.phase == Phase::Answered && attempt.verdict->outcome == Outcome::Unknown;
     if (said_unknown) unknown = i;
+    if (PARLEY_MUTANT(last_refusal_decides) && attempt.phase == Phase::Answered)
+      may_be_written = false;
     may_be_written |= said_unknown || attempt.phase == Phase::Broken ||
                       (attempt.phase == Phase::Sent &&
                        !(PARLEY_MUTANT(silent_attempt_forgotten) && best_refusal()));

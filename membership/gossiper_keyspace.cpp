@@ -67,11 +67,13 @@ void GossiperDriver::try_keyspace(const std::shared_ptr<KeyspaceSetting>& settin
     return setting->fail(ErrorCode::NotFound, "there is no such keyspace");
   }
   const auto& ring_nodes = records_.ring()->nodes();
-  const std::size_t needed = ring_nodes.size() / 2 + 1;
   std::vector<Endpoint> others;
   for (const NodeId& node : ring_nodes) {
     if (node != self_.node && view_->is_up(node)) others.push_back(records_.find(node)->peer());
   }
+  const std::size_t members =
+      PARLEY_MUTANT(keyspace_majority_of_the_up) ? others.size() + 1 : ring_nodes.size();
+  const std::size_t needed = members / 2 + 1;
   if (others.size() + 1 < needed) {
     return setting->fail(ErrorCode::Unavailable, std::to_string(others.size() + 1) +
                                                      " of the ring's members are up, " +

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/mutant.h"
 #include "membership/gossiper_internal.h"
 #include "membership/membership_codec.h"
 
@@ -27,6 +28,7 @@ void GossiperDriver::sync_with(const NodeId& node, const Endpoint& at) {
   metrics_.syncs.add();
   call(at, runtime::Verb::MemberSync, encode_member_sync(summary()), kSyncTimeout,
        [this, slot, at, now](const Result<Bytes>& answer) {
+         if (!answer.ok() && PARLEY_MUTANT(failed_sync_keeps_its_turn)) return;
          syncing_.erase(slot);
          if (!answer.ok()) return;
          const auto message = decode_member_sync(*answer);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "repair/ownership.h"
 #include "replication/replica_codec.h"
 
@@ -198,7 +199,7 @@ void DamageMender::try_later(EntryAt at) {
 
 void DamageMender::end(EntryAt at) {
   entries_.erase(at);
-  --under_way_;
+  if (!PARLEY_MUTANT(mended_record_keeps_its_turn)) --under_way_;
   wake(world_.loop.now());
 }
 

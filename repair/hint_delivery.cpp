@@ -114,6 +114,7 @@ void HintDelivery::on_sent(const NodeId& target, const Rows& rows,
   if (!reply) {
     world_.log.debug("hint.not_delivered", {{"target", target}, {"why", reply.error().message}});
     stop(target);
+    if (PARLEY_MUTANT(failed_batch_keeps_its_stream)) return;
     return release(target);
   }
   std::vector<storage::HintRow> moved;

@@ -1,5 +1,6 @@
 #include "repair/shared_cache.h"
 
+#include "base/mutant.h"
 #include "repair/ownership.h"
 
 namespace parley::repair {
@@ -12,7 +13,7 @@ std::shared_ptr<SharedSlots> SharedCache::get(const membership::View& view,
     return std::make_shared<SharedSlots>(keyspace, SlotSet{});
   }
   if (view.ring->digest() != ring_digest_) {
-    by_peer_.clear();
+    if (!PARLEY_MUTANT(shared_slots_of_old_ring)) by_peer_.clear();
     ring_digest_ = view.ring->digest();
   }
   auto& shared = by_peer_[{keyspace, peer}];

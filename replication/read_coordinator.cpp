@@ -180,7 +180,8 @@ void ReadOperation::search_hints() {
 
 void ReadOperation::answer_from_hints() {
   if (finished_) return;
-  if (!search_->merged().empty()) return answer(search_->merged(), true);
+  const bool any = !search_->merged().empty() || PARLEY_MUTANT(no_hint_told_as_not_found);
+  if (any) return answer(search_->merged(), true);
   // A replica may still be on its way; then it, or the deadline, decides.
   if (merge_->step() != ReadMerge::Step::Unavailable) return;
   refuse({ErrorCode::Unavailable, "no replica answered and no live node holds a hint"});

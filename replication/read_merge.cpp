@@ -72,7 +72,8 @@ std::vector<std::size_t> ReadMerge::to_ask(std::size_t extra) {
 Status ReadMerge::answered(std::size_t owner, ReadAnswer answer) {
   Slot& slot = slots_.at(owner);
   // What comes after repair began changes nothing: the answer is settled by then.
-  if (slot.state != State::Asked || mending_) return Done{};
+  const bool settled = mending_ && !PARLEY_MUTANT(answer_amid_repair_merged);
+  if (slot.state != State::Asked || settled) return Done{};
   if (answer.digest != 0 && answer.digest != merged_digest_) {
     const Status taken = take(answer);
     if (!taken) {

@@ -25,7 +25,8 @@ CausalContext context_after_write(const CausalContext& before, const Dot& dot,
       std::any_of(set.siblings().begin(), set.siblings().end(), [&](const Sibling& s) {
         return !own(s) && !seen.covers(s.dot) && context.covers(s.dot);
       });
-  return {hides ? seen : context, std::max(before.stamp, set.stamp())};
+  const Stamp own_stamp = PARLEY_MUTANT(write_token_keeps_old_stamp) ? Stamp{0} : set.stamp();
+  return {hides ? seen : context, std::max(before.stamp, own_stamp)};
 }
 
 VersionVector context_of_read(const VersionSet& set) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace parley::runtime {
 namespace {
 
@@ -194,8 +196,10 @@ void RpcChannel::on_down(RpcLink& link, const Error& why) {
   }
   const auto broken = std::exchange(link_, nullptr);
   redial_.on_broken(context_->loop.now());
+  const bool unsent = PARLEY_MUTANT(broken_peer_link_told_as_unsent);
+  const ErrorCode code = unsent ? ErrorCode::Unreachable : ErrorCode::NoAnswer;
   for (const std::uint64_t id : calls_that_were(true)) {
-    finish(id, Error{ErrorCode::NoAnswer, to_text(to_) + ": " + why.message});
+    finish(id, Error{code, to_text(to_) + ": " + why.message});
   }
   report_broken(*context_, *broken, why);
 }

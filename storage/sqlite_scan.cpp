@@ -1,5 +1,6 @@
 #include "storage/sqlite_scan.h"
 
+#include "base/mutant.h"
 #include "storage/sqlite_rows.h"
 
 namespace parley::storage {
@@ -49,7 +50,7 @@ void scan_named(const Connection& connection, StoredState& state) {
 StoredState scan(const Connection& connection) {
   StoredState state;
   scan_records(connection, state);
-  scan_hints(connection, state);
+  if (!PARLEY_MUTANT(hints_not_counted_at_open)) scan_hints(connection, state);
   scan_named(connection, state);
   return state;
 }

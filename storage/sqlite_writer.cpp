@@ -109,7 +109,8 @@ void SqliteWriter::work(std::deque<WriteRequest>& queue, Group& group) {
 // --- room ---
 
 SqliteWriter::Room SqliteWriter::room() {
-  if (room_known_ && world_.now() - room_tested_ < kRoomTestPause) return room_;
+  const bool for_ever = PARLEY_MUTANT(disk_full_for_ever) && room_ != Room::Enough;
+  if (room_known_ && (for_ever || world_.now() - room_tested_ < kRoomTestPause)) return room_;
   const bool enough = world_.free_bytes() >= limits_.free_bytes_least;
   const bool was_enough = room_ == Room::Enough;
   if (!enough && was_enough) {
@@ -162,7 +163,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
     }
   }
   found_no_room("write");
-  if (group.told > 0) ++undone_;
+  if (group.told > 0 && !PARLEY_MUTANT(undone_not_counted)) ++undone_;
   Delivery delivery;
   // What was told before the commit is taken back, the last first.
   while (group.told > 0) {
@@ -307,7 +308,7 @@ void SqliteWriter::apply(UpdateHint& request, Group& group) {
     if (current) {
       // The age is that of the oldest write it may hold.
       share.created = current->share.created;
-      share.sole = share.sole || current->share.sole;
+      share.sole = share.sole || (current->share.sole && !PARLEY_MUTANT(sole_mark_lost));
     }
     const bool same = updated.before == Condition::Sound && *value == row.found.value &&
                       share.sole == current->share.sole;

@@ -46,6 +46,10 @@
   X(reply_context_hides_sibling, "the context of a write covers an unseen sibling of its actor") \
   X(merged_digest_stale, "who held the first answer counts as holding all that was merged")      \
   X(only_copy_expires, "old hints are dropped also where an `any` write has no more")            \
+  X(answer_amid_repair_merged, "what comes amid a read's repair is returned, sent to nobody")    \
+  X(no_hint_told_as_not_found, "a read at `any` without an answer or a hint says not found")     \
+  X(slow_clock_stamps, "a clock that is behind the members' is no reason not to stamp")          \
+  X(write_token_keeps_old_stamp, "the token of a write leaves its own stamp out")                \
   /* repair */                                                                                   \
   X(hints_never_delivered, "a target that is back gets no hints")                                \
   X(hint_erased_before_ack, "a hint is erased when it is sent")                                  \
@@ -57,6 +61,9 @@
   X(first_group_not_compared, "anti-entropy leaves out the first 256 slots")                     \
   X(first_outcome_for_all_hints, "all hints of a batch count as stored if the first was")        \
   X(wrap_not_shared, "of the range that wraps two owners share the upper part alone")            \
+  X(failed_batch_keeps_its_stream, "after a batch that failed a target gets no more hints")      \
+  X(mended_record_keeps_its_turn, "a record that was mended counts as being mended")             \
+  X(shared_slots_of_old_ring, "anti-entropy goes by the ring before")                            \
   /* storage */                                                                                  \
   X(ack_before_commit, "a write is acked before its commit")                                     \
   X(commit_not_synced, "commits are not fsynced")                                                \
@@ -64,6 +71,10 @@
   X(log_not_rewritten, "a start trusts the log that it finds")                                   \
   X(record_checksum_ignored, "a record that fails its checksum is read")                         \
   X(newer_hint_erased, "a delivered hint is erased although a newer one merged in")              \
+  X(disk_full_for_ever, "a disk that was full once is full until the next start")                \
+  X(hints_not_counted_at_open, "a start does not count the hints that it finds")                 \
+  X(sole_mark_lost, "a hint that merges into an only copy makes it droppable")                   \
+  X(undone_not_counted, "nobody is told that early answers were undone")                         \
   /* membership */                                                                               \
   X(goodbye_for_ever, "what a member that left says in its next life is not heard")              \
   X(keyspace_last_heard_wins, "an older record of a keyspace takes the place of a later one")    \
@@ -80,12 +91,15 @@
   X(view_digests_ignored, "nobody compares the digests of views")                                \
   X(membership_not_saved, "a restart does not know the members")                                 \
   X(datagram_checksum_ignored, "a datagram that fails its checksum is read")                     \
+  X(failed_sync_keeps_its_turn, "after a failed exchange that member is not asked again")        \
+  X(keyspace_majority_of_the_up, "default levels need a majority of those that are up")          \
   /* runtime */                                                                                  \
   X(frame_checksum_ignored, "a frame that fails its checksum is read")                           \
   X(expired_request_served,                                                                      \
     "the time that a request lay in buffers is not taken off its deadline")                      \
   X(frame_may_never_end, "a damaged length is believed, and such a frame may never end")         \
   X(never_redials, "a peer connection that failed is not dialled again")                         \
+  X(broken_peer_link_told_as_unsent, "calls on a link that broke count as not sent")             \
   /* api */                                                                                      \
   X(writes_amid_join, "writes are taken while somebody joins")                                   \
   X(old_copy_serves, "an old copy of a disk serves before it is whole")                          \
@@ -96,7 +110,9 @@
   X(default_levels_mixed_up, "reads take the default of writes, and the reverse")                \
   X(hedged_batch_refusal_stands, "a refusal in a batch stands although another node was asked")  \
   X(hedge_without_op, "another node is asked without the op-id")                                 \
-  X(silent_attempt_forgotten, "a refusal stands although another node keeps silent")
+  X(silent_attempt_forgotten, "a refusal stands although another node keeps silent")             \
+  X(last_refusal_decides, "a refusal stands though an earlier attempt broke")                    \
+  X(lone_item_without_op, "an item alone goes without its op-id")
 
 namespace parley::sim {
 

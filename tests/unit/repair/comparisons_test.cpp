@@ -111,5 +111,28 @@ TEST_CASE("comparisons: keys whose copies are damaged at a co-owner are counted,
   REQUIRE(repair.comparisons().damaged_there == 0);
 }
 
+// A record of a newer version, or one whose bytes rotted with its checksum.
+TEST_CASE("anti-entropy: sets that cannot be read stay, and hold no other up",
+          "[repair][comparisons]") {
+  Cluster cluster(3);
+  std::map<Bytes, Bytes> good;
+  for (std::size_t i = 0; i < 40; ++i) {
+    const bool bad = i % 4 != 3;
+    cluster.nodes[0].store->put(key_name(i), bad ? "UNREADABLE" : "abc");
+    if (!bad) good[key_name(i)] = "abc";
+  }
+  cluster.start();
+  REQUIRE(cluster.soon([&] { return cluster.nodes[1].store->size() == good.size(); }, 20s));
+  cluster.world.run_for(10s);
+  for (std::size_t i = 0; i < 40; ++i) {
+    const auto found = good.find(key_name(i));
+    for (const std::size_t node : {1U, 2U}) {
+      INFO("key " << i << " on node " << node);
+      REQUIRE(cluster.nodes[node].store->value(key_name(i)) ==
+              (found == good.end() ? std::nullopt : std::optional(found->second)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace parley::repair::test

@@ -208,28 +208,6 @@ TEST_CASE("anti-entropy: waits while the rings differ, and resumes", "[repair]")
   REQUIRE(cluster.soon([&] { return cluster.all_equal({{"k", "a"}}); }, 10s));
 }
 
-// A record of a newer version, or one whose bytes rotted with its checksum.
-TEST_CASE("anti-entropy: sets that cannot be read stay, and hold no other up", "[repair]") {
-  Cluster cluster(3);
-  std::map<Bytes, Bytes> good;
-  for (std::size_t i = 0; i < 40; ++i) {
-    const bool bad = i % 4 != 3;
-    cluster.nodes[0].store->put(key_name(i), bad ? "UNREADABLE" : "abc");
-    if (!bad) good[key_name(i)] = "abc";
-  }
-  cluster.start();
-  REQUIRE(cluster.soon([&] { return cluster.nodes[1].store->size() == good.size(); }, 20s));
-  cluster.world.run_for(10s);
-  for (std::size_t i = 0; i < 40; ++i) {
-    const auto found = good.find(key_name(i));
-    for (const std::size_t node : {1U, 2U}) {
-      INFO("key " << i << " on node " << node);
-      REQUIRE(cluster.nodes[node].store->value(key_name(i)) ==
-              (found == good.end() ? std::nullopt : std::optional(found->second)));
-    }
-  }
-}
-
 TEST_CASE("anti-entropy: a full disk is tried again, and idle costs little", "[repair]") {
   Cluster cluster(3);
   cluster.nodes[1].store->disk_full = true;
