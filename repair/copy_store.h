@@ -15,7 +15,8 @@
 namespace parley::repair {
 
 // Merges each copy whose key this node owns under `view`; `done` comes when all are durable or
-// failed, with one outcome a copy, in a later turn unless nothing was to be merged.
+// failed, with one outcome a copy; inside the call when nothing was to be merged, or all was
+// refused as no version set.
 void merge_copies(const RepairWorld& world, const Lifetime& alive, const membership::View& view,
                   storage::KeyspaceNumber keyspace, std::vector<KeyedSet> copies,
                   std::function<void(StoreReply)> done);

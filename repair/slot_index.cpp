@@ -46,7 +46,7 @@ void SlotIndex::load(storage::KeyspaceNumber keyspace, std::span<const storage::
   PARLEY_CHECK(!keyspaces_.contains(keyspace));
   Sums& into = keyspaces_[keyspace];
   for (const auto& [slot, sum] : sums) {
-    into.group(slot).sum[within_group(slot)] = sum;
+    into.group(slot).sum[within_group(slot)] += sum;
     into.group_changes[group_of(slot)] = 1;
   }
   into.changes = 1;

@@ -27,7 +27,8 @@ std::uint64_t index_term(Token token, ByteView key, std::uint64_t digest);
 
 class SlotIndex {
  public:
-  // As the store scanned them. Before any change in the keyspace, and once.
+  // As the store scanned them; in a damaged file a slot may come twice. Before any change in the
+  // keyspace, and once.
   void load(storage::KeyspaceNumber keyspace, std::span<const storage::SlotDigest> sums);
   void change(storage::KeyspaceNumber keyspace, Token token, ByteView key,
               std::uint64_t digest_before, std::uint64_t digest_after);

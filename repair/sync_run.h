@@ -74,7 +74,7 @@ class SyncRun {
   std::vector<Bytes> to_fetch_, to_push_;
   std::set<Bytes> damaged_there_;  // of the differences being settled
   std::size_t asked_ = 0;          // keys of to_fetch_ or to_push_ in the batch under way
-  std::size_t merging_ = 0;        // merges of this batch without an answer yet
+  std::size_t merging_ = 0;        // merges of this batch without an answer yet, and their begin
   std::optional<Error> trouble_;   // the first that did not end the run
   bool merge_failed_ = false;
   SyncOutcome outcome_;

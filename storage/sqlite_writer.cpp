@@ -176,7 +176,7 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
   for (auto& finished : group.finished) {
     if (!finished.answer) continue;
     metrics_.refused.add();
-    delivery.completions.push_back([answer = std::move(finished.answer)] {
+    delivery.completions.push_back([answer = std::exchange(finished.answer, nullptr)] {
       const Error error = disk_full_error();
       answer(PARLEY_MUTANT(disk_full_told_as_ok) ? nullptr : &error);
     });
@@ -186,15 +186,15 @@ void SqliteWriter::roll_back_full(Group& group, std::deque<WriteRequest>& queue)
   bury(group, queue);
 }
 
-// No answer to what is left: after a failure nobody knows what of it a restart will find. What the
-// answers own belongs to the loop.
+// What is left is not answered: after a failure nobody knows what of it a restart will find, and
+// after a full disk it is the rest of what was answered. What it owns belongs to the loop.
 void SqliteWriter::bury(Group& group, std::deque<WriteRequest>& queue) {
   for (auto& finished : group.finished) {
     if (!finished.answer) continue;
     queue.emplace_back(PutNamed{{}, {}, [answer = std::move(finished.answer)](Status) {}});
   }
   for (auto& request : group.again) queue.push_back(std::move(request));
-  world_.bury(std::exchange(queue, {}));
+  if (!queue.empty()) world_.bury(std::exchange(queue, {}));
 }
 
 void SqliteWriter::fail_stop(const std::string& doing, const SqliteError& error) {

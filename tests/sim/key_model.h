@@ -62,7 +62,9 @@ class KeyModel {
                 std::vector<Finding>& out);
 
   Snapshot now_;
-  replication::VersionVector owed_;  // by any copy of a majority, once it has all
+  // All that was established, with the writes' own dots: a copy that goes back is whole again when
+  // it covers this.
+  replication::VersionVector owed_;
   // Puts that are ok at a majority, since when; apart, those that something may have replaced.
   std::map<WriteNumber, Instant> acked_, excused_;
   // By what may have replaced them: those that were begun, and not refused.

@@ -29,8 +29,9 @@ void Ledger::judge(const Change& change, Instant now) {
   for (const auto& sibling : change.after.siblings()) {
     const bool own = sibling.dot.actor.storage == change.own;
     if (!own || change.before.context().covers(sibling.dot)) continue;
-    // What was lost here, or minted onto a hint, comes back, and is no mint.
+    // What was lost here, or minted for a hint, comes back, and is no mint.
     if (!own_dots_.insert({change.node, sibling.dot}).second) continue;
+    if (hinted_.contains(sibling.dot)) continue;
     last_mint_ = now;
     judge_mint(change, sibling, now);
   }
@@ -125,6 +126,7 @@ void Ledger::judge_hint(const std::string& holder, const storage::HintKey& key,
                         const replication::VersionSet& before,
                         const replication::VersionSet& after) {
   judge_stamps({holder, key.record.key, before, after});
+  for (const auto& sibling : after.siblings()) hinted_.insert(sibling.dot);
   if (after.context().covers(before.context())) return;
   history_.fail("forgets", key.record.key, holder + " keeps a hint that has seen less");
 }

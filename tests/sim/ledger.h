@@ -90,6 +90,7 @@ class Ledger {
   History& history_;
   Instant last_change_{}, last_mint_{};
   std::set<std::pair<std::string, replication::Dot>> own_dots_;  // that a node has ever held
+  std::set<replication::Dot> hinted_;  // in some hint, perhaps of another node
   std::map<NodeId, std::string> addresses_;
   std::map<std::pair<std::string, std::string>, replication::VersionVector> stored_;
   std::map<std::pair<std::string, storage::HintKey>, replication::VersionVector> hints_;

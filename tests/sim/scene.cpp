@@ -96,6 +96,9 @@ Scene::Scene(const RunOptions& run)
 }
 
 Scene::~Scene() {
+  // Whoever ends may still decide what waits for its store.
+  ledger.clock_off_for = nullptr;
+  ledger.passed_on = nullptr;
   doors_.clear();
   level_setter.reset();
   clients.clear();
@@ -260,8 +263,8 @@ void Scene::make_clients() {
   }
   ledger.clock_off_for = [this](const std::string& node) {
     look_at_clocks();  // it may have come right a moment ago
-    const auto since = clock_off_since_.find(node);
-    return since == clock_off_since_.end() ? Duration{0} : world.now() - since->second;
+    const auto off = clock_off_.find(node);
+    return off == clock_off_.end() ? Duration{0} : world.now() - off->second.since;
   };
   ledger.passed_on = [this](const auto& write, const auto& node) {
     return was_passed_on(write, node);
@@ -348,12 +351,14 @@ void Scene::look_at_clocks() {
   for (const auto& node : nodes) {
     const auto off = node->ready() ? node->metrics().total("membership_clock_off_milliseconds")
                                    : std::optional<double>();
-    const auto most = static_cast<double>(to_millis(node->config().membership.clock_off_most()));
-    if (off && std::abs(*off) > most) {
-      clock_off_since_.emplace(node->address(), world.now());
-    } else {
-      clock_off_since_.erase(node->address());
+    // Not at the very edge, where it may be right between two looks.
+    const Duration most = node->config().membership.clock_off_most() + 100ms;
+    if (!off || std::abs(*off) <= static_cast<double>(to_millis(most))) {
+      clock_off_.erase(node->address());
+      continue;
     }
+    ClockOff& known = clock_off_[node->address()];
+    if (known.life != node->lives()) known = {node->lives(), world.now()};
   }
 }
 

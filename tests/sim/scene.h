@@ -101,7 +101,11 @@ class Scene {
   std::vector<Endpoint> endpoints_;
   Instant look_at_bounds_{};
   bool clocks_were_wrong_ = false;
-  std::map<std::string, Instant> clock_off_since_;  // as the node itself says
+  struct ClockOff {
+    std::uint64_t life = 0;
+    Instant since{};
+  };
+  std::map<std::string, ClockOff> clock_off_;  // as the node itself says
 
   std::map<std::string, std::unique_ptr<Door>> doors_;
 };

@@ -124,6 +124,7 @@ TEST_CASE("anti-entropy: sets that cannot be read stay, and hold no other up",
   cluster.start();
   REQUIRE(cluster.soon([&] { return cluster.nodes[1].store->size() == good.size(); }, 20s));
   cluster.world.run_for(10s);
+  REQUIRE(cluster.nodes[0].store->size() == 40);
   for (std::size_t i = 0; i < 40; ++i) {
     const auto found = good.find(key_name(i));
     for (const std::size_t node : {1U, 2U}) {

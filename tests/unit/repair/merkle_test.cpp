@@ -270,7 +270,9 @@ TEST_CASE("slot index: sums follow changes, whatever their order", "[repair]") {
 }
 
 TEST_CASE("slot index: begins with what the store scanned", "[repair]") {
-  const std::vector<storage::SlotDigest> sums{{3, index_term(Token{3} << 48, "k", 5)}};
+  // Slot 7 twice, as a scan of a damaged file may tell it.
+  const std::vector<storage::SlotDigest> sums{
+      {3, index_term(Token{3} << 48, "k", 5)}, {7, 10}, {9, 1}, {7, 20}};
   SlotIndex index;
   index.load(kSpace, {});  // a store without records
   REQUIRE(index.group_changes(kSpace).empty());
@@ -279,6 +281,16 @@ TEST_CASE("slot index: begins with what the store scanned", "[repair]") {
   REQUIRE(index.group_changes(kSpace)[1] == 0);
   index.change(kSpace, Token{3} << 48, "k", 5, 0);
   REQUIRE(index.sum(kSpace, 3) == 0);
+  REQUIRE(index.sum(kSpace, 7) == 30);
+  // Of a group in which there is nothing.
+  const Slot far = 300;
+  REQUIRE(index.group_sums(kSpace, group_of(far)).empty());
+  REQUIRE(index.sum(kSpace, far) == 0);
+  REQUIRE(index.slot_changes(kSpace, far) == 0);
+  REQUIRE_FALSE(index.recount(kSpace, far, 0, 0));
+  REQUIRE_FALSE(index.recount(kSpace, far, 5, 0));
+  REQUIRE(index.recount(kSpace, far, 5, 0));
+  REQUIRE(index.group_sums(kSpace, group_of(far))[far % kGroupSlots] == 5);
 }
 
 TEST_CASE("slot index: a sum is replaced when two listings contradict it alike", "[repair]") {

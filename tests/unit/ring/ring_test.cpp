@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/hash.h"
 #include "base/random.h"
 #include "tests/catch.h"
 
@@ -211,6 +212,19 @@ TEST_CASE("allocate_slots: the first node takes as many as it wants", "[ring]") 
   for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{64}}) {
     CHECK(allocate_slots(*Ring::build({}), node(1), count).size() == count);
   }
+}
+
+// Frozen: how candidates are judged may become quicker, not other. Seven nodes join one after the
+// other, the first ones while there are fewer than are judged.
+TEST_CASE("allocate_slots: chooses as ever", "[ring]") {
+  const auto [vnodes, digest] = GENERATE(table<std::size_t, std::uint64_t>(
+      {{1, 0xa633385891cd250dULL}, {8, 0x4cb4271ce393fde3ULL}, {32, 0xddd2c4d0a333997eULL}}));
+  Random random(11);
+  Bytes all;
+  for (const RingRecord& record : cluster(random, 7, vnodes)) {
+    for (const Slot slot : record.slots) all += std::to_string(slot) + " ";
+  }
+  CHECK(hash64(all) == digest);
 }
 
 TEST_CASE("allocate_slots: a full grid gives nothing", "[ring]") {
