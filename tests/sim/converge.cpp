@@ -16,6 +16,7 @@ constexpr Duration kMembersMost = 30s;
 constexpr Duration kRoundsMost = 60s;  // a frame cut short by a flipped bit is waited for 30 s
 constexpr Duration kRestMost = 15s;
 constexpr int kReadingsMost = 5;
+constexpr Duration kBusyPause = 500ms;
 constexpr Duration kQuiet = 1s, kQuietMost = 30s;
 constexpr Duration kLateMost = 5s;  // by then links that were cut have carried what waited
 
@@ -81,7 +82,13 @@ bool converge(Scene& scene) {
 }
 
 bool agree_on_members(Scene& scene) {
-  const Instant limit = scene.world.now() + kMembersMost;
+  Duration most = kMembersMost;
+  for (const auto& node : scene.nodes) {
+    // Somebody is gone for good, and one of the others may be the last to suspect it.
+    if (lost_nodes(scene).empty()) break;
+    most = std::max(most, lonely_suspicion(node->config().membership) + kConvictSlack);
+  }
+  const Instant limit = scene.world.now() + most;
   for (const auto& node : scene.nodes) {
     if (scene.nemesis->is_lost(*node)) continue;
     std::string wrong = wrong_members(scene, *node);
@@ -248,6 +255,8 @@ std::vector<std::optional<std::set<WriteNumber>>> read_all(Scene& scene,
     client::ReadResult result;
     for (int i = 0; i < 5 && result.outcome != client::Outcome::Ok; ++i) {
       result = scene.door(scene.witness()).read(key, level);
+      // What clients began over links that were cut may be under way still.
+      if (result.error && result.error->code == ErrorCode::Overloaded) scene.pass(kBusyPause);
     }
     if (result.outcome != client::Outcome::Ok) {
       scene.fail("available", key,

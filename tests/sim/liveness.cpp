@@ -176,15 +176,10 @@ std::string Liveness::who_thinks_alive() {
   return {};
 }
 
-// docs/options.md, membership.suspicion_factor_most: who suspects alone, since the others have
-// convicted already and say so no more, waits for as long as was drawn.
 Duration Liveness::convict_most() const {
   Duration most = kConvictMost;
   for (SimProcess* node : inside_) {
-    const auto& options = node->config().membership;
-    const auto times = options.suspicion_factor() * options.suspicion_factor_most();
-    most = std::max<Duration>(
-        most, options.probe_interval() * static_cast<Duration::rep>(times) + kConvictSlack);
+    most = std::max(most, lonely_suspicion(node->config().membership) + kConvictSlack);
   }
   return most;
 }

@@ -28,7 +28,6 @@ class Liveness {
   static constexpr Duration kServeMost = 15s;
   static constexpr Duration kServeSpan = 10s;
   static constexpr Duration kConvictMost = 60s;  // or as long as a lonely suspicion
-  static constexpr Duration kConvictSlack = 10s;
   static constexpr Duration kConvergeMost = 60s;
 
  private:

@@ -82,6 +82,11 @@ bool is_clock_sound(WallTime own, const std::vector<WallTime>& core, std::size_t
   return 2 * static_cast<std::size_t>(together) >= nodes;
 }
 
+Duration lonely_suspicion(const membership::MembershipOptions& options) {
+  const auto times = options.suspicion_factor() * options.suspicion_factor_most();
+  return options.probe_interval() * static_cast<Duration::rep>(times);
+}
+
 bool core_equal(const client::InspectResult& result, const Addresses& core) {
   const client::InspectRow* first = nullptr;
   for (const auto& row : result.replicas) {

@@ -9,6 +9,7 @@
 
 #include "api/client.h"
 #include "base/units.h"
+#include "membership/options.h"
 
 namespace parley::sim {
 
@@ -39,6 +40,11 @@ std::string thought_alive(const std::vector<client::GossipRow>& rows, const Addr
 // middle of the clocks of all `nodes`, whatever those outside the core show
 // (membership.clock_off_most)?
 bool is_clock_sound(WallTime own, const std::vector<WallTime>& core, std::size_t nodes);
+
+// How long a suspicion lasts at most in these few nodes: that of who suspects alone, since the
+// others have convicted already and say so no more (docs/options.md, suspicion_factor_most).
+Duration lonely_suspicion(const membership::MembershipOptions& options);
+inline constexpr Duration kConvictSlack = 10s;  // until it begins
 
 // The copies of the core, whatever the others hold, are reachable and equal.
 bool core_equal(const client::InspectResult& result, const Addresses& core);

@@ -219,6 +219,15 @@ TEST_CASE("verdicts: at rest nothing waits", "[verdicts]") {
   CHECK(not_at_rest(meters.registry).size() == 1);
 }
 
+// Simulator seeds 8001453 and 72005171: a node that had heard a later refutation suspected alone.
+TEST_CASE("verdicts: a lonely suspicion lasts for as long as the options let it", "[verdicts]") {
+  membership::MembershipOptions options;
+  CHECK(lonely_suspicion(options) == 24s);
+  REQUIRE(options.probe_interval.set(1500ms));
+  REQUIRE(options.suspicion_factor_most.set(12));
+  CHECK(lonely_suspicion(options) == 72s);
+}
+
 TEST_CASE("verdicts: so many hints may stay as have rotted", "[verdicts]") {
   Meters meters;
   meters.values["hints_pending"] = 2;
